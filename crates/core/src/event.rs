@@ -1,0 +1,274 @@
+//! What goes into the core: one closed set of events, each carrying everything a decision about it needs.
+
+use std::sync::Arc;
+
+use crate::graph::Graph;
+use crate::id::{Bucket, Key, Name, SessionId, Token};
+use crate::job::{FailurePolicy, RerunFrom};
+use crate::row::{ClaimName, DefinitionKind, Directive, LogStream};
+use crate::spec::{Body, TaskSpec};
+use crate::task::{Failure, Outcome};
+use crate::time::Timestamp;
+
+/// Whom a reply goes to. Numbered by the runtime; the core only carries it.
+pub type RequestId = u64;
+
+/// Something that happened, or somebody's wish.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Standalone tasks, answered by [`crate::effect::Answer::Tasks`].
+    SubmitTasks(SubmitTasks),
+    /// A job, answered by [`crate::effect::Answer::Job`].
+    SubmitJob(Box<SubmitJob>),
+    /// What a worker says, answered by [`crate::effect::Effect::Exchanged`].
+    Exchange(Exchange),
+    /// A worker session ended: it left (drained), was replaced, or fell silent.
+    EndSession(EndSession),
+    /// An operator's order about a task or a job.
+    Command(Command),
+}
+
+/// A batch of standalone tasks. Each is judged alone; one bad element spoils no other.
+#[derive(Clone, Debug)]
+pub struct SubmitTasks {
+    /// Whom to answer.
+    pub to: RequestId,
+    /// The bucket in which the server names those tasks that have no id of their own.
+    pub bucket: Bucket,
+    /// The tasks.
+    pub tasks: Vec<NewTask>,
+}
+
+/// A standalone task to be.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// Whom it belongs to.
+    pub tenant: Name,
+    /// The id its client chose.
+    pub given_id: Option<Name>,
+    /// The idempotency key (of a batch: `key/index`).
+    pub idempotency_key: Option<Name>,
+    /// Hash of the submitted body; compared only where an id or a key was given.
+    pub body_hash: u128,
+    /// What to do.
+    pub spec: Arc<TaskSpec>,
+    /// When it may start.
+    pub start: Start,
+}
+
+/// When a task may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At once.
+    Now,
+    /// This many milliseconds after it was accepted.
+    After(u64),
+    /// At this instant; a past one means at once.
+    At(Timestamp),
+}
+
+/// A job to be. Its graph was validated by [`Graph::build`].
+#[derive(Clone, Debug)]
+pub struct SubmitJob {
+    /// Whom to answer.
+    pub to: RequestId,
+    /// The bucket in which the server names it if its client did not.
+    pub bucket: Bucket,
+    /// Whom it belongs to.
+    pub tenant: Name,
+    /// The id its client chose.
+    pub given_id: Option<Name>,
+    /// The idempotency key.
+    pub idempotency_key: Option<Name>,
+    /// Hash of the submitted body.
+    pub body_hash: u128,
+    /// The human name.
+    pub title: Option<Name>,
+    /// What the failure of a task does.
+    pub failure_policy: FailurePolicy,
+    /// Everything else, as JSON text.
+    pub body: Arc<str>,
+    /// Tags.
+    pub tags: Arc<[Name]>,
+    /// The tasks.
+    pub graph: Arc<Graph>,
+}
+
+/// What a worker session says in one call, already freed of repeats by the gateway.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Whom to answer.
+    pub to: RequestId,
+    /// The session.
+    pub session: SessionId,
+    /// Its `workerId`.
+    pub worker: Name,
+    /// What it can run.
+    pub offer: Arc<Offer>,
+    /// How many more attempts it can take now, less those granted and not yet seen by it.
+    pub credits: u32,
+    /// How long its leases last, in milliseconds.
+    pub lease_ms: u64,
+    /// Attempts that ended.
+    pub outcomes: Vec<AttemptEnded>,
+    /// Attempts that still run: renews their leases.
+    pub running: Vec<Token>,
+    /// Output of running attempts.
+    pub logs: Vec<LogLine>,
+    /// Progress of running attempts.
+    pub progress: Vec<Progress>,
+    /// Set in the first call that this node sees of the session: leases of it that appear neither in `running`
+    /// nor in `outcomes` are granted again with the same token.
+    pub resume: bool,
+}
+
+/// What a worker can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Queues it serves, in no order; empty means every queue.
+    pub queues: Vec<Name>,
+    /// Executors: task types, and `shell` if it runs commands; `*` means any type but `shell`.
+    pub executors: Vec<Name>,
+    /// Its labels as `name=value`, sorted.
+    pub labels: Vec<Name>,
+}
+
+/// The end of an attempt, as its worker reports it.
+#[derive(Clone, Debug)]
+pub struct AttemptEnded {
+    /// Under which token it ran.
+    pub token: Token,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// JSON text of its output, for a success.
+    pub output: Option<Arc<str>>,
+    /// What went wrong.
+    pub error: Option<Failure>,
+    /// The worker's own word on whether a retry makes sense; `None`: the policy decides.
+    pub retryable: Option<bool>,
+    /// When to try again, in milliseconds from now; required for a snooze, overrides the backoff otherwise.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// A piece of what a running attempt printed.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// Under which token it runs.
+    pub token: Token,
+    /// The worker's own number of the chunk, from 0 per attempt.
+    pub number: u64,
+    /// Where it came from.
+    pub stream: LogStream,
+    /// The text.
+    pub data: Arc<str>,
+}
+
+/// How far a running attempt got.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Under which token it runs.
+    pub token: Token,
+    /// 0 to 100.
+    pub percent: Option<u8>,
+    /// What it does now.
+    pub message: Option<Name>,
+}
+
+/// A worker session that ended.
+#[derive(Clone, Debug)]
+pub struct EndSession {
+    /// The session.
+    pub session: SessionId,
+    /// Why.
+    pub reason: SessionEnd,
+}
+
+/// Why a worker session ended. Leases it still holds are resolved at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// It said good-bye; its leases count as interrupted.
+    Left,
+    /// It fell silent, or a new session of the same worker replaced it; its leases are lost.
+    Lost,
+}
+
+/// An operator's order.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Whom to answer.
+    pub to: RequestId,
+    /// Who orders it, for the audit.
+    pub actor: Name,
+    /// What.
+    pub order: Order,
+}
+
+/// What an operator can order.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Calls a task off: standalone or of a job.
+    CancelTask(Key),
+    /// Calls a job off.
+    CancelJob(Key),
+    /// No task of the job is granted until it is resumed.
+    PauseJob(Key),
+    /// Ends a pause.
+    ResumeJob(Key),
+    /// Makes a scheduled, held or failed task ready now. A failed or cancelled one opens its next generation; in a job
+    /// that is a rerun from it.
+    RetryTask(Key),
+    /// Opens the next generation of an ended job.
+    RerunJob(Key, RerunFrom),
+    /// Takes dead letters off the list and runs them again, in their next generation. A task of a job is a rerun from it.
+    Redrive {
+        /// The dead letters, at most 10,000.
+        tasks: Vec<Key>,
+        /// Milliseconds between the starts of two of them; 0 starts all at once.
+        spacing_ms: u64,
+    },
+    /// Takes dead letters off the list for good.
+    Discard(Vec<Key>),
+    /// Replaces the body of a dead letter.
+    EditBody(Key, Body),
+    /// Deletes the rows of ended standalone tasks and ended jobs; live ones are left alone. `forget` names the claims
+    /// that lead to them.
+    Delete {
+        /// Ended standalone tasks.
+        tasks: Vec<Key>,
+        /// Ended jobs.
+        jobs: Vec<Key>,
+        /// Claims to delete with them.
+        forget: Vec<ClaimName>,
+    },
+    /// Pauses or resumes a queue.
+    PauseQueue {
+        /// The queue.
+        queue: Name,
+        /// Whether nothing is granted from it.
+        paused: bool,
+    },
+    /// Tells a worker what to do; kept by `workerId` over its restarts.
+    DirectWorker {
+        /// The `workerId`.
+        worker: Name,
+        /// What.
+        directive: Directive,
+    },
+    /// Applies a definition, or deletes it with `body: None`.
+    Define {
+        /// What it is a template of.
+        kind: DefinitionKind,
+        /// Whose.
+        tenant: Name,
+        /// Its name.
+        name: Name,
+        /// JSON text.
+        body: Option<Arc<str>>,
+    },
+    /// Asks what keeps a task from running; answered by [`crate::effect::Answer::Gates`]. Changes nothing.
+    Why(Key),
+    /// Asks for the figures of the shard; answered by [`crate::effect::Answer::Figures`]. Changes nothing.
+    Figures,
+    /// Asks for the connected worker sessions; answered by [`crate::effect::Answer::Sessions`]. Changes nothing.
+    Sessions,
+}

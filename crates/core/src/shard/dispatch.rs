@@ -1,0 +1,296 @@
+//! Matches ready tasks with worker sessions that have room: one grant at a time, sessions in turn.
+
+use super::{Session, Shard};
+use crate::effect::{Effect, Grant};
+use crate::event::{Exchange, Offer, SessionEnd};
+use crate::id::{Key, Name, SessionId, Token};
+use crate::job::{JobStatus, SweepKind};
+use crate::row::{Directive, TransitionKind};
+use crate::spec::Class;
+use crate::task::{Attempt, Lease, Outcome, Place, TaskStatus};
+use crate::time::Timestamp;
+
+/// The executor whose tasks a worker must ask for by name: it runs commands.
+const SHELL: &str = "shell";
+
+/// Whether a worker that offers this can run tasks of this queue and class.
+pub(super) fn serves(offer: &Offer, queue: &Name, class: &Class) -> bool {
+    let queue_fits = offer.queues.is_empty() || offer.queues.contains(queue);
+    let executor_fits = offer
+        .executors
+        .iter()
+        .any(|executor| *executor == class.executor || (&**executor == "*" && &*class.executor != SHELL));
+    queue_fits && executor_fits && class.labels.iter().all(|label| offer.labels.contains(label))
+}
+
+impl Shard {
+    /// Notes what a session says of itself; a new session of a worker ends the older ones.
+    pub(super) fn greet(&mut self, exchange: &Exchange) {
+        let now = self.now;
+        if let Some(session) = self.sessions.get_mut(&exchange.session) {
+            if session.offer != exchange.offer {
+                session.offer = exchange.offer.clone();
+                session.groups.clear();
+                session.groups_known = 0;
+            }
+            let joined = !std::mem::replace(&mut session.connected, true);
+            session.credits = exchange.credits;
+            session.lease_ms = exchange.lease_ms;
+            session.heard_at = now;
+            if joined {
+                self.tell(TransitionKind::WorkerJoined, None, None, 0, Some(exchange.worker.clone()));
+            }
+            return;
+        }
+        let older: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.worker == exchange.worker)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for session in older {
+            self.end_session(&session, SessionEnd::Lost);
+        }
+        self.tell(TransitionKind::WorkerJoined, None, None, 0, Some(exchange.worker.clone()));
+        self.sessions.insert(
+            exchange.session.clone(),
+            Session {
+                worker: exchange.worker.clone(),
+                offer: exchange.offer.clone(),
+                credits: exchange.credits,
+                leases: std::collections::BTreeSet::new(),
+                lease_ms: exchange.lease_ms,
+                since: now,
+                heard_at: now,
+                connected: true,
+                groups: Vec::new(),
+                groups_known: 0,
+            },
+        );
+    }
+
+    /// Ends a session and resolves the leases it still holds.
+    pub(super) fn end_session(&mut self, id: &SessionId, reason: SessionEnd) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let (worker, leases) = (session.worker.clone(), session.leases.clone());
+        let outcome = match reason {
+            SessionEnd::Left => Outcome::Interrupted,
+            SessionEnd::Lost => Outcome::Lost,
+        };
+        for key in leases {
+            self.lose(key, outcome);
+        }
+        self.sessions.remove(id);
+        let kind = match reason {
+            SessionEnd::Left => TransitionKind::WorkerLeft,
+            SessionEnd::Lost => TransitionKind::WorkerLost,
+        };
+        self.tell(kind, None, None, 0, Some(worker));
+    }
+
+    /// Ends sessions that have been silent for too long.
+    pub(super) fn check_sessions(&mut self) {
+        if self.now.since(self.sessions_checked_at) < 1_000 {
+            return;
+        }
+        self.sessions_checked_at = self.now;
+        let (now, grace) = (self.now, self.config.session_grace_ms);
+        let silent: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| now.since(session.heard_at) > session.lease_ms.saturating_add(grace))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in silent {
+            self.end_session(&id, SessionEnd::Lost);
+        }
+    }
+
+    pub(super) fn directive_of(&self, worker: &Name) -> Directive {
+        self.directives.get(worker).copied().unwrap_or_default()
+    }
+
+    /// Grants ready tasks to sessions while there are both, within the budget of the batch.
+    pub(crate) fn dispatch(&mut self) {
+        let mut waiting: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| {
+                session.connected && session.credits > 0 && self.directive_of(&session.worker) == Directive::Run
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        self.rotation = self.rotation.wrapping_add(1);
+        let first = (self.rotation % waiting.len() as u64) as usize;
+        waiting.rotate_left(first);
+        for id in &waiting {
+            self.match_groups(id);
+        }
+        while !waiting.is_empty() && self.rows < self.config.step_rows_max {
+            let mut still = Vec::with_capacity(waiting.len());
+            for id in waiting {
+                if self.rows < self.config.step_rows_max && self.grant_one(&id) {
+                    still.push(id);
+                }
+            }
+            waiting = still;
+        }
+    }
+
+    /// Finds the groups that a session can serve, if new ones appeared.
+    fn match_groups(&mut self, id: &SessionId) {
+        let session = self.sessions.get_mut(id).expect("the session waits");
+        let groups = self.lanes.groups();
+        for (index, group) in groups.iter().enumerate().skip(session.groups_known) {
+            if serves(&session.offer, &group.queue, &group.class) {
+                session.groups.push(index);
+            }
+        }
+        session.groups_known = groups.len();
+    }
+
+    /// Grants one task to a session; false if it has no room or there is nothing for it.
+    fn grant_one(&mut self, id: &SessionId) -> bool {
+        let session = self.sessions.get_mut(id).expect("the session waits");
+        if session.credits == 0 {
+            return false;
+        }
+        let groups = std::mem::take(&mut session.groups);
+        let granted = if self.paused_queues.is_empty() {
+            self.grant_from(id, &groups)
+        } else {
+            let all = self.lanes.groups();
+            let open = groups.iter().filter(|group| !self.paused_queues.contains(&all[**group].queue));
+            let open: Vec<usize> = open.copied().collect();
+            self.grant_from(id, &open)
+        };
+        self.sessions.get_mut(id).expect("the session waits").groups = groups;
+        granted
+    }
+
+    /// Takes tasks in order until one may run; those that may not are set aside.
+    fn grant_from(&mut self, id: &SessionId, groups: &[usize]) -> bool {
+        while self.rows < self.config.step_rows_max {
+            let Some((_, _, key)) = self.lanes.take(groups) else { return false };
+            if self.may_run(key) {
+                self.grant(id, key);
+                return true;
+            }
+            self.set_aside(key);
+        }
+        false
+    }
+
+    /// Whether a ready task may be granted now, as far as its job and its expiry say.
+    fn may_run(&self, key: Key) -> bool {
+        let task = self.task(key);
+        let job_allows = task.row.job.is_none_or(|job| {
+            let state = &self.job(job).row.state;
+            let busy = matches!(
+                state.sweep.as_ref().map(|sweep| &sweep.kind),
+                Some(SweepKind::Staging | SweepKind::Rerunning(_) | SweepKind::Deleting)
+            );
+            !state.paused && !state.cancelled && !busy
+        });
+        job_allows && !self.has_expired(key)
+    }
+
+    /// Takes a task that may not run out of the ready order: it is put back when its job is resumed.
+    fn set_aside(&mut self, key: Key) {
+        if self.has_expired(key) {
+            self.leave(key);
+            return self.expire(key);
+        }
+        self.leave(key);
+        self.task_mut(key).row.state.place = Place::Rest;
+        self.touch(key);
+    }
+
+    fn grant(&mut self, id: &SessionId, key: Key) {
+        self.leave(key);
+        self.archive_attempt(key);
+        self.high_water.lease += 1;
+        let (number, now) = (self.high_water.lease, self.now);
+        let session = self.sessions.get_mut(id).expect("the session waits");
+        session.credits -= 1;
+        session.leases.insert(key);
+        let (worker, lease_ms) = (session.worker.clone(), session.lease_ms);
+        let task = self.tasks.get_mut(&key).expect("a granted task is in memory");
+        let state = &mut task.row.state;
+        state.status = TaskStatus::Running;
+        state.place = Place::Hot;
+        state.attempt += 1;
+        let waited = state.ready_at.map_or(0, |ready| now.since(ready));
+        state.last = Some(Attempt {
+            number: state.attempt,
+            generation: state.generation,
+            worker: worker.clone(),
+            started_at: now,
+            ended_at: None,
+            outcome: None,
+            error: None,
+            lease: number,
+        });
+        state.lease = Some(Lease { number, session: id.clone(), worker: worker.clone(), lease_ms });
+        task.lease_until = now.plus_ms(lease_ms);
+        task.beat_at = now;
+        let (job, attempt, generation) = (task.row.job, state.attempt, state.generation);
+        let spec = task.row.spec.clone().expect("a ready task has its spec");
+        let (tenant, given_id) = (task.row.tenant.clone(), task.row.given_id.clone());
+        self.touch(key);
+        self.activate(key);
+        self.watch_attempt(key);
+        self.figures.started(waited);
+        if let Some(job) = job {
+            self.start_job(job);
+        }
+        self.tell(TransitionKind::TaskStarted, Some(key), job, attempt, Some(worker));
+        self.effects.push(Effect::Grant(Grant {
+            session: id.clone(),
+            token: Token { incarnation: self.incarnation, task: key, lease: number },
+            tenant,
+            given_id,
+            job: job.map(|job| (job, self.job(job).row.given_id.clone())),
+            generation,
+            attempt,
+            spec,
+            lease_ms,
+        }));
+    }
+
+    /// The first attempt of a generation starts its job.
+    fn start_job(&mut self, key: Key) {
+        let now = self.now;
+        let state = &mut self.job_mut(key).row.state;
+        if state.started_at.is_none() {
+            state.started_at = Some(now);
+            if state.status == JobStatus::Pending {
+                state.status = JobStatus::Running;
+            }
+            self.touch_job(key);
+            self.tell(TransitionKind::JobStarted, None, Some(key), 0, None);
+        }
+    }
+
+    /// Arms the timer of a running attempt: the end of its lease, of its run time, or of its silence.
+    pub(super) fn watch_attempt(&mut self, key: Key) {
+        let task = self.task(key);
+        let mut at = task.lease_until;
+        let policy = &task.row.spec.as_ref().expect("a running task has its spec").policy;
+        if let (Some(timeout), Some(last)) = (policy.timeout_ms, &task.row.state.last) {
+            at = at.min(run_limit(last.started_at, timeout));
+        }
+        if let Some(silence) = policy.heartbeat_timeout_ms {
+            at = at.min(task.beat_at.plus_ms(silence));
+        }
+        self.arm(key, at);
+    }
+}
+
+/// The worker itself ends an attempt at its timeout. Ten seconds later the core does, should the worker fail to.
+pub(super) fn run_limit(started_at: Timestamp, timeout_ms: u64) -> Timestamp {
+    started_at.plus_ms(timeout_ms.saturating_add(10_000))
+}

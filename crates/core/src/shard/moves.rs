@@ -1,0 +1,460 @@
+//! The only place where a task changes its status. Every move is checked against the table of legal moves.
+//!
+//! *Active* tasks are those the shard watches: in a lane, with an armed timer, running, or settling. `leave` undoes
+//! whatever the present status set up; each other function here sets up the next.
+
+use super::lanes::rank;
+use super::{Dirt, Shard, Task, Work};
+use crate::effect::Effect;
+use crate::id::{Key, Token};
+use crate::job::{FailurePolicy, JobStatus, Sweep, SweepKind};
+use crate::row::{AttemptRow, OutputRow, TaskRow, TransitionKind};
+use crate::spec::OnWorkerLost;
+use crate::task::{Failure, Outcome, Place, Settling, SkipReason, TaskStatus};
+use crate::time::Timestamp;
+
+impl Shard {
+    /// Takes a new row in, without a status move: the caller starts it next.
+    pub(super) fn insert_task(&mut self, row: TaskRow) {
+        let key = row.key;
+        self.bytes += row.spec.as_ref().map_or(0, |spec| spec.body.len());
+        let task = Task {
+            row,
+            dirt: Dirt::Inserted,
+            commit: 0,
+            active: false,
+            lane: None,
+            timer: None,
+            lease_until: self.now,
+            beat_at: self.now,
+        };
+        self.tasks.insert(key, task);
+        self.dirty_tasks.push(key);
+        self.rows += 1;
+    }
+
+    /// Undoes what the present status set up: lane, timer, lease, cold counts.
+    pub(super) fn leave(&mut self, key: Key) {
+        let task = self.tasks.get_mut(&key).expect("a moved task is in memory");
+        if let Some(at) = task.timer.take() {
+            self.timers.remove(&(at, key));
+        }
+        let active = std::mem::take(&mut task.active);
+        let job = task.row.job;
+        match (task.row.state.status, task.row.state.place) {
+            (TaskStatus::Ready, place) => {
+                let lane = task.lane.take();
+                let entry = (rank(task.row.spec.as_ref().map_or(0, |spec| spec.priority)), key);
+                if let (Place::ColdReady { lane }, false) = (place, active) {
+                    self.lanes.get_mut(lane).cold -= 1;
+                }
+                if let (Some(lane), true) = (lane, active) {
+                    self.lanes.remove(lane, entry.0, entry.1);
+                    if matches!(place, Place::ColdReady { .. }) {
+                        self.lanes.get_mut(lane).cold_active -= 1;
+                    }
+                }
+            }
+            (TaskStatus::Scheduled, place) => match (place, active) {
+                (Place::ColdTimer, false) => self.cold_timers -= 1,
+                (Place::ColdTimer, true) => {
+                    self.cold_timers_active -= 1;
+                    self.scheduled -= 1;
+                }
+                (_, true) => self.scheduled -= 1,
+                (_, false) => {}
+            },
+            (TaskStatus::Running, _) => {
+                if let Some(lease) = task.row.state.lease.take()
+                    && let Some(session) = self.sessions.get_mut(&lease.session)
+                {
+                    session.leases.remove(&key);
+                }
+            }
+            _ => {}
+        }
+        // Leaving twice undoes nothing twice; whoever moves the task on gives it its next place.
+        self.task_mut(key).row.state.place = Place::Rest;
+        if let (Some(job), true) = (job, active) {
+            self.job_mut(job).active -= 1;
+        }
+    }
+
+    pub(super) fn activate(&mut self, key: Key) {
+        let task = self.task_mut(key);
+        if !std::mem::replace(&mut task.active, true)
+            && let Some(job) = task.row.job
+        {
+            self.job_mut(job).active += 1;
+        }
+    }
+
+    pub(super) fn arm(&mut self, key: Key, at: Timestamp) {
+        let task = self.tasks.get_mut(&key).expect("an armed task is in memory");
+        if task.timer != Some(at) {
+            if let Some(old) = task.timer.replace(at) {
+                self.timers.remove(&(old, key));
+            }
+            self.timers.insert((at, key));
+        }
+    }
+
+    /// Moves the status, within the table; a new row is entered with `entering`.
+    fn set_status(&mut self, key: Key, next: TaskStatus) {
+        let task = self.task_mut(key);
+        let now = task.row.state.status;
+        let entering = task.dirt == Dirt::Inserted;
+        assert!(now == next || entering || now.may_become(next, false), "illegal move of {key:?}: {now:?} to {next:?}");
+        task.row.state.status = next;
+        self.touch(key);
+    }
+
+    /// To `ready`, or to `failed` if it has expired.
+    pub(super) fn make_ready(&mut self, key: Key) {
+        self.leave(key);
+        if self.has_expired(key) {
+            return self.expire(key);
+        }
+        self.set_status(key, TaskStatus::Ready);
+        let now = self.now;
+        let task = self.task_mut(key);
+        task.row.state.ready_at = Some(now);
+        task.row.state.held = false;
+        let (job, attempt) = (task.row.job, task.row.state.attempt);
+        self.tell(TransitionKind::TaskReady, Some(key), job, attempt, None);
+        self.enter_lane(key);
+    }
+
+    pub(super) fn has_expired(&self, key: Key) -> bool {
+        let spec = self.task(key).row.spec.as_ref();
+        spec.and_then(|spec| spec.expires_at_ms).is_some_and(|at| at <= self.now.as_millis())
+    }
+
+    /// Fails a task whose time in the queue is up.
+    pub(super) fn expire(&mut self, key: Key) {
+        let failure =
+            Failure { kind: "expired".into(), message: "expired before a worker took it".into(), trace: None };
+        self.end_attempt_less(key, failure);
+    }
+
+    /// Fails for good a task that is not running; the reason stands in its last attempt if there is one.
+    fn end_attempt_less(&mut self, key: Key, failure: Failure) {
+        if let Some(last) = &mut self.task_mut(key).row.state.last {
+            last.error = Some(failure);
+        }
+        self.end_task(key, TaskStatus::Failed);
+    }
+
+    /// Puts a ready task into its lane: into memory if it belongs to the window, behind it otherwise.
+    pub(super) fn enter_lane(&mut self, key: Key) {
+        let task = self.task(key);
+        let spec = task.row.spec.clone().expect("a ready task has its spec");
+        let tenant = task.row.tenant.clone();
+        let lane = match self.lanes.find(&spec.queue, &tenant, &spec.class) {
+            Some(lane) => lane,
+            None => {
+                let row = self.lanes.create(&spec.queue, &tenant, &spec.class);
+                let lane = row.lane;
+                self.changes.insert_lanes.push(row);
+                lane
+            }
+        };
+        let entry = (rank(spec.priority), key);
+        let window = self.config.lane_window;
+        self.touch(key);
+        if !self.lanes.get(lane).has_room(entry, window) {
+            self.lanes.get_mut(lane).went_cold(entry);
+            self.task_mut(key).row.state.place = Place::ColdReady { lane };
+            return;
+        }
+        self.task_mut(key).row.state.place = Place::Hot;
+        self.stand_in_lane(key, lane);
+        if self.lanes.get(lane).len() > 2 * window {
+            self.demote(lane, window.min(self.config.step_rows_max / 4).max(1));
+        }
+    }
+
+    /// Makes a ready task active in this lane; its stored place stays as it is.
+    pub(super) fn stand_in_lane(&mut self, key: Key, lane: crate::task::LaneId) {
+        let task = self.task_mut(key);
+        task.lane = Some(lane);
+        let spec = task.row.spec.as_ref().expect("a ready task has its spec");
+        let (rank, expires) = (rank(spec.priority), spec.expires_at_ms);
+        self.activate(key);
+        self.lanes.push(lane, rank, key);
+        if let Some(at) = expires {
+            self.arm(key, Timestamp::from_millis(at));
+        }
+    }
+
+    /// Moves the tasks that would go last behind the window.
+    fn demote(&mut self, lane: crate::task::LaneId, count: usize) {
+        for entry in self.lanes.get(lane).tail(count) {
+            let key = entry.1;
+            self.leave(key);
+            self.lanes.get_mut(lane).went_cold(entry);
+            self.task_mut(key).row.state.place = Place::ColdReady { lane };
+            self.touch(key);
+        }
+    }
+
+    /// To `scheduled` until an instant; `ready` if that has come.
+    pub(super) fn make_scheduled(&mut self, key: Key, due: Timestamp) {
+        if due <= self.now && self.task(key).row.state.status != TaskStatus::Running {
+            return self.make_ready(key);
+        }
+        self.leave(key);
+        self.set_status(key, TaskStatus::Scheduled);
+        let far = due.since(self.now) > self.config.horizon_ms || self.scheduled >= self.config.timers_max;
+        let state = &mut self.task_mut(key).row.state;
+        state.due = Some(due);
+        if far {
+            state.place = Place::ColdTimer;
+            self.cold_timers += 1;
+            self.next_cold_timer = Some(self.next_cold_timer.map_or(due, |next| next.min(due)));
+            self.cold_timer_made = Some(self.cold_timer_made.map_or(due, |made| made.min(due)));
+        } else {
+            state.place = Place::Hot;
+            self.wait_for(key, due);
+        }
+    }
+
+    /// Makes a scheduled task active; its stored place stays as it is.
+    pub(super) fn wait_for(&mut self, key: Key, due: Timestamp) {
+        self.activate(key);
+        self.scheduled += 1;
+        self.arm(key, due);
+    }
+
+    /// To `skipped`.
+    pub(super) fn skip(&mut self, key: Key, reason: SkipReason) {
+        self.task_mut(key).row.state.skip_reason = Some(reason);
+        self.end_task(key, TaskStatus::Skipped);
+    }
+
+    /// To a terminal status: counts it in its job and sets out to tell its neighbours.
+    pub(super) fn end_task(&mut self, key: Key, status: TaskStatus) {
+        self.leave(key);
+        self.set_status(key, status);
+        let now = self.now;
+        let task = self.task_mut(key);
+        let job = task.row.job;
+        let attempt = task.row.state.attempt;
+        task.row.state.ended_at = Some(now);
+        task.row.state.place = Place::Rest;
+        task.row.state.held = false;
+        task.row.state.dead = status == TaskStatus::Failed;
+        let kind = match status {
+            TaskStatus::Completed => TransitionKind::TaskComplete,
+            TaskStatus::Cancelled => TransitionKind::TaskCancelled,
+            TaskStatus::Skipped => TransitionKind::TaskSkipped,
+            _ => TransitionKind::TaskDead,
+        };
+        self.tell(kind, Some(key), job, attempt, None);
+        if let Some(job) = job {
+            self.count_end(job, key, status);
+        }
+    }
+
+    fn count_end(&mut self, job_key: Key, key: Key, status: TaskStatus) {
+        self.touch_job(job_key);
+        let job = self.job_mut(job_key);
+        let counts = &mut job.row.state.counts;
+        match status {
+            TaskStatus::Completed => counts.completed += 1,
+            TaskStatus::Cancelled => counts.cancelled += 1,
+            TaskStatus::Skipped => counts.skipped += 1,
+            _ => {
+                counts.failed += 1;
+                job.row.state.unhandled += 1;
+            }
+        }
+        let fail_fast = job.row.failure_policy == FailurePolicy::FailFast
+            && status == TaskStatus::Failed
+            && !job.row.state.failing_fast
+            && !job.row.state.cancelled;
+        if fail_fast {
+            job.row.state.failing_fast = true;
+            self.start_sweep(job_key, SweepKind::FailingFast);
+        }
+        // A job that is being cancelled as a whole needs no telling: every task of it ends anyway.
+        if self.job(job_key).row.state.cancelled {
+            return self.check_job_end(job_key);
+        }
+        self.job_mut(job_key).settling += 1;
+        let state = &mut self.task_mut(key).row.state;
+        state.settling = Some(Settling::Children(0));
+        state.place = Place::Hot;
+        self.activate(key);
+        self.work.insert(Work::Settle(key));
+    }
+
+    /// Sets the durable marker of a sweep; the work goes on in later steps.
+    pub(super) fn start_sweep(&mut self, job: Key, kind: SweepKind) {
+        self.job_mut(job).row.state.sweep = Some(Sweep { kind, next: 0 });
+        self.touch_job(job);
+        self.work.insert(Work::Sweep(job));
+    }
+
+    /// The job's state is a function of its tasks (I11).
+    pub(super) fn check_job_end(&mut self, key: Key) {
+        let job = self.job(key);
+        let state = &job.row.state;
+        let busy = matches!(
+            state.sweep.as_ref().map(|sweep| &sweep.kind),
+            Some(SweepKind::Staging | SweepKind::Rerunning(_) | SweepKind::Deleting)
+        );
+        if state.status.is_terminal() || busy || job.settling > 0 || state.counts.ended() < job.row.tasks {
+            return;
+        }
+        let (status, kind) = if state.cancelled {
+            (JobStatus::Cancelled, TransitionKind::JobCancelled)
+        } else if state.unhandled > 0 {
+            (JobStatus::Failed, TransitionKind::JobFailed)
+        } else {
+            (JobStatus::Completed, TransitionKind::JobComplete)
+        };
+        let now = self.now;
+        let state = &mut self.job_mut(key).row.state;
+        state.status = status;
+        state.sweep = None;
+        state.paused = false;
+        state.ended_at = Some(now);
+        self.work.remove(&Work::Sweep(key));
+        self.touch_job(key);
+        self.tell(kind, None, Some(key), 0, None);
+    }
+
+    /// Ends the running attempt; the caller moves the task on.
+    pub(super) fn end_attempt(&mut self, key: Key, outcome: Outcome, error: Option<Failure>) {
+        let now = self.now;
+        let task = self.task_mut(key);
+        let job = task.row.job;
+        let last = task.row.state.last.as_mut().expect("a running task has an attempt");
+        last.ended_at = Some(now);
+        last.outcome = Some(outcome);
+        last.error = error;
+        let (attempt, took) = (last.number, now.since(last.started_at));
+        let spec = task.row.spec.clone().expect("a running task has its spec");
+        self.figures.attempt_ended(&spec, outcome, took);
+        if matches!(outcome, Outcome::Failure | Outcome::Timeout | Outcome::Lost) {
+            self.tell(TransitionKind::TaskFailed, Some(key), job, attempt, None);
+        }
+        self.touch(key);
+    }
+
+    /// Ends the running attempt well.
+    pub(super) fn complete(&mut self, key: Key, output: Option<std::sync::Arc<str>>) {
+        self.end_attempt(key, Outcome::Success, None);
+        if let Some(output) = output {
+            self.changes.put_outputs.push(OutputRow { task: key, output });
+            self.rows += 1;
+        }
+        self.end_task(key, TaskStatus::Completed);
+    }
+
+    /// Ends the running attempt badly, and decides what follows: a retry, a hold, or the dead letters.
+    pub(super) fn fail_attempt(
+        &mut self,
+        key: Key,
+        outcome: Outcome,
+        error: Option<Failure>,
+        retryable: Option<bool>,
+        after_ms: Option<u64>,
+    ) {
+        let policy = self.task(key).row.spec.as_ref().expect("a running task has its spec").policy.clone();
+        let kind = error.as_ref().map(|error| error.kind.clone());
+        self.end_attempt(key, outcome, error);
+        let seed = self.config.seed;
+        let state = &mut self.task_mut(key).row.state;
+        match outcome {
+            Outcome::Lost => {
+                state.losses += 1;
+                match policy.on_worker_lost {
+                    OnWorkerLost::Hold if state.losses < crate::limits::LOSSES_MAX => return self.hold(key),
+                    OnWorkerLost::Retry if state.losses < crate::limits::LOSSES_MAX => return self.retry_at(key, 0),
+                    _ => return self.end_task(key, TaskStatus::Failed),
+                }
+            }
+            Outcome::Snoozed => {
+                state.snoozes += 1;
+                if state.snoozes <= crate::limits::SNOOZES_MAX {
+                    return self.make_scheduled_from_running(key, after_ms.unwrap_or(1_000).max(1));
+                }
+                return self.end_task(key, TaskStatus::Failed);
+            }
+            _ => state.failures += 1,
+        }
+        let listed = |kinds: &[crate::id::Name]| kind.as_ref().is_some_and(|kind| kinds.contains(kind));
+        let allowed = retryable.unwrap_or(true)
+            && !listed(&policy.non_retryable)
+            && (policy.retry_on.is_empty() || listed(&policy.retry_on));
+        if !allowed || state.failures > policy.retries {
+            return self.end_task(key, TaskStatus::Failed);
+        }
+        let random = crate::retry::mix(seed ^ key.raw() ^ (u64::from(state.attempt) << 48));
+        let wait = after_ms.unwrap_or_else(|| policy.backoff.wait_ms(state.failures, random));
+        self.retry_at(key, wait.min(crate::limits::DELAY_MS_MAX));
+    }
+
+    fn hold(&mut self, key: Key) {
+        self.leave(key);
+        self.set_status(key, TaskStatus::Waiting);
+        let state = &mut self.task_mut(key).row.state;
+        state.held = true;
+        state.place = Place::Rest;
+    }
+
+    /// Plans the next attempt after a failure or a loss.
+    fn retry_at(&mut self, key: Key, wait_ms: u64) {
+        let task = self.task(key);
+        let (job, attempt) = (task.row.job, task.row.state.attempt);
+        let spec = task.row.spec.clone().expect("a running task has its spec");
+        self.figures.retried(&spec);
+        self.tell(TransitionKind::TaskRetry, Some(key), job, attempt, None);
+        if wait_ms == 0 {
+            self.make_ready(key);
+        } else {
+            self.make_scheduled_from_running(key, wait_ms);
+        }
+    }
+
+    fn make_scheduled_from_running(&mut self, key: Key, wait_ms: u64) {
+        let due = self.now.plus_ms(wait_ms);
+        self.make_scheduled(key, due);
+    }
+
+    /// Takes a running attempt away from its worker.
+    pub(super) fn revoke(&mut self, key: Key) {
+        let incarnation = self.incarnation;
+        if let Some(lease) = &self.task(key).row.state.lease {
+            let effect = Effect::Revoke {
+                session: lease.session.clone(),
+                token: Token { incarnation, task: key, lease: lease.number },
+            };
+            self.effects.push(effect);
+        }
+    }
+
+    /// Calls a task off, whatever it does now; false if it has ended.
+    pub(super) fn cancel(&mut self, key: Key) -> bool {
+        let status = self.task(key).row.state.status;
+        if status.is_terminal() {
+            return false;
+        }
+        if status == TaskStatus::Running {
+            self.revoke(key);
+            self.end_attempt(key, Outcome::Cancelled, None);
+        }
+        self.end_task(key, TaskStatus::Cancelled);
+        true
+    }
+
+    /// Moves the last attempt out of the row before the next one starts.
+    pub(super) fn archive_attempt(&mut self, key: Key) {
+        if let Some(attempt) = self.task_mut(key).row.state.last.take() {
+            self.changes.insert_attempts.push(AttemptRow { task: key, attempt });
+            self.rows += 1;
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Takes work in: standalone tasks, each judged alone, and jobs, as a whole.
+
+use std::sync::Arc;
+
+use super::{Dirt, Job, Shard};
+use crate::effect::{Answer, Refusal, Submitted};
+use crate::event::{NewTask, Start, SubmitJob, SubmitTasks};
+use crate::id::{Bucket, Key, Name};
+use crate::job::{GraphTask, JobCounts, JobRow, JobState, JobStatus, Sweep, SweepKind};
+use crate::limits::{IDEMPOTENCY_MS, STAGED_TASKS_MIN};
+use crate::row::{ClaimKind, ClaimName, ClaimRow, TaskRow, TransitionKind};
+use crate::spec::Trigger;
+use crate::task::{ParentCounts, Place, TaskState, TaskStatus};
+
+/// The state of a task that nothing has happened to.
+pub(super) fn fresh_state(generation: u32) -> TaskState {
+    TaskState {
+        status: TaskStatus::Pending,
+        place: Place::Rest,
+        generation,
+        attempt: 0,
+        failures: 0,
+        losses: 0,
+        snoozes: 0,
+        due: None,
+        ready_at: None,
+        ended_at: None,
+        last: None,
+        lease: None,
+        parents: ParentCounts::default(),
+        skip_reason: None,
+        handled: false,
+        settling: None,
+        held: false,
+        dead: false,
+    }
+}
+
+/// The names that a submission claims.
+pub(super) fn claims_of(kind: ClaimKind, tenant: &Name, id: Option<&Name>, key: Option<&Name>) -> Vec<ClaimName> {
+    let id = id.map(|text| ClaimName { kind, tenant: tenant.clone(), text: text.clone() });
+    let key = key.map(|text| ClaimName { kind: ClaimKind::IdempotencyKey, tenant: tenant.clone(), text: text.clone() });
+    id.into_iter().chain(key).collect()
+}
+
+impl Shard {
+    pub(super) fn submit_tasks(&mut self, submission: SubmitTasks) {
+        let bucket = submission.bucket;
+        let answers = submission.tasks.into_iter().map(|task| self.submit_task(bucket, task)).collect();
+        self.reply(submission.to, Ok(Answer::Tasks(answers)));
+    }
+
+    fn submit_task(&mut self, bucket: Bucket, task: NewTask) -> Result<Submitted, Refusal> {
+        let claims = claims_of(ClaimKind::TaskId, &task.tenant, task.given_id.as_ref(), task.idempotency_key.as_ref());
+        if let Some(target) = self.claimed(&claims, task.body_hash)? {
+            return Ok(self.submitted_before(target));
+        }
+        let bucket = claims.first().map_or(bucket, |claim| Bucket::of_text(&claim.text));
+        let key = self.mint(bucket, 1);
+        self.put_claims(claims, key, task.body_hash);
+        let start = task.start;
+        self.insert_task(TaskRow {
+            key,
+            tenant: task.tenant,
+            given_id: task.given_id,
+            job: None,
+            spec: Some(task.spec),
+            trigger: Trigger::AllSuccess,
+            parents: 0,
+            created_at: self.now,
+            state: fresh_state(1),
+        });
+        self.tell(TransitionKind::TaskSubmitted, Some(key), None, 0, None);
+        match start {
+            Start::Now => self.make_ready(key),
+            Start::After(ms) => self.make_scheduled(key, self.now.plus_ms(ms)),
+            Start::At(at) => self.make_scheduled(key, at),
+        }
+        let state = &self.task(key).row.state;
+        let run_at = if state.status == TaskStatus::Scheduled { state.due } else { None };
+        Ok(Submitted { key, status: state.status, run_at, repeated: false })
+    }
+
+    /// What the first claimed name leads to; an error if it was claimed with another body.
+    fn claimed(&self, names: &[ClaimName], body_hash: u128) -> Result<Option<Key>, Refusal> {
+        for name in names {
+            let Some((Some(claim), _)) = self.claims.get(name) else { continue };
+            if claim.expires_at.is_some_and(|at| at <= self.now) {
+                continue;
+            }
+            if claim.body_hash == body_hash {
+                return Ok(Some(claim.target));
+            }
+            return Err(match name.kind {
+                ClaimKind::IdempotencyKey => Refusal::KeyReused(name.text.clone()),
+                ClaimKind::TaskId | ClaimKind::JobId => Refusal::IdTaken(name.text.clone()),
+            });
+        }
+        Ok(None)
+    }
+
+    fn put_claims(&mut self, names: Vec<ClaimName>, target: Key, body_hash: u128) {
+        for name in names {
+            let expires_at = (name.kind == ClaimKind::IdempotencyKey).then(|| self.now.plus_ms(IDEMPOTENCY_MS));
+            let claim = ClaimRow { name: name.clone(), target, body_hash, expires_at };
+            self.claims.insert(name, (Some(claim.clone()), self.high_water.commit + 1));
+            self.changes.put_claims.push(claim);
+            self.rows += 1;
+        }
+    }
+
+    /// The answer that an accepted task got, as far as it still exists.
+    fn submitted_before(&self, key: Key) -> Submitted {
+        let state = self.tasks.get(&key).map(|task| &task.row.state);
+        let status = state.map_or(TaskStatus::Completed, |state| state.status);
+        let run_at = state.filter(|_| status == TaskStatus::Scheduled).and_then(|state| state.due);
+        Submitted { key, status, run_at, repeated: true }
+    }
+
+    pub(super) fn submit_job(&mut self, submission: SubmitJob) {
+        let claims = claims_of(
+            ClaimKind::JobId,
+            &submission.tenant,
+            submission.given_id.as_ref(),
+            submission.idempotency_key.as_ref(),
+        );
+        match self.claimed(&claims, submission.body_hash) {
+            Err(refusal) => return self.reply(submission.to, Err(refusal)),
+            Ok(Some(key)) => return self.answer_repeated_job(submission.to, key),
+            Ok(None) => {}
+        }
+        let bucket = claims.first().map_or(submission.bucket, |claim| Bucket::of_text(&claim.text));
+        let tasks = submission.graph.tasks().len() as u32;
+        let key = self.mint(bucket, u64::from(tasks) + 1);
+        self.put_claims(claims, key, submission.body_hash);
+        let staged = tasks as usize > STAGED_TASKS_MIN.min(self.config.step_rows_max / 2);
+        let state = JobState {
+            status: JobStatus::Pending,
+            generation: 1,
+            counts: JobCounts::default(),
+            unhandled: 0,
+            paused: false,
+            cancelled: false,
+            failing_fast: false,
+            sweep: staged.then_some(Sweep { kind: SweepKind::Staging, next: 0 }),
+            started_at: None,
+            ended_at: None,
+        };
+        let row = JobRow {
+            key,
+            tenant: submission.tenant,
+            given_id: submission.given_id,
+            title: submission.title,
+            failure_policy: submission.failure_policy,
+            tasks,
+            body: submission.body,
+            tags: submission.tags,
+            created_at: self.now,
+            state,
+        };
+        let staging = staged.then(|| (submission.graph.clone(), submission.to));
+        self.jobs.insert(key, Job { row, dirt: Dirt::Inserted, commit: 0, active: 0, settling: 0, staging });
+        self.dirty_jobs.push(key);
+        self.rows += 1;
+        if staged {
+            self.work.insert(super::Work::Sweep(key));
+            return;
+        }
+        for chunk in submission.graph.chunks(key) {
+            self.put_chunk(Arc::new(chunk), true);
+        }
+        for (index, node) in (0..).zip(submission.graph.tasks()) {
+            self.insert_job_task(key, index, node);
+        }
+        self.tell(TransitionKind::JobSubmitted, None, Some(key), 0, None);
+        for index in 0..tasks {
+            self.decide(key, key.task_of_job(index));
+        }
+        self.reply(submission.to, Ok(Answer::Job { key, status: JobStatus::Pending, repeated: false }));
+    }
+
+    fn answer_repeated_job(&mut self, to: crate::event::RequestId, key: Key) {
+        let status = match self.jobs.get(&key).map(|job| &job.row.state) {
+            Some(state) if matches!(&state.sweep, Some(sweep) if sweep.kind == SweepKind::Staging) => {
+                return self.reply(to, Err(Refusal::Busy));
+            }
+            Some(state) => state.status,
+            None => JobStatus::Completed,
+        };
+        self.reply(to, Ok(Answer::Job { key, status, repeated: true }));
+    }
+
+    /// The row of a task of a job, waiting for its parents.
+    pub(super) fn insert_job_task(&mut self, job: Key, index: u32, node: &GraphTask) {
+        let row = TaskRow {
+            key: job.task_of_job(index),
+            tenant: self.job(job).row.tenant.clone(),
+            given_id: Some(node.name.clone()),
+            job: Some(job),
+            spec: Some(node.spec.clone()),
+            trigger: node.trigger,
+            parents: node.parents.len() as u32,
+            created_at: self.now,
+            state: fresh_state(1),
+        };
+        self.insert_task(row);
+    }
+}

@@ -1,0 +1,191 @@
+//! Work over all tasks of a job, in pieces of the step budget, in topological order, behind a durable marker.
+
+use std::sync::Arc;
+
+use super::settle::{count_parent, is_rescue};
+use super::submit::fresh_state;
+use super::{Shard, Work};
+use crate::effect::Answer;
+use crate::id::Key;
+use crate::job::{JobStatus, RerunFrom, Sweep, SweepKind};
+use crate::limits::GRAPH_CHUNK_TASKS;
+use crate::row::TransitionKind;
+use crate::spec::Trigger;
+use crate::task::{ParentCounts, Place, TaskStatus};
+
+impl Shard {
+    /// How many tasks one piece of a sweep covers: whole chunks while staging.
+    pub(super) fn sweep_piece(&self, kind: &SweepKind) -> u32 {
+        let budget = self.config.step_rows_max as u32;
+        match kind {
+            SweepKind::Staging => (budget / 2 / GRAPH_CHUNK_TASKS).max(1) * GRAPH_CHUNK_TASKS,
+            SweepKind::Rerunning(_) => (budget / 4).clamp(1, 256),
+            _ => (budget / 4).max(1),
+        }
+    }
+
+    /// The indices that the next piece of a sweep covers.
+    pub(super) fn sweep_range(&self, job: Key) -> std::ops::Range<u32> {
+        let Some(row) = self.jobs.get(&job).map(|job| &job.row) else { return 0..0 };
+        let Some(sweep) = &row.state.sweep else { return 0..0 };
+        sweep.next..(sweep.next + self.sweep_piece(&sweep.kind)).min(row.tasks)
+    }
+
+    /// Goes on with the sweep of a job by one piece.
+    pub(super) fn sweep(&mut self, key: Key) {
+        let range = self.sweep_range(key);
+        let Some(sweep) = self.jobs.get(&key).and_then(|job| job.row.state.sweep.clone()) else { return };
+        for index in range.clone() {
+            let task = key.task_of_job(index);
+            match &sweep.kind {
+                SweepKind::Staging => self.stage(key, index),
+                SweepKind::Starting | SweepKind::Resuming => self.nudge(key, task),
+                SweepKind::Cancelling => {
+                    self.cancel(task);
+                }
+                SweepKind::FailingFast => self.fail_fast(key, index),
+                SweepKind::Rerunning(from) => self.rerun_task(key, index, from),
+                SweepKind::Deleting => self.delete_task(task),
+            }
+            if self.jobs.get(&key).is_none_or(|job| job.row.state.sweep.is_none()) {
+                return;
+            }
+        }
+        // A task of the range may have set another sweep on the job (fail fast): that one starts at 0.
+        let job = self.job_mut(key);
+        let Some(current) = &mut job.row.state.sweep else { return };
+        if current.kind != sweep.kind {
+            return;
+        }
+        current.next = range.end;
+        let finished = range.end >= job.row.tasks;
+        self.touch_job(key);
+        if finished {
+            self.finish_sweep(key, &sweep);
+        } else {
+            self.work.insert(Work::Sweep(key));
+        }
+    }
+
+    fn finish_sweep(&mut self, key: Key, sweep: &Sweep) {
+        self.job_mut(key).row.state.sweep = None;
+        match sweep.kind {
+            SweepKind::Staging => {
+                let staged = self.job_mut(key).staging.take();
+                self.tell(TransitionKind::JobSubmitted, None, Some(key), 0, None);
+                self.start_sweep(key, SweepKind::Starting);
+                if let Some((_, to)) = staged {
+                    self.reply(to, Ok(Answer::Job { key, status: JobStatus::Pending, repeated: false }));
+                }
+            }
+            SweepKind::Rerunning(_) => self.start_sweep(key, SweepKind::Starting),
+            SweepKind::Deleting => self.delete_job(key),
+            SweepKind::Starting | SweepKind::Resuming | SweepKind::Cancelling | SweepKind::FailingFast => {
+                self.check_job_end(key);
+            }
+        }
+    }
+
+    fn stage(&mut self, key: Key, index: u32) {
+        let (graph, _) = self.job(key).staging.clone().expect("staging lasts as long as its submission");
+        if index.is_multiple_of(GRAPH_CHUNK_TASKS) {
+            let number = index / GRAPH_CHUNK_TASKS;
+            let from = index as usize;
+            let tasks = &graph.tasks()[from..(from + GRAPH_CHUNK_TASKS as usize).min(graph.tasks().len())];
+            let chunk = crate::job::GraphChunk { job: key, number, tasks: tasks.to_vec() };
+            self.put_chunk(Arc::new(chunk), true);
+        }
+        self.insert_job_task(key, index, &graph.tasks()[index as usize]);
+    }
+
+    /// Starts what may start, and puts back what a pause set aside.
+    fn nudge(&mut self, job: Key, key: Key) {
+        let state = &self.task(key).row.state;
+        match (state.status, state.place) {
+            (TaskStatus::Pending, _) => self.decide(job, key),
+            (TaskStatus::Ready, Place::Rest) if !self.job(job).row.state.paused => {
+                let spec = self.node(job, job.index_of(key)).spec.clone();
+                self.give_spec(key, spec);
+                self.enter_lane(key);
+            }
+            _ => {}
+        }
+    }
+
+    /// Cancels a task that has not started, unless it is there to clean up.
+    fn fail_fast(&mut self, job: Key, index: u32) {
+        let key = job.task_of_job(index);
+        let row = &self.task(key).row;
+        let cleans_up = is_rescue(row.trigger) || row.trigger == Trigger::AllDone;
+        match row.state.status {
+            TaskStatus::Pending | TaskStatus::Scheduled | TaskStatus::Waiting | TaskStatus::Ready if !cleans_up => {
+                self.cancel(key);
+            }
+            _ => self.nudge(job, key),
+        }
+    }
+
+    /// Resets a task that was chosen, or one of whose parents was reset before it.
+    fn rerun_task(&mut self, job: Key, index: u32, from: &RerunFrom) {
+        let key = job.task_of_job(index);
+        let generation = self.job(job).row.state.generation;
+        let parents = self.node(job, index).parents.clone();
+        let state = &self.task(key).row.state;
+        let chosen = match from {
+            RerunFrom::Start => true,
+            RerunFrom::Task(chosen) => *chosen == index,
+            RerunFrom::Failed => matches!(state.status, TaskStatus::Failed | TaskStatus::Cancelled),
+        };
+        let mut counts = ParentCounts::default();
+        let mut reset = chosen;
+        for parent in parents {
+            let parent = &self.task(job.task_of_job(parent)).row.state;
+            if parent.generation == generation {
+                reset = true;
+            } else {
+                count_parent(&mut counts, parent.status, parent.skip_reason);
+            }
+        }
+        if reset {
+            self.reset(job, key, generation, counts);
+        }
+    }
+
+    /// Opens the next generation of an ended task of a job: pending again, its count taken back.
+    fn reset(&mut self, job: Key, key: Key, generation: u32, parents: ParentCounts) {
+        let state = &mut self.task_mut(key).row.state;
+        let (status, handled) = (state.status, state.handled);
+        assert!(status.may_become(TaskStatus::Pending, true), "only an ended task opens a generation");
+        let (attempt, last) = (state.attempt, state.last.take());
+        *state = crate::task::TaskState { attempt, last, parents, ..fresh_state(generation) };
+        self.touch(key);
+        let state = &mut self.job_mut(job).row.state;
+        match status {
+            TaskStatus::Completed => state.counts.completed -= 1,
+            TaskStatus::Cancelled => state.counts.cancelled -= 1,
+            TaskStatus::Skipped => state.counts.skipped -= 1,
+            _ => {
+                state.counts.failed -= 1;
+                state.unhandled -= u32::from(!handled);
+            }
+        }
+        self.touch_job(job);
+    }
+
+    pub(super) fn delete_task(&mut self, key: Key) {
+        if let Some(task) = self.tasks.get(&key) {
+            assert!(task.row.state.status.is_terminal() && !task.active, "only what has ended is deleted");
+            self.tasks.remove(&key);
+            self.absent.insert(key, self.high_water.commit + 1);
+        }
+        self.changes.delete_tasks.push(key);
+        self.rows += 1;
+    }
+
+    fn delete_job(&mut self, key: Key) {
+        self.jobs.remove(&key);
+        self.absent.insert(key, self.high_water.commit + 1);
+        self.changes.delete_jobs.push(key);
+        self.rows += 1;
+    }
+}

@@ -1,0 +1,97 @@
+//! Time passing: due tasks start, leases and time limits run out, expired tasks fail, cold timers come in.
+
+use super::dispatch::run_limit;
+use super::{Shard, Work};
+use crate::id::Key;
+use crate::row::TimerPage;
+use crate::task::{Failure, Outcome, TaskStatus};
+use crate::time::Timestamp;
+
+/// Cold timers asked for at a time.
+const TIMER_PAGE: u32 = 2_048;
+
+impl Shard {
+    /// Turns armed timers that are due into work.
+    pub(crate) fn collect_due(&mut self) {
+        self.check_sessions();
+        while let Some(&(at, key)) = self.timers.first() {
+            if at > self.now || self.work.len() >= self.config.step_rows_max {
+                break;
+            }
+            self.timers.pop_first();
+            self.task_mut(key).timer = None;
+            self.work.insert(Work::Timer(key));
+        }
+    }
+
+    /// A task's timer fired.
+    pub(super) fn fire(&mut self, key: Key) {
+        let Some(task) = self.tasks.get(&key) else { return };
+        if !task.active || task.timer.is_some() {
+            return;
+        }
+        match task.row.state.status {
+            TaskStatus::Scheduled if task.row.state.due.is_some_and(|due| due <= self.now) => self.make_ready(key),
+            TaskStatus::Ready if self.has_expired(key) => {
+                self.leave(key);
+                self.expire(key);
+            }
+            TaskStatus::Running => self.judge_attempt(key),
+            _ => {}
+        }
+    }
+
+    /// A running attempt's time is up, or was extended meanwhile.
+    fn judge_attempt(&mut self, key: Key) {
+        let now = self.now;
+        let task = self.task(key);
+        let policy = task.row.spec.as_ref().expect("a running task has its spec").policy.clone();
+        let started_at = task.row.state.last.as_ref().map_or(now, |last| last.started_at);
+        let timeout = |message: String| Failure { kind: "timeout".into(), message: message.into(), trace: None };
+        let over = policy.timeout_ms.filter(|ms| run_limit(started_at, *ms) <= now);
+        let silent = policy.heartbeat_timeout_ms.filter(|ms| task.beat_at.plus_ms(*ms) <= now);
+        let lost = task.lease_until <= now;
+        if let Some(ms) = over {
+            self.revoke(key);
+            let error = timeout(format!("ran longer than its timeout of {ms} ms"));
+            self.fail_attempt(key, Outcome::Timeout, Some(error), None, None);
+        } else if let Some(ms) = silent {
+            self.revoke(key);
+            let error = timeout(format!("was silent longer than its heartbeat timeout of {ms} ms"));
+            self.fail_attempt(key, Outcome::Timeout, Some(error), None, None);
+        } else if lost {
+            self.revoke(key);
+            self.lose(key, Outcome::Lost);
+        } else {
+            self.watch_attempt(key);
+        }
+    }
+
+    /// The page of cold timers that should be read now, if any.
+    pub(super) fn wanted_timers(&self) -> Option<TimerPage> {
+        let next = self.next_cold_timer?;
+        let soon = next.since(self.now) <= self.config.horizon_ms / 2;
+        let page = TIMER_PAGE.min(self.config.timers_max as u32).max(1);
+        if self.timers_paging || self.cold_timers == 0 || !soon || self.cold_timers_active >= page {
+            return None;
+        }
+        let until = self.now.plus_ms(self.config.horizon_ms);
+        Some(TimerPage { until, limit: self.cold_timers_active + page })
+    }
+
+    /// When something is due next.
+    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let page = (self.cold_timers > 0 && !self.timers_paging && self.cold_timers_active < TIMER_PAGE)
+            .then_some(self.next_cold_timer)
+            .flatten()
+            .map(|next| Timestamp::from_millis(next.as_millis().saturating_sub((self.config.horizon_ms / 2) as i64)));
+        let session = self
+            .sessions
+            .values()
+            .map(|session| session.heard_at.plus_ms(session.lease_ms.saturating_add(self.config.session_grace_ms + 1)))
+            .min()
+            .map(|at| at.max(self.sessions_checked_at.plus_ms(1_000)));
+        [timer, page, session].into_iter().flatten().min()
+    }
+}
