@@ -1,0 +1,21 @@
+//! The seam between the engine and whatever keeps its rows: the [`Store`] trait, the read side, an in-memory store
+//! with fault injection, and the conformance suite that every store must pass.
+//!
+//! A store commits the row changes that the core decided, atomically and fenced, loads rows back, and answers list
+//! queries. It makes no scheduling decision.
+
+mod logs;
+mod matching;
+mod memory;
+mod reader;
+pub mod record;
+mod store;
+
+pub use logs::{LOG_HEAD_BYTES, LOG_TAIL_BYTES, LogTrim, log_cut, log_trim, text_tail};
+pub use matching::{job_matches, task_matches};
+pub use memory::{CommitFault, FaultRates, Faults, MemoryStore, State};
+pub use reader::{
+    Compare, DefinitionFilter, Ended, FeedPage, Field, JobFilter, LogPage, Page, Reader, TaskCount, TaskFilter, Term,
+    Test,
+};
+pub use store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, ShardCommit, ShardId, Store};

@@ -1,0 +1,443 @@
+//! The in-memory store: durability class D0, for tests and the simulator.
+//!
+//! It is a plain model over ordered maps. Calls take effect when they are made, and every future it returns is already
+//! complete, so that a synchronous caller may poll it once. What goes wrong is scripted or seeded through [`Faults`].
+
+mod faults;
+mod read;
+mod reader;
+mod state;
+
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mainspring_core::id::{Key, Name, SessionId};
+use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
+use mainspring_core::row::{
+    AuditRow, Changes, ClaimKind, ClaimName, DefinitionRow, FeedPosition, ReadSet, Rows, Snapshot, TaskRow,
+};
+use mainspring_core::task::{Attempt, TaskStatus};
+use mainspring_core::time::Timestamp;
+
+pub use faults::{CommitFault, FaultRates};
+pub use state::State;
+
+use crate::reader::{DefinitionFilter, FeedPage, JobFilter, LogPage, Page, Reader, TaskFilter};
+use crate::store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, ShardCommit, ShardId, Store};
+
+/// A store of one shard in memory. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: State,
+    epoch: u64,
+    /// Whose fence is in force; nobody's after a release or an unknown commit.
+    owner: Option<SessionId>,
+    /// Commits that were answered as unknown and land at the next acquire.
+    late: Vec<Arc<Changes>>,
+    plan: faults::Plan,
+}
+
+/// The handle through which a test or a simulation makes the store misbehave.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store that starts from these rows, owned by nobody.
+    pub fn from_state(state: State) -> Self {
+        let inner = Inner { state, ..Inner::default() };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// Where its misfortunes are planned.
+    pub fn faults(&self) -> Faults {
+        Faults { inner: self.inner.clone() }
+    }
+
+    /// A copy of everything that it holds.
+    pub fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    /// What a load would answer now, apart from the removal of what was never published. Changes nothing.
+    pub fn snapshot(&self) -> Snapshot {
+        self.lock().state.snapshot()
+    }
+
+    /// The rows of a read set now. Changes nothing, never fails.
+    pub fn rows(&self, set: &ReadSet) -> Rows {
+        self.lock().state.rows(set)
+    }
+
+    /// The epoch in force.
+    pub fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view<T: Send + 'static>(&self, read: impl FnOnce(&State) -> T) -> BoxFuture<Result<T, Error>> {
+        let mut inner = self.lock();
+        let answer = if inner.plan.unavailable() { Err(unavailable()) } else { Ok(read(&inner.state)) };
+        Box::pin(ready(answer))
+    }
+
+    fn owned<T: Send + 'static>(
+        &self,
+        fence: &Fence,
+        act: impl FnOnce(&mut Inner) -> T,
+    ) -> BoxFuture<Result<T, Error>> {
+        let mut inner = self.lock();
+        let answer = if inner.plan.unavailable() {
+            Err(unavailable())
+        } else if !inner.in_force(fence) {
+            Err(Error::Conflict(format!("epoch {} is in force", inner.epoch)))
+        } else {
+            Ok(act(&mut inner))
+        };
+        Box::pin(ready(answer))
+    }
+}
+
+impl Inner {
+    fn in_force(&self, fence: &Fence) -> bool {
+        fence.shard == ShardId(0)
+            && fence.incarnation == self.state.incarnation
+            && fence.epoch == self.epoch
+            && self.owner.as_ref() == Some(&fence.owner)
+    }
+
+    fn acquire(&mut self, shard: ShardId, owner: SessionId) -> Result<Fence, Error> {
+        if shard != ShardId(0) {
+            return Err(Error::Incompatible(format!("shard {} does not exist: there is only shard 0", shard.0)));
+        }
+        if self.plan.unavailable() {
+            return Err(unavailable());
+        }
+        if self.plan.locked_out {
+            return Err(Error::Conflict("another server has this store".to_owned()));
+        }
+        for changes in std::mem::take(&mut self.late) {
+            // A late commit that no longer fits was overtaken; then it is lost, as it would be in a real store.
+            _ = self.state.apply(&changes);
+        }
+        self.epoch += 1;
+        self.state.incarnation = self.state.incarnation.max(1);
+        self.owner = Some(owner.clone());
+        Ok(Fence { shard, incarnation: self.state.incarnation, epoch: self.epoch, owner })
+    }
+
+    fn usurp(&mut self) {
+        self.epoch += 1;
+        self.owner = None;
+    }
+
+    fn commit(&mut self, commit: &ShardCommit) -> CommitAnswer {
+        let fault = self.plan.commit();
+        if fault == Some(CommitFault::Rejected) {
+            self.usurp();
+        }
+        if !self.in_force(&commit.fence) {
+            if commit.fence.epoch == self.epoch && commit.fence.incarnation == self.state.incarnation {
+                return unknown("an earlier commit is unknown, the shard must be acquired again");
+            }
+            return CommitAnswer::Rejected { epoch: self.epoch };
+        }
+        match fault {
+            Some(CommitFault::UnknownLost) => {}
+            Some(CommitFault::UnknownLate) => self.late.push(commit.changes.clone()),
+            _ => {
+                if let Err(reason) = self.state.apply(&commit.changes) {
+                    self.owner = None;
+                    return unknown(&reason);
+                }
+            }
+        }
+        if fault.is_none() {
+            return CommitAnswer::Committed;
+        }
+        self.owner = None;
+        unknown("injected fault")
+    }
+}
+
+fn unknown(reason: &str) -> CommitAnswer {
+    CommitAnswer::Unknown { reason: reason.to_owned() }
+}
+
+fn unavailable() -> Error {
+    Error::Unavailable("injected fault".to_owned())
+}
+
+impl Store for MemoryStore {
+    fn describe(&self) -> Description {
+        Description {
+            name: "memory",
+            durability: Durability::Memory,
+            detail: "nothing outlives the process".to_owned(),
+        }
+    }
+
+    fn acquire(&self, shard: ShardId, owner: SessionId) -> BoxFuture<Result<Fence, Error>> {
+        Box::pin(ready(self.lock().acquire(shard, owner)))
+    }
+
+    fn release(&self, fence: Fence) -> BoxFuture<Result<(), Error>> {
+        self.owned(&fence, |inner| inner.owner = None)
+    }
+
+    fn load(&self, fence: Fence) -> BoxFuture<Result<Snapshot, Error>> {
+        self.owned(&fence, |inner| {
+            inner.state.remove_staged();
+            inner.state.snapshot()
+        })
+    }
+
+    fn commit(&self, commits: Vec<ShardCommit>) -> BoxFuture<Vec<CommitAnswer>> {
+        let mut inner = self.lock();
+        let answers: Vec<_> = commits.iter().map(|commit| inner.commit(commit)).collect();
+        Box::pin(ready(answers))
+    }
+
+    fn read(&self, fence: Fence, set: ReadSet) -> BoxFuture<Result<Rows, Error>> {
+        self.owned(&fence, |inner| inner.state.rows(&set))
+    }
+
+    fn prune(
+        &self,
+        fence: Fence,
+        feed_before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<Result<u64, Error>> {
+        self.owned(&fence, |inner| inner.state.prune(feed_before, now, limit))
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Faults {
+    /// What happens to the commits that follow, one entry each; `None` goes well. Appended to what is scripted.
+    pub fn script_commits(&self, script: impl IntoIterator<Item = Option<CommitFault>>) {
+        self.lock().plan.commits.extend(script);
+    }
+
+    /// What goes wrong with the next commit that nothing is scripted for.
+    pub fn next_commit(&self, fault: CommitFault) {
+        self.script_commits([Some(fault)]);
+    }
+
+    /// Whether each of the calls that follow (reads, loads, releases, acquires, prunes) is unavailable.
+    pub fn script_unavailable(&self, script: impl IntoIterator<Item = bool>) {
+        self.lock().plan.reads.extend(script);
+    }
+
+    /// Faults at these rates, drawn from the stream of this seed. Zero rates end it.
+    pub fn seed(&self, seed: u64, rates: FaultRates) {
+        self.lock().plan.seed(seed, rates);
+    }
+
+    /// Hands the shard to a higher epoch: the fence in force is refused from now on.
+    pub fn usurp(&self) {
+        self.lock().usurp();
+    }
+
+    /// While set, every acquire answers that another server has the store.
+    pub fn lock_out(&self, locked: bool) {
+        self.lock().plan.locked_out = locked;
+    }
+
+    /// Starts a new incarnation, as after a restore: the fence in force is refused from now on.
+    pub fn reincarnate(&self) {
+        let mut inner = self.lock();
+        inner.state.incarnation += 1;
+        inner.usurp();
+    }
+
+    /// Forgets everything that was planned.
+    pub fn clear(&self) {
+        self.lock().plan = faults::Plan::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader for MemoryStore {
+    fn find(&self, kind: ClaimKind, text: Name) -> BoxFuture<Result<Vec<(Name, Key)>, Error>> {
+        self.view(|state| state.find(kind, &text))
+    }
+
+    fn find_in_job(&self, job: Key, name: Name) -> BoxFuture<Result<Option<Key>, Error>> {
+        self.view(|state| state.find_in_job(job, &name))
+    }
+
+    fn tasks_by_key(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<TaskRow>, Error>> {
+        self.view(|state| state.tasks_by_key(&keys))
+    }
+
+    fn jobs_by_key(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<JobRow>, Error>> {
+        self.view(|state| state.jobs_by_key(&keys))
+    }
+
+    fn tasks(&self, filter: TaskFilter, after: Option<Key>, limit: usize) -> BoxFuture<Result<Page<TaskRow>, Error>> {
+        self.view(|state| state.list_tasks(&filter, after, limit))
+    }
+
+    fn jobs(&self, filter: JobFilter, after: Option<Key>, limit: usize) -> BoxFuture<Result<Page<JobRow>, Error>> {
+        self.view(|state| state.list_jobs(&filter, after, limit))
+    }
+
+    fn job_tasks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskRow>, Error>> {
+        self.view(|state| state.job_tasks(job, from, limit))
+    }
+
+    fn chunks(&self, job: Key) -> BoxFuture<Result<Vec<GraphChunk>, Error>> {
+        self.view(|state| state.chunks_of(job))
+    }
+
+    fn attempts(&self, task: Key) -> BoxFuture<Result<Vec<Attempt>, Error>> {
+        self.view(|state| state.attempts_of(task))
+    }
+
+    fn output(&self, task: Key) -> BoxFuture<Result<Option<Arc<str>>, Error>> {
+        self.view(|state| state.output_of(task))
+    }
+
+    fn logs(&self, task: Key, attempt: u32, after: u64, limit: usize) -> BoxFuture<Result<LogPage, Error>> {
+        self.view(|state| state.logs_of(task, attempt, after, limit))
+    }
+
+    fn log_tail(&self, task: Key, attempt: u32, bytes: usize) -> BoxFuture<Result<String, Error>> {
+        self.view(|state| state.log_tail(task, attempt, bytes))
+    }
+
+    fn feed(&self, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
+        self.view(|state| state.feed_after(after, limit))
+    }
+
+    fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>> {
+        self.view(|state| state.list_definitions(&filter))
+    }
+
+    fn task_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<(Name, TaskStatus, u64)>, Error>> {
+        self.view(|state| state.counts_of_tasks(tenant.as_ref(), bound))
+    }
+
+    fn job_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<(JobStatus, u64)>, Error>> {
+        self.view(|state| state.counts_of_jobs(tenant.as_ref(), bound))
+    }
+
+    fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
+        self.view(|state| state.newest_audit(limit))
+    }
+
+    fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<(Key, Vec<ClaimName>)>, Error>> {
+        self.view(|state| state.ended_tasks(before, limit))
+    }
+
+    fn ended_jobs(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<(Key, Vec<ClaimName>)>, Error>> {
+        self.view(|state| state.ended_jobs(before, limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{Context, Poll, Waker};
+
+    fn now<T>(mut future: BoxFuture<T>) -> T {
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => panic!("a future of the in-memory store is complete when it is made"),
+        }
+    }
+
+    fn empty_commit(fence: &Fence, number: u64) -> ShardCommit {
+        let mut changes = Changes::default();
+        changes.high_water.commit = number;
+        ShardCommit { fence: fence.clone(), changes: Arc::new(changes) }
+    }
+
+    fn acquire(store: &MemoryStore) -> Fence {
+        now(store.acquire(ShardId(0), "one".into())).expect("nobody else has it")
+    }
+
+    fn answer(store: &MemoryStore, fence: &Fence, number: u64) -> CommitAnswer {
+        now(store.commit(vec![empty_commit(fence, number)])).remove(0)
+    }
+
+    #[test]
+    fn an_unknown_commit_is_applied_lost_or_late_as_scripted() {
+        for (fault, before, after) in
+            [(CommitFault::UnknownApplied, 1, 1), (CommitFault::UnknownLost, 0, 0), (CommitFault::UnknownLate, 0, 1)]
+        {
+            let store = MemoryStore::new();
+            let fence = acquire(&store);
+            store.faults().next_commit(fault);
+            assert!(matches!(answer(&store, &fence, 1), CommitAnswer::Unknown { .. }));
+            assert_eq!(store.state().high_water().commit, before, "{fault:?}");
+            assert!(matches!(answer(&store, &fence, before + 1), CommitAnswer::Unknown { .. }));
+            let fence = acquire(&store);
+            assert_eq!(now(store.load(fence)).expect("in force").high_water.commit, after, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn an_usurped_shard_rejects_with_the_epoch_in_force() {
+        let store = MemoryStore::new();
+        let fence = acquire(&store);
+        store.faults().next_commit(CommitFault::Rejected);
+        assert_eq!(answer(&store, &fence, 1), CommitAnswer::Rejected { epoch: 2 });
+        assert_eq!(acquire(&store).epoch, 3);
+        assert_eq!(answer(&store, &fence, 1), CommitAnswer::Rejected { epoch: 3 });
+    }
+
+    #[test]
+    fn reads_are_unavailable_as_scripted() {
+        let store = MemoryStore::new();
+        let fence = acquire(&store);
+        store.faults().script_unavailable([true, false]);
+        assert!(matches!(now(store.load(fence.clone())), Err(Error::Unavailable(_))));
+        assert!(now(store.load(fence)).is_ok());
+    }
+
+    #[test]
+    fn the_same_seed_brings_the_same_faults() {
+        let run = |seed| {
+            let store = MemoryStore::new();
+            let rates = FaultRates { unknown_lost: 100_000, rejected: 50_000, ..FaultRates::default() };
+            store.faults().seed(seed, rates);
+            let mut fence = acquire(&store);
+            let mut answers = Vec::new();
+            for _ in 0..200 {
+                let number = store.state().high_water().commit + 1;
+                let answer = answer(&store, &fence, number);
+                if answer != CommitAnswer::Committed {
+                    fence = acquire(&store);
+                }
+                answers.push(answer);
+            }
+            answers
+        };
+        assert_eq!(run(7), run(7));
+        assert_ne!(run(7), run(8));
+        assert!(run(7).iter().any(|answer| *answer != CommitAnswer::Committed));
+    }
+}

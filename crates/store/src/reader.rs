@@ -1,0 +1,219 @@
+//! The read side: lists and details of committed rows, for the API. Nothing here takes part in a decision.
+
+use std::sync::Arc;
+
+use mainspring_core::id::{Key, Name};
+use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
+use mainspring_core::row::{
+    AuditRow, ClaimKind, ClaimName, DefinitionKind, DefinitionRow, FeedPosition, LogRow, TaskRow, Transition,
+};
+use mainspring_core::task::{Attempt, TaskStatus};
+use mainspring_core::time::Timestamp;
+
+use crate::store::{BoxFuture, Error};
+
+/// A page of a list, newest first. It may be short, even empty, and still have a `next`: a scan stops at its budget
+/// (50 ms or 50,000 rows).
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page starts: pass it as `after`.
+    pub next: Option<Key>,
+}
+
+/// Which tasks to list. Empty lists and `None` mean any. All conditions hold together.
+#[derive(Clone, Debug, Default)]
+pub struct TaskFilter {
+    /// Of this tenant only.
+    pub tenant: Option<Name>,
+    /// In one of these states. Indexed for the non-terminal ones and `failed`.
+    pub statuses: Vec<TaskStatus>,
+    /// Of this job only. Indexed.
+    pub job: Option<Key>,
+    /// Only tasks without a job.
+    pub standalone: bool,
+    /// Only dead letters. Indexed.
+    pub dead: bool,
+    /// Other conditions, filtered newest first.
+    pub terms: Vec<Term>,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Of this tenant only.
+    pub tenant: Option<Name>,
+    /// In one of these states.
+    pub statuses: Vec<JobStatus>,
+    /// Other conditions, filtered newest first.
+    pub terms: Vec<Term>,
+}
+
+/// Which definitions to list: the newest version of each, deleted ones left out.
+#[derive(Clone, Debug)]
+pub struct DefinitionFilter {
+    /// Of this kind.
+    pub kind: DefinitionKind,
+    /// Of this tenant only.
+    pub tenant: Option<Name>,
+    /// Every version of this name, newest first, deletions included.
+    pub name: Option<Name>,
+}
+
+/// One condition of the query language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// On what.
+    pub field: Field,
+    /// Whether it must not hold.
+    pub negated: bool,
+    /// What.
+    pub test: Test,
+}
+
+/// What a term can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The id (of a standalone task or a job; of a job's task its name).
+    Id,
+    /// The human name.
+    Title,
+    /// The status word.
+    Status,
+    /// The queue (tasks).
+    Queue,
+    /// The type (tasks).
+    Kind,
+    /// A tag.
+    Tag,
+    /// The worker of the last attempt (tasks).
+    Worker,
+    /// The error type of the last attempt (tasks).
+    Error,
+    /// Milliseconds from start to end, or till now: of a task's last attempt, of a job's last generation.
+    Duration,
+    /// Milliseconds since it was accepted.
+    Age,
+    /// The number of the last attempt (tasks).
+    Attempt,
+    /// The priority (tasks).
+    Priority,
+    /// Any of id, title, type, queue, error message: a part of it, whatever the case.
+    Text,
+}
+
+/// What a term asks of its field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// Equals one of these; a `*` at the end matches any rest.
+    AnyOf(Vec<String>),
+    /// Compares as a number (durations and ages in milliseconds).
+    Number(Compare, u64),
+    /// Contains this, whatever the case.
+    Contains(String),
+}
+
+/// How a number is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// Equal to.
+    Equal,
+    /// Greater than.
+    Greater,
+    /// Less than.
+    Less,
+}
+
+/// How many tasks of a queue have a status.
+pub type TaskCount = (Name, TaskStatus, u64);
+
+/// What retention deletes: a key, and the claims that lead to it.
+pub type Ended = (Key, Vec<ClaimName>);
+
+/// Log chunks of an attempt.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    /// The chunks, in order.
+    pub items: Vec<LogRow>,
+    /// Pass it as `after` to go on: one more than the number of the last chunk.
+    pub next: u64,
+}
+
+/// Events from the feed.
+#[derive(Clone, Debug)]
+pub struct FeedPage {
+    /// The events after the asked position, in order, each with its own position.
+    pub items: Vec<(FeedPosition, Transition)>,
+    /// The earliest position that is still kept; 0/0 while nothing was pruned. If it lies beyond the asked one, the
+    /// reader has a gap.
+    pub earliest: FeedPosition,
+    /// The position of the newest commit; `index` is its last event.
+    pub latest: FeedPosition,
+}
+
+/// Reads committed rows. A job that is still staged, its tasks and the claims that lead to it are not shown (counts of
+/// tasks include them). Object-safe; every call may block on I/O and is made off the shard's thread.
+///
+/// # Errors
+/// `Unavailable` and `Corrupt`, everywhere.
+pub trait Reader: Send + Sync {
+    /// What a client-chosen id leads to, per tenant (one entry each).
+    fn find(&self, kind: ClaimKind, text: Name) -> BoxFuture<Result<Vec<(Name, Key)>, Error>>;
+
+    /// The task of a job by its name in the job.
+    fn find_in_job(&self, job: Key, name: Name) -> BoxFuture<Result<Option<Key>, Error>>;
+
+    /// Tasks by key, whole: with spec and body, also for a task of a job. Missing ones are left out; order is kept.
+    fn tasks_by_key(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<TaskRow>, Error>>;
+
+    /// Jobs by key. Missing and staged ones are left out; order is kept.
+    fn jobs_by_key(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<JobRow>, Error>>;
+
+    /// Tasks newest first, below `after`. Bodies are left out (`""`), but type, queue, priority, title and tags are there
+    /// also for tasks of jobs.
+    fn tasks(&self, filter: TaskFilter, after: Option<Key>, limit: usize) -> BoxFuture<Result<Page<TaskRow>, Error>>;
+
+    /// Jobs newest first, below `after`.
+    fn jobs(&self, filter: JobFilter, after: Option<Key>, limit: usize) -> BoxFuture<Result<Page<JobRow>, Error>>;
+
+    /// The tasks of a job in topological order, from this index.
+    fn job_tasks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskRow>, Error>>;
+
+    /// The graph of a job, in order.
+    fn chunks(&self, job: Key) -> BoxFuture<Result<Vec<GraphChunk>, Error>>;
+
+    /// All attempts of a task, in order, the last one included.
+    fn attempts(&self, task: Key) -> BoxFuture<Result<Vec<Attempt>, Error>>;
+
+    /// The output of a task.
+    fn output(&self, task: Key) -> BoxFuture<Result<Option<Arc<str>>, Error>>;
+
+    /// Stored log chunks of an attempt, from number `after` on. Where chunks were cut (see [`crate::LOG_HEAD_BYTES`]), a
+    /// chunk of stream `system` says so; it does not count towards `limit`.
+    fn logs(&self, task: Key, attempt: u32, after: u64, limit: usize) -> BoxFuture<Result<LogPage, Error>>;
+
+    /// The last `bytes` bytes of what an attempt printed.
+    fn log_tail(&self, task: Key, attempt: u32, bytes: usize) -> BoxFuture<Result<String, Error>>;
+
+    /// Events after a position.
+    fn feed(&self, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>>;
+
+    /// Definitions.
+    fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>>;
+
+    /// Live and ended tasks by queue and status, each count bounded by `bound` (a count that reached it means "or more").
+    fn task_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<TaskCount>, Error>>;
+
+    /// Jobs by status, bounded likewise.
+    fn job_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<(JobStatus, u64)>, Error>>;
+
+    /// Audit records, newest first.
+    fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>>;
+
+    /// For retention: ended standalone tasks that ended before an instant, and claims that lead to them.
+    fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<Ended>, Error>>;
+
+    /// For retention: ended jobs that ended before an instant, and claims that lead to them.
+    fn ended_jobs(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<Ended>, Error>>;
+}

@@ -1,0 +1,16 @@
+//! Stored forms of what does not fit plain columns, the same in every store. They are part of the stored format: old
+//! records must stay readable.
+
+mod bytes;
+mod feed;
+mod graph;
+mod json;
+
+pub use feed::{decode_feed, encode_feed};
+pub use graph::{decode_graph, encode_graph};
+pub use json::{RareSpec, RareState, SweepRecord, decode_names, encode_names};
+
+/// A stored record that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stored {0} cannot be read")]
+pub struct Unreadable(pub &'static str);

@@ -1,0 +1,122 @@
+//! A chunk of a job's graph: its texts, policies and bodies are written once, however many tasks share them.
+
+use std::sync::Arc;
+
+use mainspring_core::id::{Key, Name};
+use mainspring_core::job::{GraphChunk, GraphTask};
+use mainspring_core::limits::RESIDENT_BODY_BYTES_MAX;
+use mainspring_core::spec::{Class, Policy, TaskSpec};
+
+use super::Unreadable;
+use super::bytes::{Reader, Writer};
+use super::json::{self, policy_from_text, policy_to_text};
+
+/// Version 1 of the record.
+const FORMAT: u64 = 1;
+
+/// Writes a chunk. Bodies that are too large to be resident are left out: the task's own row has them.
+pub fn encode_graph(chunk: &GraphChunk) -> Vec<u8> {
+    let policies: Vec<String> = chunk.tasks.iter().map(|task| policy_to_text(&task.spec.policy)).collect();
+    let mut out = Writer::default();
+    out.number(FORMAT);
+    out.number(chunk.tasks.len() as u64);
+    for (task, policy) in chunk.tasks.iter().zip(&policies) {
+        encode_task(&mut out, task, policy);
+    }
+    out.bytes
+}
+
+fn encode_task<'a>(out: &mut Writer<'a>, task: &'a GraphTask, policy: &'a str) {
+    let spec = &*task.spec;
+    out.text(&task.name);
+    out.text(&spec.kind);
+    out.text(&spec.queue);
+    out.text(&spec.class.executor);
+    texts(out, &spec.class.labels);
+    texts(out, &spec.tags);
+    out.number(u64::from(spec.title.is_some()));
+    if let Some(title) = &spec.title {
+        out.text(title);
+    }
+    out.number(u64::from(spec.priority));
+    out.number(u64::from(spec.expires_at_ms.is_some()));
+    out.signed(spec.expires_at_ms.unwrap_or_default());
+    out.text(policy);
+    out.text(if spec.body.len() > RESIDENT_BODY_BYTES_MAX { "" } else { &spec.body });
+    out.number(json::trigger_number(task.trigger));
+    out.number(task.delay_ms);
+    indices(out, &task.parents);
+    indices(out, &task.children);
+}
+
+fn texts<'a>(out: &mut Writer<'a>, texts: &'a [Name]) {
+    out.number(texts.len() as u64);
+    texts.iter().for_each(|text| out.text(text));
+}
+
+/// Ascending indices, as differences.
+fn indices(out: &mut Writer<'_>, indices: &[u32]) {
+    out.number(indices.len() as u64);
+    let mut last = 0;
+    for index in indices {
+        out.signed(i64::from(*index) - last);
+        last = i64::from(*index);
+    }
+}
+
+/// Reads what [`encode_graph`] wrote.
+///
+/// # Errors
+/// If these bytes are something else.
+pub fn decode_graph(job: Key, number: u32, bytes: &[u8]) -> Result<GraphChunk, Unreadable> {
+    decode(job, number, bytes).ok_or(Unreadable("chunk of a graph"))
+}
+
+fn decode(job: Key, number: u32, bytes: &[u8]) -> Option<GraphChunk> {
+    let mut from = Reader::new(bytes);
+    if from.number()? != FORMAT {
+        return None;
+    }
+    let length = from.number()?;
+    let mut tasks: Vec<GraphTask> = Vec::new();
+    let mut policy: Option<(Name, Arc<Policy>)> = None;
+    for _ in 0..length {
+        let name = from.text()?;
+        let kind = from.text()?;
+        let queue = from.text()?;
+        let class = Class { executor: from.text()?, labels: read_texts(&mut from)? };
+        let tags = read_texts(&mut from)?;
+        let title = if from.number()? == 1 { Some(from.text()?) } else { None };
+        let priority = u8::try_from(from.number()?).ok()?;
+        let expires = from.number()? == 1;
+        let expires_at_ms = Some(from.signed()?).filter(|_| expires);
+        let text = from.text()?;
+        let shared = match &policy {
+            Some((known, shared)) if Arc::ptr_eq(known, &text) => shared.clone(),
+            _ => Arc::new(policy_from_text(&text)?),
+        };
+        policy = Some((text, shared.clone()));
+        let body = from.text()?;
+        let spec = TaskSpec { kind, title, queue, class, priority, expires_at_ms, policy: shared, body, tags };
+        let trigger = json::trigger_from_number(from.number()?)?;
+        let delay_ms = from.number()?;
+        let (parents, children) = (read_indices(&mut from)?, read_indices(&mut from)?);
+        tasks.push(GraphTask { name, spec: Arc::new(spec), trigger, delay_ms, parents, children });
+    }
+    from.is_empty().then_some(GraphChunk { job, number, tasks })
+}
+
+fn read_texts(from: &mut Reader<'_>) -> Option<Arc<[Name]>> {
+    let length = from.number()?;
+    (0..length).map(|_| from.text()).collect::<Option<Vec<_>>>().map(Arc::from)
+}
+
+fn read_indices(from: &mut Reader<'_>) -> Option<Vec<u32>> {
+    let length = from.number()?;
+    let mut last = 0_i64;
+    let mut index = || {
+        last = last.checked_add(from.signed()?)?;
+        u32::try_from(last).ok()
+    };
+    (0..length).map(|_| index()).collect()
+}
