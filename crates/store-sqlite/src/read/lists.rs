@@ -1,0 +1,318 @@
+//! Lists, newest first, within a scan budget. What has an index is read through it; the rest is filtered row by row.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use mainspring_core::id::{Key, Name};
+use mainspring_core::job::{JobRow, JobStatus};
+use mainspring_core::row::{AuditRow, DefinitionRow, TaskRow};
+use mainspring_core::task::TaskStatus;
+use mainspring_core::time::Timestamp;
+use mainspring_store::{DefinitionFilter, JobFilter, Page, TaskFilter, job_matches, task_matches};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+
+use super::details::{last_task, staged};
+use crate::clock::Deadline;
+use crate::failure::Failure;
+use crate::rows::{Bodies, Cells, JOB_COLUMNS, TaskDecoder, definition_kind, job};
+
+/// Rows that one page may look at.
+const SCAN_ROWS_MAX: usize = 50_000;
+/// Longest time that one page may look.
+const SCAN_TIME_MAX: Duration = Duration::from_millis(50);
+/// Cold rows up to which a list sorts them itself rather than scanning the table.
+const COLD_SORTED_MAX: i64 = 20_000;
+/// Keys that are taken from an index at a time.
+const KEYS_AT_ONCE: usize = 1_000;
+
+/// A page in the making.
+struct Scan<T> {
+    items: Vec<T>,
+    limit: usize,
+    seen: usize,
+    deadline: Deadline,
+    /// The last key that was looked at.
+    at: Option<Key>,
+}
+
+impl<T> Scan<T> {
+    fn new(limit: usize) -> Self {
+        Self { items: Vec::new(), limit, seen: 0, deadline: Deadline::after(SCAN_TIME_MAX), at: None }
+    }
+
+    /// Whether to look at no further row: the page is full, with one item more to know that there is a next, or the
+    /// budget is spent.
+    fn is_over(&self) -> bool {
+        self.items.len() > self.limit || self.is_spent()
+    }
+
+    fn is_spent(&self) -> bool {
+        self.seen >= SCAN_ROWS_MAX || (self.seen % 256 == 255 && self.deadline.has_passed())
+    }
+
+    fn look(&mut self, key: Key) {
+        self.seen += 1;
+        self.at = Some(key);
+    }
+
+    fn page(mut self, key: impl Fn(&T) -> Key) -> Page<T> {
+        let next = if self.items.len() > self.limit {
+            self.items.truncate(self.limit);
+            self.items.last().map(key)
+        } else if self.is_spent() {
+            self.at
+        } else {
+            None
+        };
+        Page { items: self.items, next }
+    }
+}
+
+pub(super) fn tasks(
+    db: &Connection,
+    filter: &TaskFilter,
+    after: Option<Key>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Page<TaskRow>, Failure> {
+    let staged = staged(db)?;
+    let mut decoder = TaskDecoder::new(Bodies::Left);
+    let mut scan = Scan::new(limit);
+    let mut below = after.map_or(i64::MAX, |key| key.raw() as i64);
+    let mut look = |row: &Row<'_>, scan: &mut Scan<TaskRow>| -> Result<(), Failure> {
+        scan.look(Key::from_raw(row.get::<_, i64>(0)? as u64));
+        if filter.tenant.as_deref().is_some_and(|tenant| row.get_ref(1).is_ok_and(|t| t.as_str() != Ok(tenant))) {
+            return Ok(());
+        }
+        let (row, _) = decoder.decode(row)?;
+        if row.job.is_none_or(|job| !staged.contains(&job)) && task_matches(&row, filter, now) {
+            scan.items.push(row);
+        }
+        Ok(())
+    };
+    let select = TaskDecoder::new(Bodies::Left).select();
+    let Some(sources) = task_sources(db, filter)? else {
+        let (sql, bounds) = task_scan(db, &select, filter, below)?;
+        let mut ask = db.prepare_cached(&sql)?;
+        let mut rows = ask.query(params_from_iter(bounds))?;
+        while !scan.is_over()
+            && let Some(row) = rows.next()?
+        {
+            look(row, &mut scan)?;
+        }
+        return Ok(scan.page(|row| row.key));
+    };
+    let by_key = format!("{select} WHERE key = ?1");
+    loop {
+        let keys = keys_below(db, &sources, below)?;
+        for key in &keys {
+            if scan.is_over() {
+                break;
+            }
+            let mut ask = db.prepare_cached(&by_key)?;
+            let mut rows = ask.query([*key])?;
+            if let Some(row) = rows.next()? {
+                look(row, &mut scan)?;
+            }
+        }
+        match keys.last() {
+            Some(last) if keys.len() == KEYS_AT_ONCE && !scan.is_over() => below = *last,
+            _ => return Ok(scan.page(|row| row.key)),
+        }
+    }
+}
+
+/// The scan of the table, or of a job's part of it.
+fn task_scan(db: &Connection, select: &str, filter: &TaskFilter, below: i64) -> Result<(String, Vec<Value>), Failure> {
+    let Some(job) = filter.job else {
+        return Ok((format!("{select} WHERE key < ?1 ORDER BY key DESC"), vec![below.into()]));
+    };
+    let last = last_task(db, job)?;
+    let sql = format!("{select} WHERE key < ?1 AND key BETWEEN ?2 AND ?3 ORDER BY key DESC");
+    Ok((sql, vec![below.into(), (job.raw() as i64).into(), (last.raw() as i64).into()]))
+}
+
+/// Queries for the keys of a filter's tasks, where indexes serve it: below `?1`, newest first, at most `?2`.
+fn task_sources(db: &Connection, filter: &TaskFilter) -> Result<Option<Vec<String>>, Failure> {
+    const END: &str = "AND key < ?1 ORDER BY key DESC LIMIT ?2";
+    if filter.job.is_some() {
+        return Ok(None);
+    }
+    if filter.dead {
+        return Ok(Some(vec![format!("SELECT key FROM tasks INDEXED BY tasks_dead WHERE dead = 1 {END}")]));
+    }
+    if filter.statuses.is_empty() {
+        return Ok(None);
+    }
+    let mut sources = Vec::new();
+    for status in &filter.statuses {
+        let number = *status as u8;
+        let hot = format!(
+            "SELECT key FROM tasks INDEXED BY tasks_place WHERE place = 0 AND lane = 0 AND rank = 0 AND status = {number} {END}"
+        );
+        match status {
+            TaskStatus::Pending | TaskStatus::Waiting => sources.push(format!(
+                "SELECT key FROM tasks INDEXED BY tasks_waiting WHERE status = {number} AND status IN (0, 2) {END}"
+            )),
+            TaskStatus::Failed => {
+                sources.push(format!("SELECT key FROM tasks INDEXED BY tasks_failed WHERE status = 6 {END}"));
+            }
+            TaskStatus::Running => sources.push(hot),
+            TaskStatus::Scheduled | TaskStatus::Ready => {
+                let place = if *status == TaskStatus::Ready { 1 } else { 2 };
+                if is_deep(db, place)? {
+                    return Ok(None);
+                }
+                sources.push(hot);
+                sources.push(format!(
+                    "SELECT key FROM tasks INDEXED BY tasks_place WHERE place = {place} AND status = {number} {END}"
+                ));
+                // At rest while its job is paused.
+                sources.push(format!(
+                    "SELECT t.key FROM jobs CROSS JOIN tasks t INDEXED BY tasks_of_job ON t.job = jobs.key
+                    WHERE jobs.status = 2 AND jobs.status < 3 AND t.place IS NULL AND t.status = {number}
+                    AND t.key < ?1 ORDER BY t.key DESC LIMIT ?2"
+                ));
+            }
+            TaskStatus::Completed | TaskStatus::Cancelled | TaskStatus::Skipped => return Ok(None),
+        }
+    }
+    Ok(Some(sources))
+}
+
+/// Whether so many rows are cold that a scan finds them sooner than a sort.
+fn is_deep(db: &Connection, place: i64) -> Result<bool, Failure> {
+    let mut ask = db.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM tasks WHERE place = ?1 LIMIT ?2)")?;
+    Ok(ask.query_row((place, COLD_SORTED_MAX), |row| row.get::<_, i64>(0))? == COLD_SORTED_MAX)
+}
+
+/// The next keys of several sources together.
+fn keys_below(db: &Connection, sources: &[String], below: i64) -> Result<Vec<i64>, Failure> {
+    let mut keys = Vec::new();
+    for sql in sources {
+        let mut ask = db.prepare_cached(sql)?;
+        let found = ask.query_map((below, KEYS_AT_ONCE as i64), |row| row.get::<_, i64>(0))?;
+        for key in found {
+            keys.push(key?);
+        }
+    }
+    keys.sort_unstable_by(|a, b| b.cmp(a));
+    keys.dedup();
+    keys.truncate(KEYS_AT_ONCE);
+    Ok(keys)
+}
+
+pub(super) fn jobs(
+    db: &Connection,
+    filter: &JobFilter,
+    after: Option<Key>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Page<JobRow>, Failure> {
+    let staged: HashSet<Key> = staged(db)?;
+    let mut scan = Scan::new(limit);
+    let below = after.map_or(i64::MAX, |key| key.raw() as i64);
+    let live = |status: &JobStatus| !status.is_terminal();
+    let index = if !filter.statuses.is_empty() && filter.statuses.iter().all(live) {
+        "+status < 3 AND key IN (SELECT key FROM jobs INDEXED BY jobs_live WHERE status < 3) AND"
+    } else if filter.statuses == [JobStatus::Failed] {
+        "status = 4 AND"
+    } else {
+        ""
+    };
+    let mut ask = db.prepare_cached(&format!("{JOB_COLUMNS} WHERE {index} key < ?1 ORDER BY key DESC"))?;
+    let mut rows = ask.query([below])?;
+    while !scan.is_over()
+        && let Some(row) = rows.next()?
+    {
+        let row = job(row)?;
+        scan.look(row.key);
+        if !staged.contains(&row.key) && job_matches(&row, filter, now) {
+            scan.items.push(row);
+        }
+    }
+    drop(rows);
+    Ok(scan.page(|row| row.key))
+}
+
+pub(super) fn definitions(db: &Connection, filter: &DefinitionFilter) -> Result<Vec<DefinitionRow>, Failure> {
+    let mut ask = db.prepare_cached(
+        "SELECT kind, tenant, name, version, body, at FROM definitions
+        WHERE kind = ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR name = ?3)
+        ORDER BY tenant, name, version DESC",
+    )?;
+    let mut rows = ask.query((filter.kind as u8, filter.tenant.as_deref(), filter.name.as_deref()))?;
+    let mut found: Vec<DefinitionRow> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::of(row);
+        let row = DefinitionRow {
+            kind: definition_kind(&mut cells)?,
+            tenant: cells.next()?,
+            name: cells.next()?,
+            version: cells.next()?,
+            body: cells.next()?,
+            at: cells.instant()?,
+        };
+        let older = found.last().is_some_and(|last| last.tenant == row.tenant && last.name == row.name);
+        if filter.name.is_some() || !older {
+            found.push(row);
+        }
+    }
+    if filter.name.is_none() {
+        found.retain(|row| row.body.is_some());
+    }
+    Ok(found)
+}
+
+pub(super) fn task_counts(
+    db: &Connection,
+    tenant: Option<&str>,
+    bound: u64,
+) -> Result<Vec<(Name, TaskStatus, u64)>, Failure> {
+    let mut ask = db.prepare_cached(
+        "SELECT queue, status, sum(number) FROM task_counts WHERE ?1 IS NULL OR tenant = ?1
+        GROUP BY queue, status HAVING sum(number) > 0 ORDER BY queue, status",
+    )?;
+    let mut rows = ask.query([tenant])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::of(row);
+        let (queue, status) = (cells.next()?, cells.one_of(&TaskStatus::ALL, "status of a task")?);
+        found.push((queue, status, (cells.next::<i64>()? as u64).min(bound)));
+    }
+    Ok(found)
+}
+
+pub(super) fn job_counts(db: &Connection, tenant: Option<&str>, bound: u64) -> Result<Vec<(JobStatus, u64)>, Failure> {
+    let mut ask = db.prepare_cached(
+        "SELECT status, sum(number) FROM job_counts WHERE ?1 IS NULL OR tenant = ?1
+        GROUP BY status HAVING sum(number) > 0 ORDER BY status",
+    )?;
+    let mut rows = ask.query([tenant])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::of(row);
+        let status = cells.one_of(&JobStatus::ALL, "status of a job")?;
+        found.push((status, (cells.next::<i64>()? as u64).min(bound)));
+    }
+    Ok(found)
+}
+
+pub(super) fn audit(db: &Connection, limit: usize) -> Result<Vec<AuditRow>, Failure> {
+    let mut ask =
+        db.prepare_cached("SELECT at, actor, action, target, detail FROM audit ORDER BY number DESC LIMIT ?1")?;
+    let mut rows = ask.query([limit as i64])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::of(row);
+        found.push(AuditRow {
+            at: cells.instant()?,
+            actor: cells.next()?,
+            action: cells.next()?,
+            target: cells.next()?,
+            detail: cells.next()?,
+        });
+    }
+    Ok(found)
+}
