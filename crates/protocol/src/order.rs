@@ -1,0 +1,105 @@
+//! Bodies of the calls that change something but create no work.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::duration::WireDuration;
+
+/// `POST /api/v1/jobs/{id}/rerun`. An empty body means `from: failed`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RerunRequest {
+    /// Which tasks run again; their descendants follow.
+    #[serde(default)]
+    pub from: RerunFrom,
+    /// The task, for `from: task`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+}
+
+/// Which tasks a rerun chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RerunFrom {
+    /// Every failed or cancelled task.
+    #[default]
+    Failed,
+    /// The task `taskId`.
+    Task,
+    /// All tasks.
+    Start,
+}
+
+/// `POST /api/v1/dead-letters/redrive`: by ids or by query.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RedriveRequest {
+    /// Task ids; `job/task` inside a job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// A query, instead of ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// At most this many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Between the starts of two of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spacing: Option<WireDuration>,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `POST /api/v1/dead-letters/discard`: by ids or by query.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DiscardRequest {
+    /// Task ids; `job/task` inside a job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// A query, instead of ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// At most this many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `PATCH /api/v1/dead-letters/{id}`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EditRequest {
+    /// The new payload.
+    pub payload: Box<RawValue>,
+}
+
+/// `POST /api/v1/{tasks|jobs|dead-letters}/bulk`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BulkRequest {
+    /// What: `cancel`, `retry`, `delete`, `redrive`, `discard`, `pause`, `resume`, `rerun`.
+    pub action: String,
+    /// On which.
+    pub q: String,
+    /// Only count. Default true.
+    #[serde(default = "yes")]
+    pub dry_run: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `PATCH /api/v1/queues/{name}`. Nothing can be set yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QueueSettings {
+    /// Whether nothing is granted from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+}

@@ -1,0 +1,293 @@
+//! The JSON Schema of job and task files, for editors: the same fields and limits that [`crate::submit`] enforces.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::duration::WireDuration;
+use crate::submit::HttpRequest;
+use crate::time::Rfc3339;
+
+/// A task, as it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Task {
+    /// The id a client chooses; in a job its name there.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"))]
+    task_id: Option<String>,
+    /// The human name.
+    #[schemars(length(min = 1, max = 256))]
+    task_name: Option<String>,
+    /// The type. Default `shell` with `command` or `run`, `http` with `http`.
+    #[serde(rename = "type")]
+    #[schemars(length(min = 1, max = 256))]
+    kind: Option<String>,
+    /// A program and its arguments: a list, or one text that is split as a shell would but run without one.
+    command: Option<Command>,
+    /// A script for `sh -c`.
+    run: Option<String>,
+    /// Any JSON value, at most 1 MiB.
+    payload: Option<Value>,
+    /// A request.
+    http: Option<HttpRequest>,
+    /// Environment variables.
+    env: Option<BTreeMap<String, Scalar>>,
+    /// Where the program starts.
+    working_dir: Option<String>,
+    /// Which queue it waits in. Default `default`.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"))]
+    queue: Option<String>,
+    /// 0 to 9, 9 first. Default 0.
+    #[schemars(range(max = 9))]
+    priority: Option<u8>,
+    /// How long to wait before it may start.
+    delay_seconds: Option<WireDuration>,
+    /// When it may start (standalone tasks).
+    run_at: Option<Rfc3339>,
+    /// The instant after which it is not worth starting.
+    expires_at: Option<Rfc3339>,
+    /// Failures that are tried again. Default 0.
+    #[schemars(range(max = 1000))]
+    retries: Option<u32>,
+    /// How long to wait before each retry.
+    backoff: Option<Backoff>,
+    /// Longest time one attempt may run, at most 30 days.
+    timeout: Option<WireDuration>,
+    /// Longest silence of the task's code.
+    heartbeat_timeout: Option<WireDuration>,
+    /// What follows the loss of a worker. Default `retry`.
+    on_worker_lost: Option<OnWorkerLost>,
+    /// Tasks that it waits for.
+    needs: Option<Names>,
+    /// When it may start, over the states of its parents. Default `all_success`.
+    trigger: Option<Trigger>,
+    /// Tags.
+    #[schemars(length(max = 32))]
+    tags: Option<Vec<String>>,
+    /// Labels a worker must carry.
+    labels: Option<BTreeMap<String, Scalar>>,
+    /// The same key again answers the same task.
+    #[schemars(length(min = 1, max = 256))]
+    idempotency_key: Option<String>,
+    /// Error types that are never retried.
+    non_retryable: Option<Names>,
+    /// If given, the only error types that are retried.
+    retry_on: Option<Names>,
+    /// Exit codes that mean success. Default 0.
+    success_exit_codes: Option<ExitCodes>,
+    /// Exit codes that mean there was nothing to do.
+    skip_exit_codes: Option<ExitCodes>,
+    /// The group it is shown in.
+    group: Option<String>,
+    /// Whom it belongs to (standalone tasks).
+    user_id: Option<String>,
+}
+
+/// A job, as it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Job {
+    /// The definition's name.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"))]
+    job: Option<String>,
+    /// The id of one instance.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"))]
+    job_id: Option<String>,
+    /// The human name.
+    #[schemars(length(min = 1, max = 256))]
+    job_name: Option<String>,
+    /// Whom it belongs to. Default `default`.
+    user_id: Option<String>,
+    /// The tasks: a map of id to task or script, or a list of tasks and names of task definitions.
+    tasks: Tasks,
+    /// For each task the tasks that it waits for; joined with their `needs`.
+    dependencies: Option<BTreeMap<String, Names>>,
+    /// What the failure of a task does to the rest. Default `continue`.
+    failure_policy: Option<FailurePolicy>,
+    /// Fields for every task that does not set them itself.
+    defaults: Option<Box<Task>>,
+    /// The priority of tasks that have none.
+    #[schemars(range(max = 9))]
+    priority: Option<u8>,
+    /// Tags.
+    #[schemars(length(max = 32))]
+    tags: Option<Vec<String>>,
+    /// The same key again answers the same job.
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Tasks {
+    Map(BTreeMap<String, MapTask>),
+    List(Vec<ListTask>),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum MapTask {
+    /// A script for `sh -c`.
+    Script(String),
+    Task(Box<Task>),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ListTask {
+    /// The name of a task definition.
+    Reference(String),
+    Task(Box<Task>),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Command {
+    Text(String),
+    Argv(Vec<Scalar>),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Scalar {
+    Text(String),
+    Number(f64),
+    Boolean(bool),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ExitCodes {
+    One(u8),
+    Many(Vec<u8>),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Backoff {
+    Shape(Shape),
+    Whole {
+        #[serde(rename = "type")]
+        shape: Option<Shape>,
+        initial: Option<WireDuration>,
+        factor: Option<f64>,
+        max: Option<WireDuration>,
+        jitter: Option<Jitter>,
+    },
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Shape {
+    Fixed,
+    Linear,
+    Exponential,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Jitter {
+    Full,
+    None,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum OnWorkerLost {
+    Retry,
+    Fail,
+    Hold,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum FailurePolicy {
+    Continue,
+    FailFast,
+}
+
+/// One of the trigger rules.
+struct Trigger;
+
+impl<'de> Deserialize<'de> for Trigger {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+impl JsonSchema for Trigger {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Trigger".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words: Vec<&str> = crate::submit::TRIGGERS.iter().map(|(_, word)| *word).collect();
+        json_schema!({"type": "string", "enum": words})
+    }
+}
+
+/// The schema of a job, or task, file.
+pub fn job_schema() -> Value {
+    whole::<Job>("A Mainspring job")
+}
+
+/// The schema of a task.
+pub fn task_schema() -> Value {
+    whole::<Task>("A Mainspring task")
+}
+
+fn whole<T: JsonSchema>(title: &str) -> Value {
+    let mut schema = schemars::schema_for!(T).to_value();
+    schema["title"] = title.into();
+    allow_extensions(&mut schema);
+    schema
+}
+
+/// `x-…` members are ignored wherever members are known by name.
+fn allow_extensions(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("additionalProperties") == Some(&Value::Bool(false)) {
+                members.insert("patternProperties".to_owned(), json!({"^x-": true}));
+            }
+            members.values_mut().for_each(allow_extensions);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(allow_extensions),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_has_every_field_that_is_read_and_no_other() {
+        let schema = task_schema();
+        let mut fields: Vec<&str> =
+            schema["properties"].as_object().expect("has properties").keys().map(String::as_str).collect();
+        fields.sort_unstable();
+        let mut known: Vec<&str> = crate::submit::task_field_names().to_vec();
+        known.sort_unstable();
+        assert_eq!(fields, known);
+        assert_eq!(job_schema()["required"], json!(["tasks"]));
+    }
+}

@@ -1,0 +1,86 @@
+//! Submissions: tasks, jobs and definitions, read from JSON or YAML into the core's own types, every limit enforced.
+
+mod body;
+mod definition;
+mod fields;
+mod hash;
+mod http;
+mod intern;
+mod job;
+mod members;
+mod policy;
+mod read;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use mainspring_core::id::Name;
+use mainspring_core::spec::Trigger;
+use mainspring_core::time::Timestamp;
+
+pub use definition::{ParsedDefinition, parse_definition, parse_definition_file};
+pub use http::HttpRequest;
+pub use job::{Definitions, ParsedJob, parse_job, referenced_tasks};
+pub use task::{Submission, parse_idempotency_key, parse_submission, parse_task, parse_tasks};
+
+/// The tenant of work that names none.
+pub const DEFAULT_TENANT: &str = "default";
+/// The queue of work that names none.
+pub const DEFAULT_QUEUE: &str = "default";
+/// Longest bodies: tasks and jobs, in bytes.
+pub const SUBMISSION_BYTES_MAX: usize = 64 << 20;
+/// Longest bodies: everything else, in bytes.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Deepest nesting of JSON or YAML.
+pub const NESTING_MAX: usize = 64;
+
+/// What a request says beside its body.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// The caller's tenant (`?userId=`, or its token's); `None`: the body's `userId`, else `default`. A body that names
+    /// another one is refused.
+    pub tenant: Option<Name>,
+    /// The header `Idempotency-Key`. Elements of a batch get `key/index`.
+    pub idempotency_key: Option<Name>,
+    /// The caller's clock, to bound `runAt`; `None`: not bounded.
+    pub now: Option<Timestamp>,
+}
+
+/// Names of the fields of a task.
+pub fn task_field_names() -> &'static [&'static str] {
+    fields::NAMES
+}
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON.
+    Json,
+    /// YAML 1.2.
+    Yaml,
+}
+
+/// Trigger rules and their words.
+pub(crate) const TRIGGERS: [(Trigger, &str); 11] = [
+    (Trigger::AllSuccess, "all_success"),
+    (Trigger::AllDone, "all_done"),
+    (Trigger::AllFailed, "all_failed"),
+    (Trigger::AllSkipped, "all_skipped"),
+    (Trigger::OneSuccess, "one_success"),
+    (Trigger::OneFailed, "one_failed"),
+    (Trigger::OneDone, "one_done"),
+    (Trigger::NoneFailed, "none_failed"),
+    (Trigger::NoneFailedMinOneSuccess, "none_failed_min_one_success"),
+    (Trigger::NoneSkipped, "none_skipped"),
+    (Trigger::Always, "always"),
+];
+
+/// The word of a trigger rule.
+pub fn trigger_word(trigger: Trigger) -> &'static str {
+    TRIGGERS.iter().find(|(known, _)| *known == trigger).map_or("all_success", |(_, word)| word)
+}
+
+/// Reads [`trigger_word`].
+pub fn trigger_from_word(word: &str) -> Option<Trigger> {
+    TRIGGERS.iter().find(|(_, known)| *known == word).map(|(trigger, _)| *trigger)
+}

@@ -1,0 +1,151 @@
+//! Definitions: templates of tasks and jobs, by name, and the files they are written in.
+
+use std::sync::Arc;
+
+use mainspring_core::id::Name;
+use mainspring_core::row::DefinitionKind;
+
+use crate::pointer::Pointer;
+use crate::problem::{Code, Problem};
+use crate::submit::fields::{Field, Fields, Origin};
+use crate::submit::hash::compact;
+use crate::submit::intern::Interner;
+use crate::submit::job::{Definitions, located, read_job, single_document};
+use crate::submit::read::{Findings, Rule, Value, check_name};
+use crate::submit::task::{Source, object, read_spec, utf8};
+use crate::submit::{Defaults, Format, ParsedJob};
+use crate::yaml::{self, Node};
+
+/// One document of a definition file.
+#[derive(Clone, Debug)]
+pub struct ParsedDefinition {
+    /// What it is a template of.
+    pub kind: DefinitionKind,
+    /// Its name: `job` (or `jobId`, `jobName`) of a job, `taskId` of a task; empty if it has none.
+    pub name: Name,
+    /// The line of the file it starts at, from 1.
+    pub line: u64,
+    /// The document as compact JSON text.
+    pub json: Arc<str>,
+    /// The job, or what is wrong with the document. `Ok(None)` for a valid task.
+    pub job: Result<Option<ParsedJob>, Problem>,
+}
+
+/// Validates a definition for `PUT /api/v1/definitions/{tasks|jobs}/{name}` and gives the JSON text to store.
+///
+/// # Errors
+/// Every problem with its JSON pointer; also a name that differs from the one in the body, and a `jobId`, which names
+/// one instance and not a definition.
+pub fn parse_definition(
+    kind: DefinitionKind,
+    name: &str,
+    bytes: &[u8],
+    format: Format,
+    definitions: Definitions<'_>,
+) -> Result<Arc<str>, Problem> {
+    check_name(name, Rule::FreshId)
+        .map_err(|(code, detail)| Problem::new(code, format!("the name in the path: {detail}")))?;
+    let text = utf8(bytes)?;
+    let node = match format {
+        Format::Json => None,
+        Format::Yaml => Some(single_document(text)?),
+    };
+    let json = match &node {
+        Some(node) => node.to_json(),
+        None => {
+            let mut json = String::with_capacity(text.len());
+            compact(text, &mut json);
+            json
+        }
+    };
+    let checked = match kind {
+        DefinitionKind::Task => check_task(&json, Some(name)),
+        DefinitionKind::Job => check_job(&json, name, definitions),
+    };
+    match (checked, node) {
+        (Ok(()), _) => Ok(json.into()),
+        (Err(problem), Some(node)) => Err(located(problem, &node)),
+        (Err(problem), None) => Err(problem),
+    }
+}
+
+fn check_job(json: &str, name: &str, definitions: Definitions<'_>) -> Result<(), Problem> {
+    let job = read_job(json, &Defaults::default(), definitions)?;
+    let mut findings = Findings::default();
+    if job.given_id.is_some() {
+        let detail = "`jobId` names one instance of a job, not its definition";
+        let hint = format!("leave it out, or write `job: {name}`");
+        findings.add_with_hint(Code::InvalidValue, &Pointer::text("/jobId"), detail, hint);
+    }
+    if let Some(own) = job.definition.filter(|own| **own != *name) {
+        let detail = format!("`{own}` differs from the name `{name}` in the path");
+        findings.add(Code::ConflictingFields, &Pointer::text("/job"), detail);
+    }
+    if findings.is_empty() { Ok(()) } else { Err(findings.into_problem()) }
+}
+
+/// Checks the text of a task definition. It may have what a job's task and a standalone task may have.
+fn check_task(json: &str, name: Option<&str>) -> Result<(), Problem> {
+    let members = object(json, &Pointer::ROOT)?;
+    let mut findings = Findings::default();
+    let fields = Fields::sort(&members, &Pointer::ROOT, Origin::Own, &mut findings);
+    let source = Source { fields: &fields, at: Pointer::ROOT };
+    source.read(Field::TaskId, |value| {
+        let Some(own) = value.name(Rule::FreshId, &mut findings) else { return };
+        if let Some(name) = name.filter(|name| **name != *own) {
+            let detail = format!("`{own}` differs from the name `{name}` in the path");
+            findings.add(Code::ConflictingFields, &value.at, detail);
+        }
+    });
+    source.read(Field::Needs, |value| {
+        value.names(Rule::Id, true, mainspring_core::limits::JOB_TASKS_MAX, &mut findings);
+    });
+    source.read(Field::Trigger, |value| {
+        value.word(&crate::submit::TRIGGERS, &mut findings);
+    });
+    source.read(Field::DelaySeconds, |value| {
+        value.duration(mainspring_core::limits::DELAY_MS_MAX, &mut findings);
+    });
+    source.read(Field::RunAt, |value: Value<'_, '_>| {
+        findings.add(Code::InvalidValue, &value.at, "a definition is used many times; it has no `runAt`");
+    });
+    read_spec(&source, None, &mut Interner::default(), &mut findings);
+    if findings.is_empty() { Ok(()) } else { Err(findings.into_problem()) }
+}
+
+/// Reads a file of one or several documents, YAML or JSON. Task documents serve the jobs of the same file as
+/// definitions; `definitions` finds others.
+///
+/// # Errors
+/// The text is not YAML at all, with line and column. What is wrong with a document stands in it.
+pub fn parse_definition_file(text: &str, definitions: Definitions<'_>) -> Result<Vec<ParsedDefinition>, Problem> {
+    let nodes = yaml::documents(text)?;
+    if nodes.is_empty() {
+        return Err(Problem::new(Code::InvalidYaml, "the file has no document").with_hint("describe a job: `tasks: …`"));
+    }
+    let documents: Vec<(Node, Arc<str>)> =
+        nodes.into_iter().map(|node| (node.to_json().into(), node)).map(|(json, node)| (node, json)).collect();
+    let find = |name: &str| {
+        let own = documents.iter().find(|(node, _)| is_task(node) && node.member_text("taskId") == Some(name));
+        own.map(|(_, json)| json.clone()).or_else(|| definitions(name))
+    };
+    Ok(documents.iter().map(|(node, json)| read_document(node, json, &find)).collect())
+}
+
+/// A document without `tasks` that names or runs something is a task.
+fn is_task(node: &Node) -> bool {
+    let has = |name| node.member(name).is_some();
+    !has("tasks") && ["taskId", "command", "run", "http", "type"].into_iter().any(has)
+}
+
+fn read_document(node: &Node, json: &Arc<str>, definitions: Definitions<'_>) -> ParsedDefinition {
+    let name = |names: &[&str]| Name::from(names.iter().find_map(|name| node.member_text(name)).unwrap_or_default());
+    let (kind, name, job) = if is_task(node) {
+        (DefinitionKind::Task, name(&["taskId"]), check_task(json, None).map(|()| None))
+    } else {
+        let job = read_job(json, &Defaults::default(), definitions).map(Some);
+        (DefinitionKind::Job, name(&["job", "jobId", "jobName"]), job)
+    };
+    let job = job.map_err(|problem| located(problem, node));
+    ParsedDefinition { kind, name, line: node.line(), json: json.clone(), job }
+}

@@ -1,0 +1,224 @@
+//! The fields of a task: their names, where each came from, and which are understood but not built yet.
+
+use crate::decode::did_you_mean;
+use crate::pointer::Pointer;
+use crate::problem::Code;
+use crate::submit::members::Members;
+use crate::submit::read::{Findings, Value};
+
+macro_rules! fields {
+    ($($field:ident = $name:literal,)*) => {
+        /// A field of a task.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Field {
+            $($field,)*
+        }
+
+        /// Names of the fields, in order.
+        pub(super) const NAMES: &[&str] = &[$($name,)*];
+
+        fn find(name: &str) -> Option<Field> {
+            match name {
+                $($name => Some(Field::$field),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+fields! {
+    Type = "type",
+    Payload = "payload",
+    TaskId = "taskId",
+    TaskName = "taskName",
+    Command = "command",
+    Run = "run",
+    Http = "http",
+    Env = "env",
+    WorkingDir = "workingDir",
+    Queue = "queue",
+    Priority = "priority",
+    DelaySeconds = "delaySeconds",
+    RunAt = "runAt",
+    ExpiresAt = "expiresAt",
+    Retries = "retries",
+    Backoff = "backoff",
+    Timeout = "timeout",
+    HeartbeatTimeout = "heartbeatTimeout",
+    OnWorkerLost = "onWorkerLost",
+    Needs = "needs",
+    Trigger = "trigger",
+    Tags = "tags",
+    Labels = "labels",
+    IdempotencyKey = "idempotencyKey",
+    NonRetryable = "nonRetryable",
+    RetryOn = "retryOn",
+    SuccessExitCodes = "successExitCodes",
+    SkipExitCodes = "skipExitCodes",
+    Group = "group",
+    UserId = "userId",
+}
+
+/// Fields that are understood and refused until they are built.
+const LATER: &[&str] = &[
+    "if",
+    "forEach",
+    "concurrency",
+    "concurrencyKey",
+    "rateLimit",
+    "unique",
+    "email",
+    "approval",
+    "profile",
+    "retention",
+    "until",
+    "every",
+    "schedule",
+    "params",
+];
+
+/// Fields that a job's `defaults` may set.
+pub(super) const DEFAULTABLE: &[&str] = &[
+    "type",
+    "env",
+    "workingDir",
+    "queue",
+    "priority",
+    "delaySeconds",
+    "expiresAt",
+    "retries",
+    "backoff",
+    "timeout",
+    "heartbeatTimeout",
+    "onWorkerLost",
+    "trigger",
+    "tags",
+    "labels",
+    "nonRetryable",
+    "retryOn",
+    "successExitCodes",
+    "skipExitCodes",
+    "group",
+];
+
+/// Where the value of a field comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The task itself.
+    #[default]
+    Own,
+    /// The job's `defaults`, or its `priority`.
+    Defaults,
+    /// The definition it refers to.
+    Definition,
+}
+
+/// The fields of a task, unread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields<'a> {
+    slots: [Option<(&'a str, Origin)>; NAMES.len()],
+    /// `env` of the layer below, whose variables hold where this one does not set them.
+    pub(super) base_env: Option<(&'a str, Origin)>,
+}
+
+impl Default for Fields<'_> {
+    fn default() -> Self {
+        Self { slots: [None; NAMES.len()], base_env: None }
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Sorts members into fields. `null` counts as absent, `x-…` is ignored.
+    pub(super) fn sort(members: &Members<'a>, at: &Pointer<'_>, origin: Origin, findings: &mut Findings) -> Self {
+        let mut fields = Self::default();
+        for (name, raw) in &members.0 {
+            let Some(field) = find(name) else {
+                refuse_unknown(name, at, NAMES, LATER, findings);
+                continue;
+            };
+            if origin == Origin::Defaults && !DEFAULTABLE.contains(&&**name) {
+                let detail = format!("`{name}` cannot stand in `defaults`");
+                findings.add(Code::InvalidValue, &at.member(name), detail);
+            }
+            let slot = &mut fields.slots[field as usize];
+            if slot.is_some() {
+                findings.add(Code::DuplicateKey, &at.member(name), format!("`{name}` occurs twice"));
+            }
+            *slot = Some((raw, origin));
+        }
+        for slot in &mut fields.slots {
+            *slot = slot.filter(|(raw, _)| *raw != "null");
+        }
+        fields
+    }
+
+    pub(super) fn get(&self, field: Field) -> Option<(&'a str, Origin)> {
+        self.slots[field as usize]
+    }
+
+    pub(super) fn set(&mut self, field: Field, raw: &'a str, origin: Origin) {
+        self.slots[field as usize] = Some((raw, origin));
+    }
+
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.slots[field as usize].is_some()
+    }
+
+    /// Takes what is absent here from a layer below.
+    pub(super) fn over(mut self, below: &Fields<'a>) -> Self {
+        if self.has(Field::Env) {
+            self.base_env = self.base_env.or(below.get(Field::Env));
+        }
+        for (slot, below) in self.slots.iter_mut().zip(below.slots) {
+            *slot = slot.or(below);
+        }
+        self
+    }
+
+    /// Every value with its name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &'a str, Origin)> + '_ {
+        NAMES.iter().zip(self.slots).filter_map(|(name, slot)| slot.map(|(raw, origin)| (*name, raw, origin)))
+    }
+}
+
+/// Refuses a member that is not among `known`: as not built yet, or as unknown with the nearest known name.
+pub(super) fn refuse_unknown(name: &str, at: &Pointer<'_>, known: &[&str], later: &[&str], findings: &mut Findings) {
+    if name.starts_with("x-") {
+        return;
+    }
+    let place = at.member(name);
+    if later.contains(&name) {
+        let detail = format!("`{name}` is understood, but this version cannot do it yet");
+        findings.add(Code::NotSupportedYet, &place, detail);
+        return;
+    }
+    let shown: String = name.chars().take(60).collect();
+    let detail = format!("unknown field `{shown}`");
+    let hint = did_you_mean(name, known.iter().chain(later).copied());
+    let hint = hint.unwrap_or_else(|| format!("known fields: {}", known.join(" ")));
+    findings.add_with_hint(Code::UnknownField, &place, detail, hint);
+}
+
+/// Refuses expressions, wherever they stand in a value.
+pub(super) fn refuse_expressions(value: &Value<'_, '_>, findings: &mut Findings) {
+    if memchr::memmem::find(value.raw.as_bytes(), b"${{").is_none() {
+        return;
+    }
+    match value.raw.as_bytes().first() {
+        Some(b'{') => {
+            for (name, raw) in value.members(findings).unwrap_or_default().0 {
+                refuse_expressions(&Value { raw, at: value.at.member(&name) }, findings);
+            }
+        }
+        Some(b'[') => {
+            for (index, raw) in value.elements(findings).unwrap_or_default().into_iter().enumerate() {
+                refuse_expressions(&Value { raw, at: value.at.index(index) }, findings);
+            }
+        }
+        _ => findings.add(
+            Code::NotSupportedYet,
+            &value.at,
+            format!("expressions are understood, but this version cannot evaluate them yet: `{}`", value.shown()),
+        ),
+    }
+}

@@ -1,0 +1,134 @@
+//! The hash by which a repeated submission is recognised. Part of the stored format: it never changes.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// Texts up to this many bytes are hashed in canonical form (members sorted by name); longer ones without their
+/// white space only, which any client that repeats itself reproduces.
+const CANONICAL_BYTES_MAX: usize = 64 << 10;
+
+/// The first 128 bits of the BLAKE3 hash of a JSON text, whatever its white space and (up to 64 KiB) the order of its
+/// members.
+pub(super) fn body_hash(json: &str) -> u128 {
+    let mut text = String::with_capacity(json.len());
+    match parse_small(json) {
+        Some(value) => write_sorted(&value, &mut text),
+        None => compact(json, &mut text),
+    }
+    let hash = blake3::hash(text.as_bytes());
+    let mut first = [0_u8; 16];
+    first.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_le_bytes(first)
+}
+
+fn parse_small(json: &str) -> Option<Value> {
+    if json.len() <= CANONICAL_BYTES_MAX { serde_json::from_str(json).ok() } else { None }
+}
+
+fn write_sorted(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_by_key(|(name, _)| *name);
+            for (index, (name, value)) in sorted.into_iter().enumerate() {
+                out.push(if index == 0 { '{' } else { ',' });
+                let _ = write!(out, "{}:", Value::from(name.as_str()));
+                write_sorted(value, out);
+            }
+            out.push_str(if members.is_empty() { "{}" } else { "}" });
+        }
+        Value::Array(elements) => {
+            for (index, value) in elements.iter().enumerate() {
+                out.push(if index == 0 { '[' } else { ',' });
+                write_sorted(value, out);
+            }
+            out.push_str(if elements.is_empty() { "[]" } else { "]" });
+        }
+        scalar => {
+            let _ = write!(out, "{scalar}");
+        }
+    }
+}
+
+/// Appends a JSON text without the white space between its tokens.
+pub(super) fn compact(json: &str, out: &mut String) {
+    let bytes = json.as_bytes();
+    if memchr::memchr3(b' ', b'\n', b'\t', bytes).is_none() && memchr::memchr(b'\r', bytes).is_none() {
+        out.push_str(json);
+        return;
+    }
+    let (mut in_string, mut escaped, mut from) = (false, false, 0);
+    for (index, byte) in bytes.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+        } else if *byte == b'"' {
+            in_string = true;
+        } else if byte.is_ascii_whitespace() {
+            out.push_str(&json[from..index]);
+            from = index + 1;
+        }
+    }
+    out.push_str(&json[from..]);
+}
+
+/// Whether an escape in a JSON text stands for half a character (a lone surrogate), which most readers refuse.
+pub(super) fn has_lone_surrogate(json: &str) -> bool {
+    if memchr::memmem::find(json.as_bytes(), b"\\u").is_none() {
+        return false;
+    }
+    let unit = |at: usize| -> Option<u16> {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', &bytes[at..]) {
+        at += found;
+        match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => at += 12,
+            Some(0xd800..=0xdfff) => return true,
+            Some(_) => at += 6,
+            None => at += 2,
+        }
+        if at >= bytes.len() {
+            return false;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_ignores_order_and_white_space_and_nothing_else() {
+        let hash = body_hash(r#"{"a":1,"b":[1,{"c":"x y"}]}"#);
+        assert_eq!(body_hash("{ \"b\": [1, {\"c\": \"x y\"}],\n \"a\": 1 }"), hash);
+        assert_ne!(body_hash(r#"{"a":1,"b":[1,{"c":"xy"}]}"#), hash);
+        assert_eq!(hash, 0xb9a0_7ba1_5f63_5f13_9f2f_4d6a_3f2b_35bc, "part of the stored format: {hash:#034x}");
+    }
+
+    #[test]
+    fn white_space_inside_strings_stays() {
+        let mut out = String::new();
+        compact("{ \"a b\" : [ 1 ,\t\"\\\" x\" ] }\r\n", &mut out);
+        assert_eq!(out, r#"{"a b":[1,"\" x"]}"#);
+    }
+
+    #[test]
+    fn lone_surrogates_are_found_and_pairs_are_not() {
+        for bad in [r#""\ud800""#, r#""\udc00""#, r#""\ud800\ud800""#, r#""\ud83dx\ude00""#] {
+            assert!(has_lone_surrogate(bad), "{bad}");
+        }
+        for good in [r#""\ud83d\ude00""#, r#""\u0041""#, r#""\\ud800""#, r#""x""#, r#""\n\u00e9""#] {
+            assert!(!has_lone_surrogate(good), "{good}");
+        }
+    }
+}

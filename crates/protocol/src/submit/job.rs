@@ -1,0 +1,154 @@
+//! Jobs: their own fields, then their tasks in whatever spelling, then the graph.
+
+mod draft;
+mod fields;
+
+use std::sync::Arc;
+
+use mainspring_core::event::{RequestId, SubmitJob};
+use mainspring_core::graph::Graph;
+use mainspring_core::id::{Bucket, Name};
+use mainspring_core::job::FailurePolicy;
+
+use crate::decode::{depth, too_deep};
+use crate::pointer::Pointer;
+use crate::problem::{Code, Problem};
+use crate::submit::hash::body_hash;
+use crate::submit::task::{object, utf8};
+use crate::submit::{Defaults, Format, NESTING_MAX};
+use crate::yaml::{self, Node};
+
+/// A valid job: everything that [`SubmitJob`] needs except whom to answer and where it lives.
+#[derive(Clone, Debug)]
+pub struct ParsedJob {
+    /// Whom it belongs to.
+    pub tenant: Name,
+    /// The id its client chose.
+    pub given_id: Option<Name>,
+    /// The idempotency key.
+    pub idempotency_key: Option<Name>,
+    /// Hash of the submitted body.
+    pub body_hash: u128,
+    /// The human name.
+    pub title: Option<Name>,
+    /// The definition it is made from (`job:`).
+    pub definition: Option<Name>,
+    /// What the failure of a task does.
+    pub failure_policy: FailurePolicy,
+    /// Everything else, as JSON text.
+    pub body: Arc<str>,
+    /// Tags.
+    pub tags: Arc<[Name]>,
+    /// The tasks.
+    pub graph: Arc<Graph>,
+}
+
+impl ParsedJob {
+    /// The event for a core.
+    pub fn into_submit(self, to: RequestId, bucket: Bucket) -> SubmitJob {
+        SubmitJob {
+            to,
+            bucket,
+            tenant: self.tenant,
+            given_id: self.given_id,
+            idempotency_key: self.idempotency_key,
+            body_hash: self.body_hash,
+            title: self.title,
+            failure_policy: self.failure_policy,
+            body: self.body,
+            tags: self.tags,
+            graph: self.graph,
+        }
+    }
+}
+
+/// Finds the JSON text of a task definition by its name.
+pub type Definitions<'a> = &'a dyn Fn(&str) -> Option<Arc<str>>;
+
+/// Reads one job. `definitions` finds the task definitions that a list of `tasks` refers to; it is asked once for each
+/// name.
+///
+/// # Errors
+/// Every problem with its JSON pointer (and line and column for YAML).
+pub fn parse_job(
+    bytes: &[u8],
+    format: Format,
+    defaults: &Defaults,
+    definitions: Definitions<'_>,
+) -> Result<ParsedJob, Problem> {
+    let text = utf8(bytes)?;
+    match format {
+        Format::Json => read_job(text, defaults, definitions),
+        Format::Yaml => {
+            let node = single_document(text)?;
+            read_job(&node.to_json(), defaults, definitions).map_err(|problem| located(problem, &node))
+        }
+    }
+}
+
+/// The names of task definitions that a job refers to, so that a caller can fetch them before it parses the job.
+/// Empty for whatever [`parse_job`] refuses.
+pub fn referenced_tasks(bytes: &[u8], format: Format) -> Vec<String> {
+    let Ok(text) = utf8(bytes) else { return Vec::new() };
+    let json;
+    let text = match format {
+        Format::Json => text,
+        Format::Yaml => match single_document(text) {
+            Ok(node) => {
+                json = node.to_json();
+                &json
+            }
+            Err(_) => return Vec::new(),
+        },
+    };
+    draft::references(text)
+}
+
+/// The only document of a YAML text.
+pub(super) fn single_document(text: &str) -> Result<Node, Problem> {
+    let mut nodes = yaml::documents(text)?;
+    match (nodes.pop(), nodes.len()) {
+        (Some(node), 0) => Ok(node),
+        (None, _) => Err(Problem::new(Code::InvalidYaml, "the body has no document")),
+        (Some(_), others) => {
+            let detail = format!("the body has {} documents, expected one", others + 1);
+            Err(Problem::new(Code::InvalidYaml, detail).with_hint("submit them one by one"))
+        }
+    }
+}
+
+/// Adds line and column to each problem.
+pub(super) fn located(mut problem: Problem, node: &Node) -> Problem {
+    for item in &mut problem.errors {
+        if let (None, Some((line, column))) = (item.line, node.locate(&item.pointer)) {
+            (item.line, item.column) = (Some(line), Some(column));
+        }
+    }
+    problem
+}
+
+pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions<'_>) -> Result<ParsedJob, Problem> {
+    if depth(text.as_bytes()) > NESTING_MAX {
+        return Err(too_deep());
+    }
+    let members = object(text, &Pointer::ROOT)?;
+    let head = fields::read_head(&members, defaults);
+    let (own, graph) = draft::read_tasks(head, definitions)?;
+    let named = own.given_id.is_some() || own.idempotency_key.is_some();
+    let body = match &own.definition {
+        Some(definition) => serde_json::json!({ "definition": &**definition }).to_string().into(),
+        None => "{}".into(),
+    };
+    Ok(ParsedJob {
+        tenant: own.tenant,
+        given_id: own.given_id,
+        idempotency_key: own.idempotency_key,
+        body_hash: if named { body_hash(text) } else { 0 },
+        title: own.title,
+        definition: own.definition,
+        failure_policy: own.failure_policy,
+        body,
+        tags: own.tags,
+        graph: Arc::new(graph),
+    })
+}

@@ -1,0 +1,150 @@
+//! A job's own fields.
+
+use std::sync::Arc;
+
+use mainspring_core::id::Name;
+use mainspring_core::job::FailurePolicy;
+use mainspring_core::limits::{PRIORITY_MAX, TAGS_MAX};
+
+use crate::pointer::Pointer;
+use crate::problem::Code;
+use crate::submit::fields::{DEFAULTABLE, Fields, Origin, refuse_expressions, refuse_unknown};
+use crate::submit::intern::Interner;
+use crate::submit::members::Members;
+use crate::submit::read::{Findings, Rule, Value};
+use crate::submit::task::{check_key, check_tenant};
+use crate::submit::{DEFAULT_TENANT, Defaults};
+
+const KNOWN: &[&str] = &[
+    "jobId",
+    "jobName",
+    "job",
+    "userId",
+    "tasks",
+    "dependencies",
+    "failurePolicy",
+    "defaults",
+    "priority",
+    "tags",
+    "idempotencyKey",
+];
+const LATER: &[&str] = &[
+    "schedule",
+    "params",
+    "email",
+    "approval",
+    "notify",
+    "onSuccess",
+    "onFailed",
+    "onCancelled",
+    "onComplete",
+    "maxActive",
+    "deadline",
+    "profile",
+    "retention",
+    "concurrency",
+    "concurrencyKey",
+    "rateLimit",
+    "unique",
+    "if",
+    "forEach",
+    "until",
+    "every",
+];
+const POLICIES: &[(FailurePolicy, &str)] =
+    &[(FailurePolicy::Continue, "continue"), (FailurePolicy::FailFast, "fail_fast")];
+
+/// A job's own fields.
+pub(super) struct Own {
+    pub(super) tenant: Name,
+    pub(super) given_id: Option<Name>,
+    pub(super) idempotency_key: Option<Name>,
+    pub(super) title: Option<Name>,
+    pub(super) definition: Option<Name>,
+    pub(super) failure_policy: FailurePolicy,
+    pub(super) tags: Arc<[Name]>,
+}
+
+/// A job's own fields, read, and its tasks, unread.
+pub(super) struct Head<'a> {
+    pub(super) own: Own,
+    pub(super) tasks: Option<&'a str>,
+    pub(super) dependencies: Option<&'a str>,
+    pub(super) defaults: Fields<'a>,
+    pub(super) priority: Option<u8>,
+    pub(super) names: Interner,
+    pub(super) findings: Findings,
+}
+
+pub(super) fn read_head<'a>(members: &Members<'a>, defaults: &Defaults) -> Head<'a> {
+    let mut names = Interner::default();
+    let own = Own {
+        tenant: defaults.tenant.clone().unwrap_or_else(|| names.name(DEFAULT_TENANT)),
+        given_id: None,
+        idempotency_key: defaults.idempotency_key.clone(),
+        title: None,
+        definition: None,
+        failure_policy: FailurePolicy::default(),
+        tags: names.list::<&str>(&[]),
+    };
+    let mut head = Head {
+        own,
+        tasks: None,
+        dependencies: None,
+        defaults: Fields::default(),
+        priority: None,
+        names,
+        findings: Findings::default(),
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, raw) in &members.0 {
+        let value = Value { raw, at: Pointer::ROOT.member(name) };
+        if seen.contains(&&**name) {
+            head.findings.add(Code::DuplicateKey, &value.at, format!("`{name}` occurs twice"));
+        }
+        seen.push(name);
+        if *raw != "null" {
+            read_member(&mut head, name, &value, defaults);
+        }
+    }
+    head.own.title = head.own.title.take().or_else(|| head.own.definition.clone());
+    head
+}
+
+fn read_member<'a>(head: &mut Head<'a>, name: &str, value: &Value<'a, '_>, defaults: &Defaults) {
+    let Head { own, findings, .. } = head;
+    let text = |name: std::borrow::Cow<'_, str>| Name::from(&*name);
+    if !matches!(name, "tasks" | "defaults") && KNOWN.contains(&name) {
+        refuse_expressions(value, findings);
+    }
+    match name {
+        "jobId" => own.given_id = value.name(Rule::FreshId, findings).map(text),
+        "jobName" => own.title = value.name(Rule::Name, findings).map(text),
+        "job" => own.definition = value.name(Rule::Id, findings).map(text),
+        "userId" => {
+            if let Some(tenant) = check_tenant(value, defaults, findings) {
+                own.tenant = tenant;
+            }
+        }
+        "idempotencyKey" => {
+            let key = check_key(value, defaults.idempotency_key.as_deref(), findings);
+            own.idempotency_key = key.or_else(|| own.idempotency_key.take());
+        }
+        "failurePolicy" => own.failure_policy = value.word(POLICIES, findings).unwrap_or_default(),
+        "tags" => own.tags = head.names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)),
+        "priority" => head.priority = value.number(PRIORITY_MAX.into(), findings).map(|number| number as u8),
+        "tasks" => head.tasks = Some(value.raw),
+        "dependencies" => head.dependencies = Some(value.raw),
+        "defaults" => {
+            if let Some(members) = value.members(findings) {
+                head.defaults = Fields::sort(&members, &value.at, Origin::Defaults, findings);
+            }
+        }
+        _ if DEFAULTABLE.contains(&name) => {
+            let detail = format!("`{name}` is a field of tasks");
+            let hint = format!("write it under `defaults` to set it for all tasks: `defaults: {{{name}: …}}`");
+            findings.add_with_hint(Code::UnknownField, &value.at, detail, hint);
+        }
+        _ => refuse_unknown(name, &Pointer::ROOT, KNOWN, LATER, findings),
+    }
+}

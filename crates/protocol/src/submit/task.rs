@@ -1,0 +1,344 @@
+//! Standalone tasks, alone and in batches, and the part of a task that jobs share.
+
+use std::sync::Arc;
+
+use mainspring_core::event::{NewTask, Start};
+use mainspring_core::id::Name;
+use mainspring_core::limits::{BATCH_TASKS_MAX, DELAY_MS_MAX, NAME_CHARS_MAX, PRIORITY_MAX, TAGS_MAX};
+use mainspring_core::spec::{Class, TaskSpec};
+use mainspring_core::time::Timestamp;
+use serde_json::value::RawValue;
+
+use crate::decode::{depth, not_json, too_deep};
+use crate::duration::WireDuration;
+use crate::pointer::Pointer;
+use crate::problem::{Code, Problem};
+use crate::submit::body::{read_body, read_labels};
+use crate::submit::fields::{Field, Fields, Origin, refuse_expressions};
+use crate::submit::hash::body_hash;
+use crate::submit::intern::Interner;
+use crate::submit::members::{Elements, Members};
+use crate::submit::policy::read_policy;
+use crate::submit::read::{Findings, Rule, Value, check_name};
+use crate::submit::{DEFAULT_QUEUE, DEFAULT_TENANT, Defaults, NESTING_MAX};
+
+/// The fields of one task and where their values stand.
+pub(super) struct Source<'a, 'p> {
+    pub(super) fields: &'a Fields<'a>,
+    /// Where the task itself stands.
+    pub(super) at: Pointer<'p>,
+}
+
+impl<'a> Source<'a, '_> {
+    /// Where fields of this origin stand. What comes from a definition is reported at the reference to it.
+    pub(super) fn base(&self, origin: Origin) -> Pointer<'_> {
+        match origin {
+            Origin::Own | Origin::Definition => self.at,
+            Origin::Defaults => Pointer::text("/defaults"),
+        }
+    }
+
+    /// Reads a field if it is there.
+    pub(super) fn read(&self, field: Field, read: impl FnOnce(Value<'a, '_>)) {
+        if let Some((raw, origin)) = self.fields.get(field) {
+            let base = self.base(origin);
+            read(Value { raw, at: base.member(super::fields::NAMES[field as usize]) });
+        }
+    }
+}
+
+/// Reads one standalone task.
+///
+/// # Errors
+/// Every problem with its JSON pointer.
+pub fn parse_task(json: &[u8], defaults: &Defaults) -> Result<NewTask, Problem> {
+    let text = utf8(json)?;
+    read_element(text, &Pointer::ROOT, defaults, defaults.idempotency_key.clone(), &mut Interner::default())
+}
+
+/// Reads a batch: a JSON array, or JSON texts one after the other (NDJSON). Each element is judged alone; problems point
+/// into the batch (`/3/retries`). An idempotency key becomes `key/index`.
+///
+/// # Errors
+/// What spoils the whole batch: not JSON, empty, or more than 10,000 elements.
+pub fn parse_tasks(bytes: &[u8], defaults: &Defaults) -> Result<Vec<Result<NewTask, Problem>>, Problem> {
+    let text = utf8(bytes)?;
+    let elements: Vec<&str> = if text.trim_ascii_start().starts_with('[') {
+        serde_json::from_str::<Elements<'_>>(text).map_err(|error| not_json(bytes, &error))?.0
+    } else {
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+    };
+    check_batch(elements.len(), bytes)?;
+    let mut names = Interner::default();
+    let read = |(index, element): (usize, &str)| {
+        let key = defaults.idempotency_key.as_ref().map(|key| Name::from(format!("{key}/{index}")));
+        read_element(element, &Pointer::ROOT.index(index), defaults, key, &mut names)
+    };
+    Ok(elements.into_iter().enumerate().map(read).collect())
+}
+
+/// What a body for `POST /api/v1/tasks` holds.
+#[derive(Debug)]
+pub enum Submission {
+    /// One object: answered by one object.
+    One(Box<NewTask>),
+    /// An array or NDJSON: answered by a list.
+    Many(Vec<Result<NewTask, Problem>>),
+}
+
+/// Reads an object, an array or NDJSON. `lines`: the media type says NDJSON, so that even one object is a batch.
+///
+/// # Errors
+/// As [`parse_task`] and [`parse_tasks`].
+pub fn parse_submission(bytes: &[u8], lines: bool, defaults: &Defaults) -> Result<Submission, Problem> {
+    let array = bytes.trim_ascii_start().starts_with(b"[");
+    if !lines && !array {
+        // Several objects one after the other are NDJSON, whatever the media type says.
+        let mut texts = serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>();
+        if !matches!((texts.next(), texts.next()), (Some(Ok(_)), Some(Ok(_)))) {
+            return parse_task(bytes, defaults).map(|task| Submission::One(Box::new(task)));
+        }
+    }
+    parse_tasks(bytes, defaults).map(Submission::Many)
+}
+
+fn check_batch(count: usize, bytes: &[u8]) -> Result<(), Problem> {
+    if count > BATCH_TASKS_MAX {
+        let detail = format!("the batch has {count} tasks, the limit is {BATCH_TASKS_MAX}");
+        return Err(Problem::new(Code::LimitExceeded, detail).with_hint("send several batches"));
+    }
+    if count == 0 {
+        let code = if bytes.trim_ascii().is_empty() { Code::InvalidJson } else { Code::InvalidValue };
+        return Err(Problem::new(code, "the batch has no tasks"));
+    }
+    Ok(())
+}
+
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        Problem::new(Code::InvalidJson, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
+    })
+}
+
+/// Parses an object, bounded in depth; another kind of value is refused.
+pub(super) fn object<'a>(text: &'a str, at: &Pointer<'_>) -> Result<Members<'a>, Problem> {
+    // Less text than this cannot nest too deeply, and most bodies are shorter.
+    if text.len() > 2 * NESTING_MAX && depth(text.as_bytes()) > NESTING_MAX {
+        return Err(too_deep());
+    }
+    match serde_json::from_str::<Members<'a>>(text) {
+        Ok(members) => Ok(members),
+        Err(error) if error.is_data() => {
+            let mut findings = Findings::default();
+            Value { raw: text.trim(), at: *at }.wrong(&mut findings, "an object");
+            Err(findings.into_problem())
+        }
+        Err(error) => Err(not_json(text.as_bytes(), &error)),
+    }
+}
+
+fn read_element(
+    text: &str,
+    at: &Pointer<'_>,
+    defaults: &Defaults,
+    header_key: Option<Name>,
+    names: &mut Interner,
+) -> Result<NewTask, Problem> {
+    let members = object(text, at)?;
+    let mut findings = Findings::default();
+    let fields = Fields::sort(&members, at, Origin::Own, &mut findings);
+    let source = Source { fields: &fields, at: *at };
+    for field in [Field::Needs, Field::Trigger] {
+        source.read(field, |value| {
+            let detail = "only a task of a job has parents";
+            findings.add_with_hint(Code::InvalidValue, &value.at, detail, "submit a job: POST /api/v1/jobs");
+        });
+    }
+    let tenant = read_tenant(&source, defaults, names, &mut findings);
+    let mut given_id = None;
+    source.read(Field::TaskId, |value| given_id = value.name(Rule::FreshId, &mut findings).map(|id| Name::from(&*id)));
+    let idempotency_key = read_key(&source, header_key, &mut findings);
+    let start = read_start(&source, defaults.now, &mut findings);
+    let spec = read_spec(&source, None, names, &mut findings);
+    if !findings.is_empty() {
+        return Err(findings.into_problem());
+    }
+    let named = given_id.is_some() || idempotency_key.is_some();
+    let body_hash = if named { body_hash(text) } else { 0 };
+    Ok(NewTask { tenant, given_id, idempotency_key, body_hash, spec, start })
+}
+
+fn read_tenant(source: &Source<'_, '_>, defaults: &Defaults, names: &mut Interner, findings: &mut Findings) -> Name {
+    let mut own = None;
+    source.read(Field::UserId, |value| own = check_tenant(&value, defaults, findings).map(|id| names.name(&id)));
+    own.or_else(|| defaults.tenant.clone()).unwrap_or_else(|| names.name(DEFAULT_TENANT))
+}
+
+/// Reads `userId` against the caller's tenant.
+pub(super) fn check_tenant(value: &Value<'_, '_>, defaults: &Defaults, findings: &mut Findings) -> Option<Name> {
+    let own = value.name(Rule::Name, findings)?;
+    if let Some(caller) = defaults.tenant.as_deref().filter(|caller| **caller != *own) {
+        let detail = format!("`{own}` differs from the caller's userId `{caller}`");
+        findings.add(Code::ConflictingFields, &value.at, detail);
+    }
+    Some(own.as_ref().into())
+}
+
+/// Reads `idempotencyKey` against the header.
+fn read_key(source: &Source<'_, '_>, header: Option<Name>, findings: &mut Findings) -> Option<Name> {
+    let mut own = None;
+    source.read(Field::IdempotencyKey, |value| own = check_key(&value, header.as_deref(), findings));
+    own.or(header)
+}
+
+/// Reads `idempotencyKey` against the header.
+pub(super) fn check_key(value: &Value<'_, '_>, header: Option<&str>, findings: &mut Findings) -> Option<Name> {
+    let own = value.name(Rule::Name, findings)?;
+    if header.is_some_and(|header| *header != *own) {
+        let detail = "`idempotencyKey` and the header `Idempotency-Key` differ";
+        findings.add(Code::ConflictingFields, &value.at, detail);
+    }
+    Some(own.as_ref().into())
+}
+
+/// Checks the header `Idempotency-Key`: 1 to 256 characters, no control characters.
+///
+/// # Errors
+/// [`Code::InvalidHeader`].
+pub fn parse_idempotency_key(header: &[u8]) -> Result<Name, Problem> {
+    let text = std::str::from_utf8(header).ok().filter(|text| check_name(text, Rule::Name).is_ok());
+    text.map(Name::from).ok_or_else(|| {
+        let detail = format!("`Idempotency-Key` must have 1 to {NAME_CHARS_MAX} characters, no control characters");
+        Problem::new(Code::InvalidHeader, detail)
+    })
+}
+
+fn read_start(source: &Source<'_, '_>, now: Option<Timestamp>, findings: &mut Findings) -> Start {
+    let mut start = Start::Now;
+    source.read(Field::DelaySeconds, |value| {
+        if let Some(delay) = value.duration(DELAY_MS_MAX, findings).filter(|delay| delay.ms() > 0) {
+            start = Start::After(delay.ms());
+        }
+    });
+    source.read(Field::RunAt, |value| {
+        let Some(at) = value.instant(findings) else { return };
+        let ahead = now.map_or(0, |now| at.since(now));
+        if ahead > DELAY_MS_MAX {
+            let (ahead, limit) = (WireDuration::from_ms(ahead), WireDuration::from_ms(DELAY_MS_MAX));
+            findings.add(Code::LimitExceeded, &value.at, format!("it lies {ahead} ahead, the limit is {limit}"));
+        }
+        if source.fields.has(Field::DelaySeconds) {
+            findings.add(Code::ConflictingFields, &value.at, "`runAt` and `delaySeconds` exclude each other");
+        }
+        start = Start::At(at);
+    });
+    start
+}
+
+/// Reads what a standalone task and a task of a job have in common. `job_priority` holds where the task has none.
+pub(super) fn read_spec(
+    source: &Source<'_, '_>,
+    job_priority: Option<u8>,
+    names: &mut Interner,
+    findings: &mut Findings,
+) -> Arc<TaskSpec> {
+    for (name, raw, origin) in source.fields.all() {
+        refuse_expressions(&Value { raw, at: source.base(origin).member(name) }, findings);
+    }
+    let (kind, class) = read_class(source, names, findings);
+    let mut spec = TaskSpec {
+        kind,
+        class,
+        title: None,
+        queue: names.name(DEFAULT_QUEUE),
+        priority: job_priority.unwrap_or(0),
+        expires_at_ms: None,
+        policy: names_policy(source, names, findings),
+        body: read_body(source, findings),
+        tags: names.list::<&str>(&[]),
+    };
+    source.read(Field::TaskName, |value| spec.title = value.name(Rule::Name, findings).map(|name| Name::from(&*name)));
+    source.read(Field::Queue, |value| {
+        if let Some(queue) = value.name(Rule::Id, findings) {
+            spec.queue = names.name(&queue);
+        }
+    });
+    source.read(Field::Priority, |value| {
+        spec.priority = value.number(PRIORITY_MAX.into(), findings).unwrap_or(0) as u8;
+    });
+    source.read(Field::ExpiresAt, |value| spec.expires_at_ms = value.instant(findings).map(Timestamp::as_millis));
+    source.read(Field::Tags, |value| spec.tags = names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)));
+    Arc::new(spec)
+}
+
+fn names_policy(
+    source: &Source<'_, '_>,
+    names: &mut Interner,
+    findings: &mut Findings,
+) -> Arc<mainspring_core::spec::Policy> {
+    let policy = read_policy(source, names, findings);
+    names.policy(policy)
+}
+
+/// The type, and what a worker must offer: `shell` for a command or a script, else the type.
+fn read_class(source: &Source<'_, '_>, names: &mut Interner, findings: &mut Findings) -> (Name, Class) {
+    let has = |field| source.fields.has(field);
+    let shell = has(Field::Command) || has(Field::Run);
+    if has(Field::Command) && has(Field::Run) {
+        findings.add(Code::ConflictingFields, &source.at, "`command` and `run` exclude each other");
+    }
+    if shell && has(Field::Http) {
+        findings.add(Code::ConflictingFields, &source.at, "`http` excludes `command` and `run`");
+    }
+    let mut kind = None;
+    source.read(Field::Type, |value| kind = read_type(&value, findings));
+    let implied = if shell { Some("shell") } else { has(Field::Http).then_some("http") };
+    let kind = match (kind, implied) {
+        (Some(kind), _) => names.name(&kind),
+        (None, Some(implied)) => names.name(implied),
+        (None, None) => {
+            if !has(Field::Type) {
+                let hint = "give `type`, `command`, `run` or `http`";
+                let detail = "a task needs a type or something to run";
+                findings.add_with_hint(Code::MissingField, &source.at.member("type"), detail, hint);
+            }
+            names.name("")
+        }
+    };
+    if !shell {
+        check_builtin(source, &kind, findings);
+    }
+    let mut labels = Vec::new();
+    source.read(Field::Labels, |value| labels = read_labels(&value, TAGS_MAX, findings));
+    let class = names.class(if shell { "shell" } else { &kind }, &labels);
+    (kind, class)
+}
+
+fn read_type(value: &Value<'_, '_>, findings: &mut Findings) -> Option<String> {
+    let kind = value.name(Rule::Name, findings)?;
+    if &*kind == "*" {
+        findings.add(Code::InvalidValue, &value.at, "`*` is what a worker offers, not a type");
+        return None;
+    }
+    Some(kind.into_owned())
+}
+
+/// The built-in types need what they run.
+fn check_builtin(source: &Source<'_, '_>, kind: &str, findings: &mut Findings) {
+    let has_http = source.fields.has(Field::Http);
+    match kind {
+        "shell" => {
+            let detail = "a task of type `shell` needs `command` or `run`";
+            findings.add(Code::MissingField, &source.at.member("command"), detail);
+        }
+        "http" if !has_http => {
+            findings.add(Code::MissingField, &source.at.member("http"), "a task of type `http` needs `http`");
+        }
+        "http" => {}
+        _ if has_http => {
+            let detail = format!("`http` needs the type `http`, not `{kind}`");
+            findings.add_with_hint(Code::ConflictingFields, &source.at.member("type"), detail, "leave `type` out");
+        }
+        _ => {}
+    }
+}
