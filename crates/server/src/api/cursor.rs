@@ -1,0 +1,68 @@
+//! Cursors: opaque texts around a position, with check digits, so that a foreign text is refused and not taken for another
+//! position.
+
+use mainspring_core::id::Key;
+use mainspring_protocol::problem::{Code, Problem};
+
+use super::call::Refused;
+use super::params::cut;
+
+/// The cursor of a page that starts below this key.
+pub(crate) fn of_key(key: Key) -> String {
+    format!("k{:016x}{:02x}", key.raw(), check(key.raw()))
+}
+
+/// Reads [`of_key`].
+pub(crate) fn to_key(text: &str) -> Result<Key, Refused> {
+    let raw = split(text, 'k').ok_or_else(|| foreign(text))?;
+    if raw < 1 << 63 { Ok(Key::from_raw(raw)) } else { Err(foreign(text)) }
+}
+
+/// The cursor of a list that is read by index.
+pub(crate) fn of_index(index: u64) -> String {
+    format!("i{index:016x}{:02x}", check(index))
+}
+
+/// Reads [`of_index`].
+pub(crate) fn to_index(text: &str) -> Result<u64, Refused> {
+    split(text, 'i').ok_or_else(|| foreign(text))
+}
+
+fn split(text: &str, kind: char) -> Option<u64> {
+    let digits = text.strip_prefix(kind)?;
+    if digits.len() != 18 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let number = u64::from_str_radix(&digits[..16], 16).ok()?;
+    let given = u8::from_str_radix(&digits[16..], 16).ok()?;
+    (given == check(number)).then_some(number)
+}
+
+fn check(number: u64) -> u8 {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 56) as u8 ^ (mixed >> 24) as u8
+}
+
+fn foreign(text: &str) -> Refused {
+    Box::new(
+        Problem::new(Code::InvalidCursor, format!("`{}` was not made by this server", cut(text)))
+            .with_hint("use the `nextCursor` of an earlier answer as it is"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_and_a_foreign_one_is_refused() {
+        let key = Key::from_raw(0x1234_5678_9abc);
+        assert_eq!(to_key(&of_key(key)).unwrap(), key);
+        assert_eq!(to_index(&of_index(7)).unwrap(), 7);
+        for text in
+            ["", "garbage", "k", "kzzzzzzzzzzzzzzzz00", "k000000000000000100", &of_index(7), "é00000000000000000"]
+        {
+            assert!(to_key(text).is_err(), "{text}");
+        }
+    }
+}

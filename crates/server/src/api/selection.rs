@@ -1,0 +1,177 @@
+//! From query parameters and the query language to what a store filters by.
+
+use mainspring_core::id::Name;
+use mainspring_core::job::JobStatus;
+use mainspring_core::task::TaskStatus;
+use mainspring_protocol::problem::{Code, Problem};
+use mainspring_protocol::query;
+use mainspring_store::{Compare, Field, JobFilter, TaskFilter, Term, Test};
+
+use super::address;
+use super::call::{Call, Refused};
+use super::params::{bad, cut, did_you_mean};
+use super::route::Param;
+use super::state::Api;
+
+/// Parameters that filter tasks.
+pub(crate) const TASK_FILTERS: [Param; 6] = [
+    super::params::STATUS,
+    Param { name: "queue", kind: "string", about: "A queue, or several with commas between them." },
+    Param { name: "type", kind: "string", about: "A type, or several with commas between them." },
+    Param { name: "jobId", kind: "string", about: "Only tasks of this job." },
+    Param { name: "tag", kind: "string", about: "A tag, or several with commas between them." },
+    super::params::Q,
+];
+/// Parameters that filter jobs.
+pub(crate) const JOB_FILTERS: [Param; 3] = [
+    super::params::STATUS,
+    Param { name: "tag", kind: "string", about: "A tag, or several with commas between them." },
+    super::params::Q,
+];
+
+impl Call {
+    /// The filter that the query parameters of a list of tasks make. `None`: nothing can match.
+    pub(crate) async fn task_filter(&self) -> Result<TaskFilter, Refused> {
+        let mut filter = tasks(&self.api, self.params.text("q").unwrap_or(""), self.tenant()).await?;
+        for word in self.params.words("status") {
+            filter.statuses.push(task_status(word)?);
+        }
+        for (name, field) in [("queue", Field::Queue), ("type", Field::Kind), ("tag", Field::Tag)] {
+            filter.terms.extend(any_of(field, self.params.words(name)));
+        }
+        if let Some(id) = self.params.text("jobId") {
+            filter.job = Some(address::job(&self.api, id, self.tenant().as_ref()).await?.key);
+        }
+        Ok(filter)
+    }
+
+    /// The filter that the query parameters of a list of jobs make.
+    pub(crate) fn job_filter(&self) -> Result<JobFilter, Refused> {
+        let mut filter = jobs(self.params.text("q").unwrap_or(""), self.tenant())?;
+        for word in self.params.words("status") {
+            filter.statuses.push(job_status(word)?);
+        }
+        filter.terms.extend(any_of(Field::Tag, self.params.words("tag")));
+        Ok(filter)
+    }
+}
+
+/// The tasks that a query means.
+pub(crate) async fn tasks(api: &Api, q: &str, tenant: Option<Name>) -> Result<TaskFilter, Refused> {
+    let mut filter = TaskFilter { tenant, ..TaskFilter::default() };
+    for term in query::parse(q).map_err(Problem::from)? {
+        match (&term.field, &term.test) {
+            (query::Field::Status, query::Test::AnyOf(words)) if !term.negated && filter.statuses.is_empty() => {
+                filter.statuses = words.iter().map(|word| task_status(word)).collect::<Result<_, _>>()?;
+            }
+            (query::Field::User, query::Test::AnyOf(names)) => narrow_tenant(&mut filter.tenant, &term, names)?,
+            (query::Field::Job, query::Test::AnyOf(ids)) => match ids.as_slice() {
+                [id] if !term.negated && filter.job.is_none() => {
+                    filter.job = Some(address::job(api, id, filter.tenant.as_ref()).await?.key);
+                }
+                _ => return Err(not_yet("a query takes one job: `job:ID`")),
+            },
+            (query::Field::Dead, query::Test::AnyOf(words)) => match words.as_slice() {
+                [word] if word == "true" && !term.negated => filter.dead = true,
+                _ => return Err(not_yet("`dead` can only be asked as `dead:true`")),
+            },
+            _ => filter.terms.push(to_store(term)?),
+        }
+    }
+    Ok(filter)
+}
+
+/// The jobs that a query means.
+pub(crate) fn jobs(q: &str, tenant: Option<Name>) -> Result<JobFilter, Refused> {
+    let mut filter = JobFilter { tenant, ..JobFilter::default() };
+    for mut term in query::parse(q).map_err(Problem::from)? {
+        match (&term.field, &term.test) {
+            (query::Field::Status, query::Test::AnyOf(words)) if !term.negated && filter.statuses.is_empty() => {
+                filter.statuses = words.iter().map(|word| job_status(word)).collect::<Result<_, _>>()?;
+            }
+            (query::Field::User, query::Test::AnyOf(names)) => narrow_tenant(&mut filter.tenant, &term, names)?,
+            (query::Field::Job, _) => {
+                term.field = query::Field::Id;
+                filter.terms.push(to_store(term)?);
+            }
+            (
+                query::Field::Queue
+                | query::Field::Type
+                | query::Field::Worker
+                | query::Field::Error
+                | query::Field::Attempt
+                | query::Field::Priority
+                | query::Field::Dead,
+                _,
+            ) => {
+                let detail = "a job has no such field; ask for it among tasks";
+                return Err(Box::new(Problem::new(Code::InvalidQuery, detail)));
+            }
+            _ => filter.terms.push(to_store(term)?),
+        }
+    }
+    Ok(filter)
+}
+
+fn narrow_tenant(tenant: &mut Option<Name>, term: &query::Term, names: &[String]) -> Result<(), Refused> {
+    match names {
+        [name] if !term.negated && tenant.as_ref().is_none_or(|tenant| **tenant == **name) => {
+            *tenant = Some(name.as_str().into());
+            Ok(())
+        }
+        _ => Err(not_yet("a query takes one user: `user:ID`")),
+    }
+}
+
+fn to_store(term: query::Term) -> Result<Term, Refused> {
+    let field = match term.field {
+        query::Field::Id => Field::Id,
+        query::Field::Name => Field::Title,
+        query::Field::Status => Field::Status,
+        query::Field::Queue => Field::Queue,
+        query::Field::Type => Field::Kind,
+        query::Field::Tag => Field::Tag,
+        query::Field::Worker => Field::Worker,
+        query::Field::Error => Field::Error,
+        query::Field::Duration => Field::Duration,
+        query::Field::Created => Field::Age,
+        query::Field::Attempt => Field::Attempt,
+        query::Field::Priority => Field::Priority,
+        query::Field::Text => Field::Text,
+        query::Field::Job | query::Field::User | query::Field::Dead => {
+            return Err(not_yet("this field can only be compared with one value"));
+        }
+    };
+    let test = match term.test {
+        query::Test::AnyOf(words) => Test::AnyOf(words),
+        query::Test::Any => Test::AnyOf(vec!["*".to_owned()]),
+        query::Test::Equal(number) => Test::Number(Compare::Equal, number),
+        query::Test::Greater(number) => Test::Number(Compare::Greater, number),
+        query::Test::Less(number) => Test::Number(Compare::Less, number),
+        query::Test::Contains(text) => Test::Contains(text),
+    };
+    Ok(Term { field, negated: term.negated, test })
+}
+
+fn any_of<'a>(field: Field, words: impl Iterator<Item = &'a str>) -> Option<Term> {
+    let words: Vec<String> = words.map(str::to_owned).collect();
+    (!words.is_empty()).then_some(Term { field, negated: false, test: Test::AnyOf(words) })
+}
+
+fn task_status(word: &str) -> Result<TaskStatus, Refused> {
+    TaskStatus::from_word(word).ok_or_else(|| no_status(word, TaskStatus::ALL.map(TaskStatus::word).as_slice()))
+}
+
+fn job_status(word: &str) -> Result<JobStatus, Refused> {
+    JobStatus::from_word(word).ok_or_else(|| no_status(word, JobStatus::ALL.map(JobStatus::word).as_slice()))
+}
+
+fn no_status(word: &str, known: &[&str]) -> Refused {
+    let hint =
+        did_you_mean(word, known.iter().copied()).unwrap_or_else(|| format!("it is one of {}", known.join(", ")));
+    bad("status", format!("`{}` is not a status", cut(word)), Some(hint))
+}
+
+fn not_yet(detail: &str) -> Refused {
+    Box::new(Problem::new(Code::NotSupportedYet, detail))
+}

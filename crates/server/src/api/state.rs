@@ -1,0 +1,57 @@
+//! What every request shares.
+
+use std::sync::Arc;
+
+use mainspring_core::time::Timestamp;
+use mainspring_store::{Description, Reader};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::node::Node;
+use crate::serve::HttpLimits;
+
+/// What every request shares.
+pub(crate) struct Api {
+    pub node: Arc<Node>,
+    pub reader: Arc<dyn Reader>,
+    pub store: Description,
+    pub clock: Arc<dyn Clock>,
+    pub limits: HttpLimits,
+    /// Cancelled when the server is told to stop: streams and waits end.
+    pub stop: CancellationToken,
+    /// One permit for each byte of a body.
+    pub bytes_in_flight: Arc<Semaphore>,
+    /// One permit for each open stream.
+    pub streams: Arc<Semaphore>,
+    /// When the server started.
+    pub started_at: Timestamp,
+}
+
+impl Api {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        store: Description,
+        clock: Arc<dyn Clock>,
+        limits: HttpLimits,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        let bytes = limits.bytes_in_flight_max.min(Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            reader: node.reader(),
+            node,
+            store,
+            started_at: Timestamp::from_millis(clock.wall_ms()),
+            clock,
+            bytes_in_flight: Arc::new(Semaphore::new(bytes)),
+            streams: Arc::new(Semaphore::new(limits.streams_max)),
+            limits,
+            stop,
+        })
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.wall_ms())
+    }
+}

@@ -1,0 +1,16 @@
+//! The server: the node that runs the core over a store, and the HTTP API in front of it.
+//!
+//! [`node`] is the engine's shell; `api` speaks HTTP and turns requests into calls of it; [`serve`](serve()) opens a
+//! store, starts a node, binds an address and runs until it is told to stop.
+
+mod api;
+mod clock;
+mod connection;
+pub mod node;
+mod open;
+mod serve;
+
+pub use api::openapi;
+pub use clock::{Clock, SystemClock};
+pub use open::store as open_store;
+pub use serve::{HttpLimits, Running, ServeConfig, ServeError, serve, serve_store};

@@ -1,0 +1,121 @@
+//! What the node measures of itself: lock-free counters that the shard's thread writes and anybody reads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mainspring_store::Description;
+
+/// Upper bounds of the commit time's buckets, in microseconds.
+pub(super) const COMMIT_BOUNDS_US: [u64; 14] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
+/// Upper bounds of the batch size's buckets, in rows.
+pub(super) const BATCH_BOUNDS_ROWS: [u64; 10] = [1, 2, 5, 10, 50, 100, 500, 1_000, 4_000, 10_000];
+
+/// A histogram as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    /// Upper bounds of the buckets; one more bucket holds the rest.
+    pub bounds: &'static [u64],
+    /// How many fell into each bucket (not cumulated); one longer than `bounds`.
+    pub buckets: Vec<u64>,
+    /// The sum of all values.
+    pub sum: u64,
+}
+
+impl Histogram {
+    /// How many values there were.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+/// Figures of a node.
+#[derive(Clone, Debug)]
+pub struct NodeFigures {
+    /// Seconds from the order of a commit to its answer, in microseconds.
+    pub commit_us: Histogram,
+    /// Rows and feed entries written per commit.
+    pub commit_rows: Histogram,
+    /// Number of the newest durable commit.
+    pub commit: u64,
+    /// Bytes that wait in the mailbox: exchanges and orders, then submissions.
+    pub mailbox_bytes: (usize, usize),
+    /// Bytes that may wait in each lane.
+    pub mailbox_bytes_max: usize,
+    /// The epoch under which the shard is owned.
+    pub epoch: u64,
+    /// Times that the shard was loaded again after its first load.
+    pub reloads: u64,
+    /// Worker sessions that this node knows.
+    pub sessions: u64,
+    /// Exchanges that wait for an answer.
+    pub calls: u64,
+    /// What the store says of itself.
+    pub store: Description,
+    /// The store's own figures, by name.
+    pub store_figures: Vec<(&'static str, u64)>,
+    /// Whether the node can work.
+    pub readiness: Readiness,
+}
+
+/// Whether a node can do its work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// What keeps it from that: a stable word and a sentence each. Empty: it is ready.
+    pub reasons: Vec<(&'static str, String)>,
+}
+
+impl Readiness {
+    /// Whether nothing keeps it from its work.
+    pub fn is_ready(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
+
+/// A histogram that is being written.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    bounds: &'static [u64],
+    buckets: Vec<AtomicU64>,
+    sum: AtomicU64,
+}
+
+impl Recorder {
+    pub(super) fn new(bounds: &'static [u64]) -> Self {
+        let buckets = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
+        Self { bounds, buckets, sum: AtomicU64::new(0) }
+    }
+
+    pub(super) fn record(&self, value: u64) {
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(value, Ordering::Relaxed);
+    }
+
+    pub(super) fn record_time(&self, time: Duration) {
+        self.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn read(&self) -> Histogram {
+        Histogram {
+            bounds: self.bounds,
+            buckets: self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect(),
+            sum: self.sum.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_on_a_bound_belongs_to_its_bucket() {
+        let recorder = Recorder::new(&[1, 10]);
+        for value in [0, 1, 2, 10, 11] {
+            recorder.record(value);
+        }
+        let histogram = recorder.read();
+        assert_eq!((histogram.buckets.as_slice(), histogram.sum, histogram.count()), ([2, 2, 1].as_slice(), 24, 5));
+    }
+}

@@ -1,0 +1,473 @@
+//! The gateway of worker sessions: turns calls that may be repeated, reordered, cut off or left waiting into clean
+//! events for the core, and the core's effects into answers.
+//!
+//! It lives on the shard's thread and does no I/O. A call is answered at the first of: a grant, a cancel, a stale token, a
+//! changed directive, the commit of its outcomes (and [`COMPANY`] more, in case that commit is followed by a grant), or
+//! the end of its wait.
+//!
+//! Credits are exact: the core is only told of free places while no grant to the session can be under way unseen. If
+//! that is not certain, the gateway first takes the core's credits back (tells it of 0), waits until that and everything
+//! said before has returned, and then counts anew.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use mainspring_core::effect::Grant;
+use mainspring_core::event::{EndSession, Event, Exchange, RequestId, SessionEnd};
+use mainspring_core::id::{SessionId, Token};
+use mainspring_core::row::Directive;
+
+use super::CallError;
+use super::exchange::{Call, ExchangeAnswer};
+use super::mailbox::ExchangeAnswers;
+use super::session::Session;
+use super::shared::Shared;
+use super::workers::{Arrival, Workers};
+
+/// How long an answer that only acknowledges outcomes waits for a grant to go with it.
+const COMPANY: Duration = Duration::from_millis(1);
+
+/// A call that waits for its answer.
+#[derive(Debug)]
+struct OpenCall {
+    session: SessionId,
+    seq: u64,
+    answer: ExchangeAnswers,
+    /// When it is answered whatever happens, provided that the core has answered.
+    due: Duration,
+    /// The entry in `Gateway::due`.
+    entry: Duration,
+    /// It brought outcomes, logs or the like whose commit it waits for.
+    commits: bool,
+    /// The core has answered it.
+    exchanged: bool,
+    accepted: Vec<Token>,
+    stale: Vec<Token>,
+    unreadable: Vec<String>,
+    leaving: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    sessions: HashMap<SessionId, Session>,
+    workers: Workers,
+    calls: HashMap<RequestId, OpenCall>,
+    due: BTreeSet<(Duration, RequestId)>,
+    /// Exchanges that the core has not answered yet.
+    asked: HashMap<RequestId, SessionId>,
+    /// Sessions with a recall that the core has answered everything of, and what it answered last.
+    recalled: Vec<(RequestId, SessionId)>,
+    /// Sessions that may have something to say.
+    touched: Vec<SessionId>,
+    /// Sessions whose caller was gone when it was answered.
+    deaf: Vec<SessionId>,
+    /// Beyond its lease, how long a silent session is remembered.
+    grace: Duration,
+    swept_at: Duration,
+}
+
+impl Gateway {
+    pub(super) fn new(grace_ms: u64) -> Self {
+        Self {
+            sessions: HashMap::new(),
+            workers: Workers::default(),
+            calls: HashMap::new(),
+            due: BTreeSet::new(),
+            asked: HashMap::new(),
+            recalled: Vec::new(),
+            touched: Vec::new(),
+            deaf: Vec::new(),
+            grace: Duration::from_millis(grace_ms),
+            swept_at: Duration::ZERO,
+        }
+    }
+
+    /// How many sessions are known, and how many calls wait.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.sessions.len() as u64, self.calls.len() as u64)
+    }
+
+    /// A call came in. `quiet`: nothing that the core was told before is still on its way back.
+    pub(super) fn call(&mut self, turn: &mut Turn<'_>, request: RequestId, call: Call, answer: ExchangeAnswers) {
+        let known = self.sessions.get(&call.session);
+        if known.is_some_and(|session| session.worker != call.worker) {
+            let _ = answer.send(Err(CallError::Invalid(format!(
+                "the session `{}` belongs to another worker than `{}`",
+                call.session, call.worker
+            ))));
+            return;
+        }
+        let resume = known.is_none();
+        if resume && !self.welcome(turn, &call) {
+            let _ = answer.send(Err(CallError::WorkerIdInUse(call.worker)));
+            return;
+        }
+        let session = self.sessions.get_mut(&call.session).expect("it was known, or made just now");
+        if !resume && call.seq < session.seq {
+            session.heard_at = turn.now;
+            let _ = answer.send(Ok(ExchangeAnswer::empty(call.seq, session.directive)));
+            return;
+        }
+        if !resume && call.seq == session.seq && call.digest == session.digest && session.last.is_some() {
+            session.heard_at = turn.now;
+            let _ = answer.send(Ok(session.last.clone().expect("checked above")));
+            return;
+        }
+        self.supersede(&call.session);
+        self.open(turn, request, call, answer, resume);
+    }
+
+    /// Makes a session for a call that belongs to none; false if its worker is in use by another process.
+    fn welcome(&mut self, turn: &mut Turn<'_>, call: &Call) -> bool {
+        match self.workers.arrive(&call.worker, &call.session, turn.now) {
+            Arrival::Refused => return false,
+            Arrival::Fresh => {}
+            Arrival::Replaces(old) => {
+                self.forget(&old);
+                turn.events.push(Event::EndSession(EndSession { session: old, reason: SessionEnd::Lost }));
+            }
+        }
+        self.sessions.insert(call.session.clone(), Session::new(call, turn.now));
+        true
+    }
+
+    /// A newer call of the session ends the one that waits, at once unless its outcomes are not durable yet.
+    fn supersede(&mut self, session: &SessionId) {
+        let Some(request) = self.sessions.get_mut(session).and_then(|session| session.current.take()) else { return };
+        if self.calls.get(&request).is_some_and(|call| call.exchanged || !call.commits) {
+            self.answer_without_news(request);
+        }
+    }
+
+    fn open(&mut self, turn: &mut Turn<'_>, request: RequestId, call: Call, answer: ExchangeAnswers, resume: bool) {
+        let session = self.sessions.get_mut(&call.session).expect("the caller made sure of it");
+        session.heard(&call, turn.now);
+        session.current = Some(request);
+        let credits = if call.leaving {
+            0
+        } else if session.recall.is_some() || session.unanswered > 0 || session.offered > 0 && !turn.quiet {
+            session.recall = Some(request);
+            0
+        } else {
+            session.offered = session.free;
+            session.free
+        };
+        session.unanswered += 1;
+        self.asked.insert(request, call.session.clone());
+        let wait_max = Duration::from_millis(call.lease_ms) + self.grace / 2;
+        let due = turn.now + call.wait.min(wait_max);
+        let open = OpenCall {
+            session: call.session.clone(),
+            seq: call.seq,
+            answer,
+            due,
+            entry: due,
+            commits: !call.outcomes.is_empty(),
+            exchanged: false,
+            accepted: Vec::new(),
+            stale: Vec::new(),
+            unreadable: call.unreadable,
+            leaving: call.leaving,
+        };
+        self.due.insert((due, request));
+        self.calls.insert(request, open);
+        turn.events.push(Event::Exchange(Exchange {
+            to: request,
+            session: call.session.clone(),
+            worker: call.worker,
+            offer: session.offer.clone(),
+            credits,
+            lease_ms: call.lease_ms,
+            outcomes: call.outcomes,
+            running: call.running,
+            logs: call.logs,
+            progress: call.progress,
+            resume,
+        }));
+        if call.leaving {
+            self.workers.leave(&session.worker, &call.session);
+            turn.events.push(Event::EndSession(EndSession { session: call.session, reason: SessionEnd::Left }));
+        }
+    }
+
+    /// The caller of an exchange is gone: nothing more is to be granted to a session that nobody listens for.
+    pub(super) fn hangup(&mut self, turn: &mut Turn<'_>, request: RequestId) {
+        let Some(call) = self.calls.get(&request) else { return };
+        if call.leaving || call.commits && !call.exchanged {
+            return;
+        }
+        let call = self.close(request).expect("it is open");
+        let Some(session) = self.sessions.get_mut(&call.session) else { return };
+        if session.current == Some(request) {
+            session.current = None;
+            self.take_credits_back(turn, &call.session);
+        }
+    }
+
+    /// Nobody listens for the session any more: until it calls again it is offered nothing.
+    fn take_credits_back(&mut self, turn: &mut Turn<'_>, id: &SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if session.current.is_none() {
+            session.free = 0;
+            self.recall(turn, id);
+        }
+    }
+
+    /// Tells the core that a session has no place free; what it has then granted at the most is known once it answers.
+    fn recall(&mut self, turn: &mut Turn<'_>, id: &SessionId) {
+        let request = turn.shared.request();
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.recall = Some(request);
+        }
+        self.tell_credits(turn, request, id, 0);
+    }
+
+    /// Grants of one session, in a row.
+    pub(super) fn granted(&mut self, id: &SessionId, grants: &mut Vec<Grant>) {
+        // A grant to a session that is not known here comes again when the session calls with `resume`.
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.granted(grants);
+            self.touched.push(id.clone());
+        }
+        grants.clear();
+    }
+
+    /// A grant was taken back.
+    pub(super) fn revoked(&mut self, id: &SessionId, token: Token) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.revoked(token);
+            self.touched.push(id.clone());
+        }
+    }
+
+    /// A session has a new directive.
+    pub(super) fn directed(&mut self, id: &SessionId, directive: Directive) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.directive = directive;
+            self.touched.push(id.clone());
+        }
+    }
+
+    /// The core has answered an exchange.
+    pub(super) fn exchanged(&mut self, to: RequestId, accepted: Vec<Token>, stale: Vec<Token>, directive: Directive) {
+        if let Some(id) = self.asked.remove(&to)
+            && let Some(session) = self.sessions.get_mut(&id)
+        {
+            session.unanswered = session.unanswered.saturating_sub(1);
+            if session.recall.is_some() && session.unanswered == 0 {
+                self.recalled.push((to, id));
+            }
+        }
+        let Some(call) = self.calls.get_mut(&to) else { return };
+        call.exchanged = true;
+        call.accepted = accepted;
+        call.stale = stale;
+        if let Some(session) = self.sessions.get_mut(&call.session) {
+            session.directive = directive;
+            self.touched.push(call.session.clone());
+            if session.current != Some(to) {
+                self.answer_without_news(to);
+            }
+        }
+    }
+
+    /// Counts credits out anew once the core has answered everything it was told of a session, its recall last.
+    fn offer_again(&mut self, turn: &mut Turn<'_>, last: RequestId, id: &SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(recall) = session.recall else { return };
+        if session.unanswered > 0 {
+            return;
+        }
+        if recall != last {
+            // An older call waited for rows and was carried out after the recall: its credits are in force again.
+            self.recall(turn, id);
+            return;
+        }
+        session.recall = None;
+        session.offered = session.free;
+        let credits = session.free;
+        if credits > 0 {
+            let request = turn.shared.request();
+            self.tell_credits(turn, request, id, credits);
+        }
+    }
+
+    /// Answers every call that has something to be told, after all effects of a release were taken in.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        for (request, id) in std::mem::take(&mut self.recalled) {
+            self.offer_again(turn, request, &id);
+        }
+        for id in std::mem::take(&mut self.touched) {
+            self.settle_session(turn, &id);
+        }
+        for id in std::mem::take(&mut self.deaf) {
+            self.take_credits_back(turn, &id);
+        }
+    }
+
+    fn settle_session(&mut self, turn: &Turn<'_>, id: &SessionId) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let Some(request) = session.current else { return };
+        let Some(call) = self.calls.get_mut(&request).filter(|call| call.exchanged) else { return };
+        // Without a free place there is no grant to wait for.
+        let acknowledges = call.commits || !call.unreadable.is_empty();
+        let alone = acknowledges && session.free == 0;
+        if session.has_news() || !call.stale.is_empty() || call.leaving || alone || call.due <= turn.now {
+            self.answer(request);
+        } else if acknowledges {
+            let entry = call.due.min(turn.now + COMPANY);
+            if entry < call.entry {
+                self.due.remove(&(call.entry, request));
+                self.due.insert((entry, request));
+                call.entry = entry;
+                call.due = entry;
+            }
+        }
+    }
+
+    /// Answers what has waited long enough; forgets sessions that have been silent for too long.
+    pub(super) fn expire(&mut self, now: Duration) -> bool {
+        let mut progress = false;
+        while let Some(&(due, request)) = self.due.first()
+            && due <= now
+        {
+            self.due.pop_first();
+            let call = self.calls.get(&request).expect("what is due is open");
+            // Outcomes that are not durable yet are worth a longer wait: the commit answers the call.
+            if call.exchanged || !call.commits {
+                self.answer(request);
+                progress = true;
+            }
+        }
+        if now >= self.swept_at + Duration::from_secs(1) {
+            self.swept_at = now;
+            self.sweep(now);
+        }
+        progress
+    }
+
+    fn sweep(&mut self, now: Duration) {
+        let silent = |session: &Session| {
+            session.heard_at + Duration::from_millis(session.lease_ms) + self.grace < now && session.current.is_none()
+        };
+        let gone: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, session)| silent(session)).map(|(id, _)| id.clone()).collect();
+        for id in gone {
+            if let Some(session) = self.sessions.get(&id) {
+                self.workers.leave(&session.worker, &id);
+            }
+            self.forget(&id);
+        }
+        self.workers.sweep(now);
+    }
+
+    /// When [`Gateway::expire`] has something to do.
+    pub(super) fn wake_at(&self) -> Option<Duration> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// The core was lost with everything uncommitted: forgets all sessions, so that their next calls resume. Whoever waits
+    /// for a commit learns that its outcome is unknown.
+    pub(super) fn reset(&mut self) {
+        for request in self.calls.keys().copied().collect::<Vec<_>>() {
+            let unknown = self.calls.get(&request).is_some_and(|call| call.commits && !call.exchanged);
+            if unknown {
+                if let Some(call) = self.close(request) {
+                    let _ = call.answer.send(Err(CallError::OutcomeUnknown));
+                }
+            } else {
+                self.answer_without_news(request);
+            }
+        }
+        self.sessions.clear();
+        self.asked.clear();
+        self.recalled.clear();
+        self.touched.clear();
+        self.deaf.clear();
+        self.due.clear();
+    }
+
+    /// Ends every call that does not wait for a commit: the node is about to stop.
+    pub(super) fn end_polls(&mut self) {
+        for request in self.calls.keys().copied().collect::<Vec<_>>() {
+            if self.calls.get(&request).is_some_and(|call| call.exchanged || !call.commits) {
+                self.answer(request);
+            }
+        }
+    }
+
+    /// Whether a call waits for a commit.
+    pub(super) fn awaits_commit(&self) -> bool {
+        self.calls.values().any(|call| call.commits && !call.exchanged)
+    }
+
+    fn tell_credits(&mut self, turn: &mut Turn<'_>, to: RequestId, id: &SessionId, credits: u32) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.unanswered += 1;
+        self.asked.insert(to, id.clone());
+        turn.events.push(Event::Exchange(Exchange {
+            to,
+            session: id.clone(),
+            worker: session.worker.clone(),
+            offer: session.offer.clone(),
+            credits,
+            lease_ms: session.lease_ms,
+            outcomes: Vec::new(),
+            running: Vec::new(),
+            logs: Vec::new(),
+            progress: Vec::new(),
+            resume: false,
+        }));
+    }
+
+    fn forget(&mut self, id: &SessionId) {
+        let Some(session) = self.sessions.remove(id) else { return };
+        if let Some(request) = session.current {
+            self.answer_without_news(request);
+        }
+    }
+
+    fn close(&mut self, request: RequestId) -> Option<OpenCall> {
+        let call = self.calls.remove(&request)?;
+        self.due.remove(&(call.entry, request));
+        Some(call)
+    }
+
+    /// Answers with the core's verdict alone; grants and cancels stay for the session's next call.
+    fn answer_without_news(&mut self, request: RequestId) {
+        let Some(call) = self.close(request) else { return };
+        let directive = self.sessions.get(&call.session).map_or(Directive::Run, |session| session.directive);
+        let answer = ExchangeAnswer::empty(call.seq, directive);
+        let _ = call.answer.send(Ok(answer.with_verdict(call.accepted, call.stale, call.unreadable)));
+    }
+
+    /// Answers with everything there is, and remembers it for a repeat.
+    fn answer(&mut self, request: RequestId) {
+        let Some(call) = self.close(request) else { return };
+        let Some(session) = self.sessions.get_mut(&call.session) else { return };
+        if session.current == Some(request) {
+            session.current = None;
+        }
+        let answer = session.tell(call.seq).with_verdict(call.accepted, call.stale, call.unreadable);
+        session.last = Some(answer.clone());
+        // If the caller is gone, what it was told is told again at its next call.
+        let heard = call.answer.send(Ok(answer)).is_ok();
+        if call.leaving {
+            self.sessions.remove(&call.session);
+        } else if !heard {
+            self.deaf.push(call.session);
+        }
+    }
+}
+
+/// What the gateway may use while it takes something in.
+pub(super) struct Turn<'a> {
+    /// The monotonic clock.
+    pub(super) now: Duration,
+    /// Nothing that the core was told before is still on its way back.
+    pub(super) quiet: bool,
+    /// Events for the core, in order.
+    pub(super) events: &'a mut Vec<Event>,
+    pub(super) shared: &'a Shared,
+}

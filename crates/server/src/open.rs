@@ -1,0 +1,63 @@
+//! Opens the store that a URL names.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mainspring_store::{Error, MemoryStore, Store};
+use mainspring_store_sqlite::{Options, SqliteStore};
+
+use crate::serve::ServeError;
+
+/// Opens the store that `url` names: `sqlite:PATH` or `memory:`.
+pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
+    let bad = |reason: &str| ServeError::StoreUrl { url: without_password(url), reason: reason.to_owned() };
+    let (scheme, rest) = url.split_once(':').ok_or_else(|| bad("it must start with `sqlite:` or `memory:`"))?;
+    match scheme {
+        "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
+        "memory" => Err(bad("`memory:` takes nothing behind the colon")),
+        "sqlite" => {
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            if path.is_empty() {
+                return Err(bad("the path of the file is missing: `sqlite:mainspring.db`"));
+            }
+            open_sqlite(PathBuf::from(path)).await.map_err(|source| ServeError::Store { url: url.to_owned(), source })
+        }
+        "postgres" | "postgresql" | "redis" | "rediss" => Err(ServeError::StoreNotBuilt { scheme: scheme.to_owned() }),
+        _ => Err(bad("it must start with `sqlite:` or `memory:`")),
+    }
+}
+
+/// The URL with `***` where a password stands.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((user, host)) = rest.rsplit_once('@') else { return url.to_owned() };
+    let user = user.split_once(':').map_or(user, |(user, _)| user);
+    format!("{scheme}://{user}:***@{host}")
+}
+
+async fn open_sqlite(path: PathBuf) -> Result<Arc<dyn Store>, Error> {
+    let open = || SqliteStore::open(path, Options::default());
+    let opened = tokio::task::spawn_blocking(open).await;
+    Ok(opened.map_err(|error| Error::Unavailable(format!("opening it was cut off: {error}")))??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_does_not_reach_an_error_message() {
+        assert_eq!(without_password("ftp://me:s:3@cret@host/x"), "ftp://me:***@host/x");
+        assert_eq!(without_password("sqlite:a@b"), "sqlite:a@b");
+    }
+
+    #[tokio::test]
+    async fn stores_that_are_not_built_say_so() {
+        for url in ["postgres://u:p@h/d", "redis://h"] {
+            assert!(matches!(store(url).await.err(), Some(ServeError::StoreNotBuilt { .. })), "{url}");
+        }
+        for url in ["sqlite:", "memory:x", "what", "ftp://x"] {
+            assert!(matches!(store(url).await.err(), Some(ServeError::StoreUrl { .. })), "{url}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The HTTP API over real sockets, a real node and a real file.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests themselves")]
+
+mod contract;
+mod events;
+mod mission;
+mod support;
