@@ -1,0 +1,90 @@
+//! Once faults stop: everything ends, or waits for something that has a name (R02, L1–L3).
+
+use std::collections::BTreeMap;
+
+use mainspring_core::event::Offer;
+use mainspring_core::id::{Key, Name};
+use mainspring_core::row::{Directive, TaskRow};
+use mainspring_core::spec::Class;
+use mainspring_core::task::TaskStatus;
+
+use super::{Checker, Verdict, ensure};
+
+/// What a healed world still offers.
+pub type Offers<'a> = BTreeMap<Name, &'a Offer>;
+
+impl Checker {
+    /// Tasks that have not ended and wait for nothing that has a name, and the first of them.
+    pub fn unfinished(&self, offers: &Offers<'_>) -> Vec<Key> {
+        let waits = |row: &&TaskRow| !row.state.status.is_terminal() && self.named_wait(row, offers).is_none();
+        self.model.tasks.values().filter(waits).map(|row| row.key).collect()
+    }
+
+    /// What a task waits for that only somebody outside can give.
+    fn named_wait(&self, row: &TaskRow, offers: &Offers<'_>) -> Option<&'static str> {
+        let job = row.job.and_then(|job| self.model.jobs.get(&job));
+        if job.is_some_and(|job| job.state.paused) && row.state.status != TaskStatus::Running {
+            return Some("its job is paused");
+        }
+        match row.state.status {
+            TaskStatus::Waiting if row.state.held => Some("held"),
+            TaskStatus::Ready => {
+                let spec = row.spec.as_ref()?;
+                if self.model.paused_queues.contains(&spec.queue) {
+                    return Some("its queue is paused");
+                }
+                let served = offers.iter().any(|(worker, offer)| {
+                    let runs = self.model.directives.get(worker).copied().unwrap_or_default() == Directive::Run;
+                    runs && serves(offer, &spec.queue, &spec.class)
+                });
+                (!served).then_some("no worker serves it")
+            }
+            TaskStatus::Pending => self.parent_wait(row, offers),
+            _ => None,
+        }
+    }
+
+    /// A pending task waits as long as some parent does.
+    fn parent_wait(&self, row: &TaskRow, offers: &Offers<'_>) -> Option<&'static str> {
+        let job = row.job?;
+        let node = &self.model.graphs.get(&job)?[job.index_of(row.key) as usize];
+        let parents = node.parents.iter().filter_map(|parent| self.model.tasks.get(&job.task_of_job(*parent)));
+        let mut open = parents.filter(|parent| !parent.state.status.is_terminal());
+        open.find_map(|parent| self.named_wait(parent, offers))
+    }
+
+    /// The verdict when patience is over.
+    pub fn check_ended(&self, offers: &Offers<'_>) -> Verdict {
+        let unfinished = self.unfinished(offers);
+        ensure(unfinished.is_empty(), "L3", || {
+            let row = &self.model.tasks[&unfinished[0]];
+            let job = row.job.and_then(|job| self.model.jobs.get(&job)).map(|job| &job.state);
+            format!("{} tasks never end, the first: {:?} of {job:?}", unfinished.len(), row)
+        })?;
+        let all_ended = |job: &Key| {
+            let tasks = self.model.tasks_of(*job);
+            tasks.iter().all(|task| self.model.tasks[task].state.status.is_terminal())
+        };
+        for (key, job) in &self.model.jobs {
+            let ended = !all_ended(key) || job.state.status.is_terminal();
+            ensure(ended && !self.model.is_staged(*key), "L3", || format!("job {key:?} never ends: {:?}", job.state))?;
+        }
+        self.check_acknowledged()
+    }
+
+    /// In a world without faults nothing is lost, and nothing is stale.
+    pub fn check_calm(&self) -> Verdict {
+        let lost = self.model.tasks.values().find(|row| row.state.losses > 0);
+        ensure(lost.is_none(), "calm", || {
+            format!("a worker was lost without a fault: {:?}", lost.map(|row| &row.state))
+        })
+    }
+}
+
+/// What a worker must offer to run a task, read from `decisions.md` 7 and 27.
+fn serves(offer: &Offer, queue: &Name, class: &Class) -> bool {
+    let executor = offer.executors.contains(&class.executor)
+        || (&*class.executor != "shell" && offer.executors.iter().any(|executor| &**executor == "*"));
+    let queue = offer.queues.is_empty() || offer.queues.contains(queue);
+    executor && queue && class.labels.iter().all(|label| offer.labels.contains(label))
+}

@@ -1,0 +1,145 @@
+//! The rows as the commits say they are: a plain copy, made from nothing but the sequence of commits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mainspring_core::id::{Key, Name};
+use mainspring_core::job::{GraphTask, JobRow, SweepKind};
+use mainspring_core::row::{Changes, ClaimName, ClaimRow, Directive, HighWater, LaneRow, TaskRow};
+use mainspring_core::spec::TaskSpec;
+use mainspring_core::task::{Attempt, LaneId};
+
+/// All rows.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// The high waters of the last commit.
+    pub water: HighWater,
+    /// Tasks, with their specs.
+    pub tasks: BTreeMap<Key, TaskRow>,
+    /// Attempts that are no longer the last.
+    pub attempts: BTreeMap<Key, Vec<Attempt>>,
+    /// Jobs.
+    pub jobs: BTreeMap<Key, JobRow>,
+    /// Graphs by job, in order.
+    pub graphs: BTreeMap<Key, Vec<GraphTask>>,
+    /// Claims.
+    pub claims: BTreeMap<ClaimName, ClaimRow>,
+    /// Lanes.
+    pub lanes: BTreeMap<LaneId, LaneRow>,
+    /// Paused queues.
+    pub paused_queues: BTreeSet<Name>,
+    /// Directives of workers.
+    pub directives: BTreeMap<Name, Directive>,
+    /// Outputs.
+    pub outputs: BTreeMap<Key, Arc<str>>,
+    /// Log chunks that were inserted, by task, attempt, number.
+    pub logs: BTreeSet<(Key, u32, u64)>,
+}
+
+impl Model {
+    /// Whether the job is not published.
+    pub fn is_staged(&self, job: Key) -> bool {
+        self.sweep(job).is_some_and(|kind| *kind == SweepKind::Staging)
+    }
+
+    /// The sweep of a job.
+    pub fn sweep(&self, job: Key) -> Option<&SweepKind> {
+        self.jobs.get(&job).and_then(|row| row.state.sweep.as_ref()).map(|sweep| &sweep.kind)
+    }
+
+    /// The attempt that ran under this lease.
+    pub fn attempt_of(&self, task: Key, lease: u64) -> Option<&Attempt> {
+        let last = self.tasks.get(&task).and_then(|row| row.state.last.as_ref());
+        let older = self.attempts.get(&task).into_iter().flatten();
+        older.chain(last).find(|attempt| attempt.lease == lease)
+    }
+
+    /// The keys of a job's tasks, as far as their rows exist.
+    pub fn tasks_of(&self, job: Key) -> Vec<Key> {
+        let Some(row) = self.jobs.get(&job) else { return Vec::new() };
+        let keys = (0..row.tasks).map(|index| job.task_of_job(index));
+        keys.filter(|key| self.tasks.get(key).is_some_and(|task| task.job == Some(job))).collect()
+    }
+
+    /// Applies a commit.
+    pub fn apply(&mut self, changes: &Changes) {
+        self.water = changes.high_water;
+        for row in &changes.insert_tasks {
+            self.tasks.insert(row.key, row.clone());
+        }
+        for (key, state) in &changes.update_tasks {
+            if let Some(row) = self.tasks.get_mut(key) {
+                row.state = state.clone();
+            }
+        }
+        for (key, body) in &changes.rewrite_bodies {
+            if let Some(row) = self.tasks.get_mut(key)
+                && let Some(spec) = row.spec.as_deref()
+            {
+                row.spec = Some(Arc::new(TaskSpec { body: body.clone(), ..spec.clone() }));
+            }
+        }
+        for key in &changes.delete_tasks {
+            self.delete_task(*key);
+        }
+        self.apply_jobs(changes);
+        for row in &changes.insert_attempts {
+            self.attempts.entry(row.task).or_default().push(row.attempt.clone());
+        }
+        for row in &changes.put_outputs {
+            self.outputs.insert(row.task, row.output.clone());
+        }
+        self.logs.extend(changes.insert_logs.iter().map(|row| (row.task, row.attempt, row.number)));
+        self.claims.extend(changes.put_claims.iter().map(|row| (row.name.clone(), row.clone())));
+        for name in &changes.delete_claims {
+            self.claims.remove(name);
+        }
+        self.lanes.extend(changes.insert_lanes.iter().map(|row| (row.lane, row.clone())));
+        for row in &changes.put_queues {
+            if row.paused {
+                self.paused_queues.insert(row.name.clone());
+            } else {
+                self.paused_queues.remove(&row.name);
+            }
+        }
+        self.directives.extend(changes.put_workers.iter().map(|row| (row.worker.clone(), row.directive)));
+    }
+
+    fn apply_jobs(&mut self, changes: &Changes) {
+        for row in &changes.insert_jobs {
+            self.jobs.insert(row.key, row.clone());
+        }
+        for (key, state) in &changes.update_jobs {
+            if let Some(row) = self.jobs.get_mut(key) {
+                row.state = state.clone();
+            }
+        }
+        for key in &changes.delete_jobs {
+            self.jobs.remove(key);
+            self.graphs.remove(key);
+        }
+        for chunk in &changes.insert_chunks {
+            self.graphs.entry(chunk.job).or_default().extend(chunk.tasks.iter().cloned());
+        }
+    }
+
+    fn delete_task(&mut self, key: Key) {
+        self.tasks.remove(&key);
+        self.attempts.remove(&key);
+        self.outputs.remove(&key);
+    }
+
+    /// What a load removes: jobs that were never published. Gives back how many.
+    pub fn remove_staged(&mut self) -> usize {
+        let staged: Vec<Key> = self.jobs.keys().copied().filter(|job| self.is_staged(*job)).collect();
+        for job in &staged {
+            for key in self.tasks_of(*job) {
+                self.delete_task(key);
+            }
+            self.claims.retain(|_, claim| claim.target != *job);
+            self.jobs.remove(job);
+            self.graphs.remove(job);
+        }
+        staged.len()
+    }
+}

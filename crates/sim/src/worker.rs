@@ -1,0 +1,364 @@
+//! A simulated worker process: runs attempts, reports, renews, dies, sleeps through its leases and wakes up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mainspring_core::effect::Grant;
+use mainspring_core::event::{AttemptEnded, LogLine, Offer, Progress};
+use mainspring_core::id::{Name, SessionId, Token};
+use mainspring_core::row::{Directive, LogStream};
+use mainspring_core::task::{Failure, Outcome};
+
+use crate::config::WorldConfig;
+use crate::rng::Rng;
+use crate::wire::{ExchangeCall, ExchangeReply};
+use crate::workload::ERRORS;
+
+/// How the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It runs.
+    Up,
+    /// It is frozen: its attempts do not proceed, its leases run out, and it does not know.
+    Frozen,
+    /// It is gone, with all it knew.
+    Down,
+}
+
+/// An attempt that this process runs.
+#[derive(Clone, Debug)]
+struct Run {
+    ends_ms: Option<i64>,
+    ended: AttemptEnded,
+    beats: bool,
+    next_beat_ms: i64,
+    beat_every_ms: i64,
+    chunks: u64,
+}
+
+/// One worker process.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its place in the world.
+    pub index: usize,
+    /// How it is.
+    pub mode: Mode,
+    /// Bumped whenever older wake-ups must not count.
+    pub life: u64,
+    name: Name,
+    session: SessionId,
+    sessions: u64,
+    seq: u64,
+    ack: u64,
+    slots: u32,
+    lease_ms: u64,
+    wait_ms: u64,
+    offer: Arc<Offer>,
+    rng: Rng,
+    running: BTreeMap<Token, Run>,
+    done: Vec<AttemptEnded>,
+    seen: BTreeSet<Token>,
+    logs: Vec<LogLine>,
+    progress: Vec<Progress>,
+    outstanding: Option<(u64, i64)>,
+    sent_ms: i64,
+    fresh: bool,
+    draining: bool,
+    directive: Directive,
+    goodbyes: u32,
+    /// What the world wants to count.
+    pub noticed: Vec<&'static str>,
+}
+
+impl Worker {
+    /// A process that starts now. Worker 0 can run everything.
+    pub fn new(index: usize, config: &WorldConfig, mut rng: Rng) -> Self {
+        let picky = index > 0 && rng.percent(40);
+        let queues = if picky { vec![(*rng.pick(&crate::workload::QUEUES)).into()] } else { Vec::new() };
+        let executors: Vec<Name> =
+            if picky && rng.percent(50) { vec!["ok".into(), "flaky".into()] } else { vec!["*".into(), "shell".into()] };
+        let labels: Vec<Name> = if index == 0 || rng.percent(30) { vec!["zone=a".into()] } else { Vec::new() };
+        let mut worker = Self {
+            index,
+            mode: Mode::Up,
+            life: 0,
+            name: format!("w{index}").into(),
+            session: "".into(),
+            sessions: 0,
+            seq: 0,
+            ack: 0,
+            slots: config.slots,
+            lease_ms: config.lease_ms,
+            wait_ms: config.wait_ms,
+            offer: Arc::new(Offer { queues, executors, labels }),
+            rng,
+            running: BTreeMap::new(),
+            done: Vec::new(),
+            seen: BTreeSet::new(),
+            logs: Vec::new(),
+            progress: Vec::new(),
+            outstanding: None,
+            sent_ms: 0,
+            fresh: true,
+            draining: false,
+            directive: Directive::Run,
+            goodbyes: 0,
+            noticed: Vec::new(),
+        };
+        worker.start();
+        worker
+    }
+
+    /// Its `workerId`.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// What it can run.
+    pub fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// A new process of the same `workerId`.
+    pub fn start(&mut self) {
+        self.life += 1;
+        self.sessions += 1;
+        self.session = format!("w{}-{:05}", self.index, self.sessions).into();
+        self.mode = Mode::Up;
+        (self.seq, self.ack, self.goodbyes) = (0, 0, 0);
+        self.running.clear();
+        self.done.clear();
+        self.seen.clear();
+        self.logs.clear();
+        self.progress.clear();
+        self.outstanding = None;
+        self.fresh = true;
+        self.draining = false;
+        self.directive = Directive::Run;
+    }
+
+    /// The process dies.
+    pub fn crash(&mut self) {
+        self.life += 1;
+        self.mode = Mode::Down;
+    }
+
+    /// The process freezes.
+    pub fn freeze(&mut self) {
+        self.life += 1;
+        self.mode = Mode::Frozen;
+    }
+
+    /// The frozen process goes on, and reports at once what it believes.
+    pub fn thaw(&mut self) {
+        self.life += 1;
+        self.mode = Mode::Up;
+        self.outstanding = None;
+        self.fresh = true;
+    }
+
+    /// The process was told to end: it hands back what it runs.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        self.fresh = true;
+        let tokens: Vec<Token> = self.running.keys().copied().collect();
+        for token in tokens {
+            if self.rng.percent(70) {
+                self.running.remove(&token);
+                self.done.push(ended(token, Outcome::Interrupted));
+            }
+        }
+    }
+
+    /// Whether it has said good-bye and nothing is left.
+    fn wants_to_leave(&self) -> bool {
+        self.draining && self.running.is_empty()
+    }
+
+    /// Lets time pass; gives the call to send, if any.
+    pub fn tick(&mut self, now_ms: i64) -> Option<ExchangeCall> {
+        if self.mode != Mode::Up {
+            return None;
+        }
+        self.finish_runs(now_ms);
+        self.beat(now_ms);
+        let timed_out = self.outstanding.is_some_and(|(_, sent)| now_ms - sent > self.wait_ms as i64 + 3_000);
+        let renew = !self.running.is_empty() && now_ms - self.sent_ms >= self.renew_every_ms();
+        let due = self.outstanding.is_none() || timed_out || renew || self.fresh;
+        due.then(|| self.call(now_ms))
+    }
+
+    fn renew_every_ms(&self) -> i64 {
+        (self.lease_ms / 3).max(50) as i64
+    }
+
+    /// When to tick again.
+    pub fn next_tick_ms(&self, now_ms: i64) -> i64 {
+        let ends = self.running.values().filter_map(|run| run.ends_ms);
+        let beats = self.running.values().filter(|run| run.beats).map(|run| run.next_beat_ms);
+        let renew = (!self.running.is_empty()).then_some(self.sent_ms + self.renew_every_ms());
+        let silence = self.outstanding.map(|(_, sent)| sent + self.wait_ms as i64 + 3_001);
+        let next = ends.chain(beats).chain(renew).chain(silence).min();
+        next.unwrap_or(now_ms + 1_000).max(now_ms + 1)
+    }
+
+    fn finish_runs(&mut self, now_ms: i64) {
+        let over: Vec<Token> = self
+            .running
+            .iter()
+            .filter(|(_, run)| run.ends_ms.is_some_and(|at| at <= now_ms))
+            .map(|(token, _)| *token)
+            .collect();
+        for token in over {
+            let run = self.running.remove(&token).expect("it was just listed");
+            self.done.push(run.ended);
+            self.fresh = true;
+        }
+    }
+
+    fn beat(&mut self, now_ms: i64) {
+        for (token, run) in &mut self.running {
+            if run.beats && run.next_beat_ms <= now_ms {
+                run.next_beat_ms = now_ms + run.beat_every_ms;
+                self.fresh = true;
+                self.progress.push(Progress { token: *token, percent: Some(50), message: None });
+                let line = LogLine {
+                    token: *token,
+                    number: run.chunks,
+                    stream: LogStream::Stdout,
+                    data: format!("chunk {}", run.chunks).into(),
+                };
+                run.chunks += 1;
+                self.logs.push(line);
+            }
+        }
+    }
+
+    fn call(&mut self, now_ms: i64) -> ExchangeCall {
+        self.seq += 1;
+        self.fresh = false;
+        self.sent_ms = now_ms;
+        self.outstanding = Some((self.seq, now_ms));
+        let leaving = self.wants_to_leave();
+        if leaving {
+            self.goodbyes += 1;
+        }
+        let busy = (self.running.len()) as u32;
+        let takes = !self.draining && self.directive == Directive::Run;
+        ExchangeCall {
+            index: self.index,
+            worker: self.name.clone(),
+            session: self.session.clone(),
+            seq: self.seq,
+            ack: self.ack,
+            capacity: if takes { self.slots.saturating_sub(busy) } else { 0 },
+            wait_ms: self.wait_ms,
+            lease_ms: self.lease_ms,
+            offer: self.offer.clone(),
+            outcomes: self.done.clone(),
+            running: self.running.keys().copied().collect(),
+            logs: std::mem::take(&mut self.logs),
+            progress: std::mem::take(&mut self.progress),
+            leaving,
+        }
+    }
+
+    /// Takes a reply in; an answer to an older call is not listened to.
+    pub fn hear(&mut self, reply: ExchangeReply, now_ms: i64) {
+        let awaited = self.outstanding.is_some_and(|(seq, _)| seq == reply.seq);
+        if self.mode != Mode::Up || reply.session != self.session || !awaited {
+            return;
+        }
+        self.ack = reply.seq;
+        self.outstanding = None;
+        self.done.retain(|ended| !reply.accepted.contains(&ended.token) && !reply.stale.contains(&ended.token));
+        for token in &reply.stale {
+            self.running.remove(token);
+        }
+        for token in &reply.cancel {
+            if self.running.remove(token).is_some() {
+                self.noticed.push("worker.cancelled_attempt");
+                if self.rng.percent(50) {
+                    self.done.push(ended(*token, Outcome::Cancelled));
+                    self.fresh = true;
+                }
+            }
+        }
+        for grant in reply.grants {
+            self.take(grant, now_ms);
+        }
+        self.directive = reply.directive;
+        if reply.directive == Directive::Drain && !self.draining {
+            self.draining = true;
+            self.noticed.push("worker.drain");
+        }
+        if self.goodbyes > 0 && self.done.is_empty() && self.wants_to_leave() {
+            self.crash();
+        }
+    }
+
+    fn take(&mut self, grant: Grant, now_ms: i64) {
+        if !self.seen.insert(grant.token) {
+            return;
+        }
+        let run = self.plan(&grant, now_ms);
+        self.running.insert(grant.token, run);
+    }
+
+    /// Decides what this attempt will do.
+    fn plan(&mut self, grant: &Grant, now_ms: i64) -> Run {
+        let rng = &mut self.rng;
+        let token = grant.token;
+        let policy = &grant.spec.policy;
+        let mut end = ended(token, Outcome::Success);
+        let mut lasts_ms = Some(rng.range(0, 40) as i64);
+        let fails = match &*grant.spec.kind {
+            "flaky" => rng.percent(50),
+            "bad" => rng.percent(90),
+            _ => false,
+        };
+        if fails {
+            end.outcome = Outcome::Failure;
+            end.error = Some(failure(rng));
+            end.retryable = *rng.pick(&[None, None, None, Some(true), Some(false)]);
+            end.retry_after_ms = rng.percent(20).then(|| rng.below(4_000));
+        } else if &*grant.spec.kind == "snooze" && rng.percent(50) {
+            end.outcome = Outcome::Snoozed;
+            end.retry_after_ms = Some(rng.range(1, 4_000));
+        } else if rng.percent(40) {
+            end.output = Some(format!("{{\"n\":{}}}", rng.below(100)).into());
+        }
+        if &*grant.spec.kind == "slow" {
+            lasts_ms = Some(rng.range(10, self.lease_ms * 2) as i64);
+        }
+        if &*grant.spec.kind == "hang" {
+            lasts_ms = None;
+        }
+        if let Some(timeout) = policy.timeout_ms
+            && lasts_ms.is_none_or(|ms| ms > timeout as i64)
+        {
+            // Now and then the worker fails to see to it, and the core has to.
+            lasts_ms = rng.percent(80).then_some(timeout as i64);
+            end = ended(token, Outcome::Timeout);
+            end.error = Some(Failure { kind: "timeout".into(), message: "too long".into(), trace: None });
+        }
+        let every_ms = policy.heartbeat_timeout_ms.map_or(700, |ms| (ms / 4).max(1) as i64);
+        let beats = if policy.heartbeat_timeout_ms.is_some() { rng.percent(75) } else { rng.percent(15) };
+        Run {
+            ends_ms: lasts_ms.map(|ms| now_ms + ms),
+            ended: end,
+            beats,
+            next_beat_ms: now_ms + every_ms,
+            beat_every_ms: every_ms,
+            chunks: 0,
+        }
+    }
+}
+
+fn ended(token: Token, outcome: Outcome) -> AttemptEnded {
+    AttemptEnded { token, outcome, output: None, error: None, retryable: None, retry_after_ms: None }
+}
+
+fn failure(rng: &mut Rng) -> Failure {
+    Failure { kind: (*rng.pick(&ERRORS)).into(), message: "it failed".into(), trace: None }
+}

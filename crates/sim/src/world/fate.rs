@@ -1,0 +1,98 @@
+//! Misfortune: the network, and strokes of fate.
+
+use super::{Ev, World};
+use crate::wire::{Reply, Request};
+use crate::worker::Mode;
+
+impl World {
+    /// Puts a message for a node on the network.
+    pub(super) fn send(&mut self, request: Request) {
+        for delay in self.travel("network.lost_request") {
+            self.after(delay, Ev::Arrive(request.clone()));
+        }
+    }
+
+    /// Puts a message from a node on the network.
+    pub(super) fn send_back(&mut self, reply: Reply) {
+        for delay in self.travel("network.lost_reply") {
+            self.after(delay, Ev::Hear(reply.clone()));
+        }
+    }
+
+    /// When copies of a message arrive: usually one, soon.
+    fn travel(&mut self, lost: &'static str) -> Vec<i64> {
+        let (least, most) = self.config.net_ms;
+        let mut delays = vec![self.rng.range(least, most) as i64];
+        if !self.faulty {
+            return delays;
+        }
+        let faults = self.config.faults;
+        if self.rng.permille(faults.lost) {
+            self.checker.sometimes.hit(lost);
+            delays.clear();
+        }
+        if self.rng.permille(faults.duplicated) {
+            self.checker.sometimes.hit("network.duplicate");
+            delays.push(self.rng.range(least, most + 2_000) as i64);
+        }
+        if self.rng.permille(faults.reordered) {
+            self.checker.sometimes.hit("network.reordered");
+            let late = self.rng.range(300, 6_000) as i64;
+            delays.iter_mut().for_each(|delay| *delay += late);
+        }
+        delays
+    }
+
+    /// One stroke of fate.
+    pub(super) fn stroke(&mut self) {
+        if !self.faulty || self.healing {
+            return;
+        }
+        let index = self.rng.below(self.workers.len() as u64) as usize;
+        let choice = self.rng.below(10);
+        self.note(|| format!("stroke {choice} on worker {index}"));
+        match choice {
+            0..=2 => self.crash_worker(index),
+            3 | 4 => self.freeze_worker(index),
+            5 => {
+                if self.workers[index].mode == Mode::Up {
+                    self.workers[index].drain();
+                    self.checker.sometimes.hit("worker.drain");
+                    self.wake_worker(index, 0);
+                }
+            }
+            6 | 7 => self.jump_clock(),
+            8 => self.take_over(),
+            _ => self.crash_node(self.owner),
+        }
+    }
+
+    fn crash_worker(&mut self, index: usize) {
+        self.checker.sometimes.hit("worker.crash");
+        self.workers[index].crash();
+        let life = self.workers[index].life;
+        let pause = self.rng.range(10, 20_000) as i64;
+        self.after(pause, Ev::WorkerStart { index, life });
+    }
+
+    fn freeze_worker(&mut self, index: usize) {
+        if self.workers[index].mode != Mode::Up {
+            return;
+        }
+        self.workers[index].freeze();
+        let life = self.workers[index].life;
+        let leases = self.rng.range(1, 30);
+        let pause = (self.config.lease_ms * leases / 10) as i64;
+        self.after(pause, Ev::WorkerThaw { index, life });
+    }
+
+    fn jump_clock(&mut self) {
+        let by = *self.rng.pick(&[-30_000, -1_500, -20, 20, 1_500, 30_000, 59_000]);
+        let name = if by < 0 { "clock.backward" } else { "clock.forward" };
+        self.checker.sometimes.hit(name);
+        self.note(|| format!("the clock jumps by {by} ms"));
+        let owner = self.owner;
+        self.nodes[owner].offset_ms += by;
+        self.wake_node(owner, 0);
+    }
+}

@@ -1,0 +1,556 @@
+//! A simulated node: the real driver between a faulty store and the gateway.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use mainspring_core::driver::{Driver, Io, Ticket};
+use mainspring_core::effect::{Answer, Effect, Refusal};
+use mainspring_core::event::{Command, Event, Order, RequestId, SubmitTasks};
+use mainspring_core::id::Bucket;
+use mainspring_core::row::{Changes, ReadSet, Rows};
+use mainspring_core::time::Timestamp;
+use mainspring_store::{BoxFuture, CommitAnswer, CommitFault, Error, Fence, ShardCommit, ShardId, Store};
+
+use super::{Ev, World};
+use crate::check::{Verdict, ensure};
+use crate::gateway::Gateway;
+use crate::plant::Plant;
+use crate::wire::{Ask, Call, Reply, Request};
+
+/// Inputs and outputs in one poll after which a driver is taken to spin.
+const IOS_MAX: u32 = 20_000;
+
+/// What a store answered.
+#[derive(Debug)]
+pub(super) enum Done {
+    Committed(Ticket),
+    NotCommitted,
+    Loaded(Ticket, Box<Rows>),
+    ReadFailed(Ticket),
+    Disowned,
+}
+
+/// A node process, or none where there is no driver.
+pub(super) struct Node {
+    life: u64,
+    driver: Option<Driver>,
+    fence: Option<Fence>,
+    gateway: Gateway,
+    asks: BTreeMap<RequestId, Call>,
+    requests: RequestId,
+    poll_at: Option<i64>,
+    latest_ms: i64,
+    /// How far its wall clock is off.
+    pub(super) offset_ms: i64,
+}
+
+/// A future of the in-memory store is complete when it is made.
+fn now<T>(mut future: BoxFuture<T>) -> T {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the in-memory store answers at once"),
+    }
+}
+
+impl Node {
+    pub(super) fn new() -> Self {
+        Self {
+            life: 0,
+            driver: None,
+            fence: None,
+            gateway: Gateway::default(),
+            asks: BTreeMap::new(),
+            requests: 0,
+            poll_at: None,
+            latest_ms: 0,
+            offset_ms: 0,
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.driver.as_ref().is_some_and(Driver::is_idle)
+    }
+
+    /// Its clock; the shard's time never goes back.
+    fn clock(&mut self, now_ms: i64) -> Timestamp {
+        self.latest_ms = self.latest_ms.max(now_ms + self.offset_ms);
+        Timestamp::from_millis(now_ms + self.offset_ms)
+    }
+
+    fn reset(&mut self) {
+        self.life += 1;
+        self.driver = None;
+        self.gateway = Gateway::default();
+        self.asks.clear();
+        self.poll_at = None;
+    }
+}
+
+impl World {
+    /// The process ends, whatever it was doing; another starts after a while.
+    pub(super) fn crash_node(&mut self, index: usize) {
+        self.note(|| format!("node {index} crashes"));
+        self.nodes[index].reset();
+        if index == self.owner {
+            let life = self.nodes[index].life;
+            let pause = self.rng.range(1, 3_000) as i64;
+            self.after(pause, Ev::NodeStart { node: index, life });
+        }
+    }
+
+    /// The other node takes the shard over while this one goes on believing that it owns it.
+    pub(super) fn take_over(&mut self) {
+        self.checker.sometimes.hit("node.takeover");
+        self.owner = 1 - self.owner;
+        let owner = self.owner;
+        self.note(|| format!("node {owner} takes over"));
+        self.nodes[owner].reset();
+        let life = self.nodes[owner].life;
+        self.after(0, Ev::NodeStart { node: owner, life });
+    }
+
+    pub(super) fn start_node(&mut self, index: usize, life: u64) -> Verdict {
+        if self.nodes[index].life != life || index != self.owner || self.nodes[index].driver.is_some() {
+            return Ok(());
+        }
+        let unlucky = self.faulty && self.rng.permille(self.config.faults.read_failed);
+        let owner = format!("node{index}-{life}").into();
+        let fence = match now(self.store.acquire(ShardId(0), owner)) {
+            Ok(fence) => fence,
+            Err(error) => return ensure(false, "L4", || format!("the shard cannot be acquired: {error}")),
+        };
+        if let Some((late, epoch)) = self.late.take() {
+            self.digest(&late);
+            self.checker.committed(&late, epoch)?;
+        }
+        if unlucky {
+            self.store.faults().script_unavailable([true]);
+        }
+        let mut snapshot = match now(self.store.load(fence.clone())) {
+            Ok(snapshot) => snapshot,
+            Err(_) => {
+                self.checker.sometimes.hit("load.unavailable");
+                self.after(100, Ev::NodeStart { node: index, life });
+                return Ok(());
+            }
+        };
+        self.checker.loaded(&snapshot)?;
+        if let Some(planted) = &mut self.planted {
+            planted.on_snapshot(&mut snapshot);
+        }
+        self.note(|| format!("node {index} loads at commit {}", snapshot.high_water.commit));
+        let time = self.nodes[index].clock(self.now_ms);
+        let node = &mut self.nodes[index];
+        node.latest_ms = node.latest_ms.max(snapshot.high_water.time.as_millis());
+        node.fence = Some(fence);
+        node.driver = Some(Driver::new(self.config.shard.clone(), snapshot, time));
+        self.wake_node(index, 0);
+        Ok(())
+    }
+
+    /// Polls a node at the latest after so many milliseconds.
+    pub(super) fn wake_node(&mut self, index: usize, delay_ms: i64) {
+        let at = self.now_ms + delay_ms.max(0);
+        let node = &mut self.nodes[index];
+        if node.driver.is_none() || node.poll_at.is_some_and(|planned| planned <= at) {
+            return;
+        }
+        node.poll_at = Some(at);
+        let life = node.life;
+        self.after(delay_ms, Ev::Poll { node: index, life });
+    }
+
+    /// A message reaches the node that owns the shard; sometimes one that no longer does.
+    pub(super) fn arrive(&mut self, request: Request) -> Verdict {
+        let other = 1 - self.owner;
+        let stray = self.nodes[other].driver.is_some() && self.rng.percent(30);
+        let index = if stray { other } else { self.owner };
+        if self.nodes[index].driver.is_none() {
+            return Ok(());
+        }
+        let now_ms = self.now_ms;
+        let node = &mut self.nodes[index];
+        node.requests += 1;
+        // Request numbers of all nodes and lives differ, so that the judge can tell them apart.
+        let to = node.requests * 2 + index as u64;
+        let events = match request {
+            Request::Exchange(call) => node.gateway.call(call, to, now_ms),
+            Request::Call(call) => {
+                let event = event_of(&call, to, &mut self.rng);
+                node.asks.insert(to, call);
+                vec![event]
+            }
+        };
+        for mut event in events {
+            self.checker.asked(&event);
+            let told = match &mut self.planted {
+                Some(planted) => planted.on_event(&mut event, &self.checker.model),
+                None => true,
+            };
+            if told {
+                if self.trace.is_some() {
+                    self.note(|| format!("node {index} hears {}", short(&event)));
+                }
+                let driver = self.nodes[index].driver.as_mut().expect("it was just checked");
+                driver.push(event);
+            } else {
+                let effect = Effect::Reply { to, answer: Ok(Answer::Done) };
+                self.release(index, vec![effect])?;
+            }
+        }
+        let wait = self.rng.below(self.config.mailbox_ms + 1) as i64;
+        self.wake_node(index, wait);
+        Ok(())
+    }
+
+    pub(super) fn poll_node(&mut self, index: usize, life: u64) -> Verdict {
+        let node = &mut self.nodes[index];
+        if node.life != life || node.driver.is_none() || node.poll_at.is_none_or(|at| at > self.now_ms) {
+            return Ok(());
+        }
+        node.poll_at = None;
+        for _ in 0..IOS_MAX {
+            let time = self.nodes[index].clock(self.now_ms);
+            let Some(driver) = &mut self.nodes[index].driver else { return Ok(()) };
+            let Some(io) = driver.poll(time) else {
+                return self.rest(index);
+            };
+            if self.crashes() {
+                if matches!(io, Io::Commit { .. }) {
+                    self.checker.sometimes.hit("commit.crash_before");
+                }
+                self.crash_node(index);
+                return Ok(());
+            }
+            let commits = matches!(io, Io::Commit { .. });
+            self.carry_out(index, io)?;
+            if self.crashes() {
+                if commits {
+                    self.checker.sometimes.hit("commit.crash_after");
+                }
+                self.crash_node(index);
+                return Ok(());
+            }
+        }
+        ensure(false, "L7", || "the driver always has one more thing to do".into())
+    }
+
+    fn crashes(&mut self) -> bool {
+        let rate = self.config.faults.crash;
+        self.faulty && rate > 0 && self.rng.below(10_000) < rate
+    }
+
+    /// Nothing to do now: answers long polls, plans the next look, compares recovery.
+    fn rest(&mut self, index: usize) -> Verdict {
+        self.compare_recovery(index)?;
+        self.flush(index);
+        let now_ms = self.now_ms;
+        let node = &self.nodes[index];
+        let Some(driver) = &node.driver else { return Ok(()) };
+        let deaf = self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::DeafTimer));
+        let wake = driver.wake_at().filter(|_| !deaf).map(|at| at.as_millis() - node.offset_ms);
+        let next = [wake, node.gateway.next_flush_ms()].into_iter().flatten().min();
+        if let Some(next) = next {
+            // A clock that went back makes the shard's time stand still; look again within a second.
+            let delay = (next - now_ms).max(if wake == Some(next) && next <= now_ms { 1 } else { 0 });
+            let delay = if next <= now_ms { 1.max(delay) } else { delay };
+            self.wake_node(index, delay);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, index: usize) {
+        let now_ms = self.now_ms;
+        let gateway = &mut self.nodes[index].gateway;
+        gateway.flush(now_ms);
+        let redelivered = std::mem::take(&mut gateway.redelivered);
+        let replies = std::mem::take(&mut gateway.outbox);
+        self.checker.sometimes.add("grant.redelivered", redelivered);
+        for (worker, reply) in replies {
+            self.send_back(Reply::Exchange(worker, reply));
+        }
+    }
+
+    fn carry_out(&mut self, index: usize, io: Io) -> Verdict {
+        match io {
+            Io::Commit { ticket, changes } => self.commit(index, ticket, changes),
+            Io::Read { ticket, set } => {
+                self.read(index, ticket, set);
+                Ok(())
+            }
+            Io::Release(effects) => self.release(index, effects),
+        }
+    }
+
+    /// Orders a commit: it takes effect now, its answer comes later.
+    fn commit(&mut self, index: usize, ticket: Ticket, mut changes: Changes) -> Verdict {
+        if let Some(planted) = &mut self.planted {
+            planted.on_commit(&mut changes, &self.checker.model);
+        }
+        let mut fence = self.nodes[index].fence.clone().expect("a node with a driver has a fence");
+        if index != self.owner
+            && self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::UnfencedZombie))
+            && let Some(other) = self.nodes[self.owner].fence.clone()
+        {
+            self.digest(&changes);
+            // The store does not look at the epoch: what it writes is judged under the epoch of its writer.
+            self.checker.committed(&changes, fence.epoch)?;
+            fence = other;
+        }
+        let in_force = fence.epoch == self.store.epoch();
+        let fault = if in_force { self.draw_fault() } else { None };
+        self.store.faults().script_commits([fault]);
+        let changes = Arc::new(changes);
+        let epoch = fence.epoch;
+        let shard_commit = ShardCommit { fence, changes: changes.clone() };
+        let answer = now(self.store.commit(vec![shard_commit])).remove(0);
+        if self.trace.is_some() {
+            self.note(|| {
+                format!("node {index} commits {} {fault:?}: {answer:?}{}", changes.high_water.commit, told(&changes))
+            });
+        }
+        let applied = match (&answer, fault) {
+            (CommitAnswer::Committed, _) | (_, Some(CommitFault::UnknownApplied)) => true,
+            (_, Some(CommitFault::UnknownLate)) => {
+                self.late = Some((changes.clone(), epoch));
+                false
+            }
+            _ => false,
+        };
+        if applied {
+            self.digest(&changes);
+            self.checker.committed(&changes, epoch)?;
+        }
+        let believed = fault != Some(CommitFault::Rejected)
+            && matches!(answer, CommitAnswer::Unknown { .. })
+            && self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::UnknownIsCommitted));
+        if self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::EffectsBeforeCommit)) && !applied {
+            let effects = self.nodes[index].driver.as_mut().map(|driver| driver.committed(ticket));
+            return self.release(index, effects.unwrap_or_default());
+        }
+        if !in_force {
+            self.checker.sometimes.hit("node.zombie_commit_refused");
+        }
+        let done =
+            if answer == CommitAnswer::Committed || believed { Done::Committed(ticket) } else { Done::NotCommitted };
+        let (least, most) = self.config.commit_ms;
+        self.answer_later(index, (least, most), done);
+        Ok(())
+    }
+
+    fn draw_fault(&mut self) -> Option<CommitFault> {
+        let faults = self.config.faults;
+        if !self.faulty {
+            return None;
+        }
+        if self.rng.permille(faults.commit_rejected) {
+            self.checker.sometimes.hit("commit.rejected");
+            return Some(CommitFault::Rejected);
+        }
+        if !self.rng.permille(faults.commit_unknown) {
+            return None;
+        }
+        let (name, fault) = *self.rng.pick(&[
+            ("commit.unknown_applied", CommitFault::UnknownApplied),
+            ("commit.unknown_lost", CommitFault::UnknownLost),
+            ("commit.unknown_late", CommitFault::UnknownLate),
+        ]);
+        self.checker.sometimes.hit(name);
+        Some(fault)
+    }
+
+    fn read(&mut self, index: usize, ticket: Ticket, set: ReadSet) {
+        let sometimes = &mut self.checker.sometimes;
+        for (name, hit) in [
+            ("read.tasks", !set.tasks.is_empty()),
+            ("read.jobs", !set.jobs.is_empty()),
+            ("read.chunks", !set.chunks.is_empty()),
+            ("read.claims", !set.claims.is_empty()),
+            ("read.lanes", !set.lanes.is_empty()),
+            ("read.timers", set.timers.is_some()),
+        ] {
+            sometimes.add(name, u64::from(hit));
+        }
+        let unlucky = self.faulty && self.rng.permille(self.config.faults.read_failed);
+        self.store.faults().script_unavailable([unlucky]);
+        let fence = self.nodes[index].fence.clone().expect("a node with a driver has a fence");
+        let done = match now(self.store.read(fence, set)) {
+            Ok(mut rows) => {
+                if let Some(planted) = &mut self.planted {
+                    planted.on_rows(&mut rows);
+                }
+                Done::Loaded(ticket, Box::new(rows))
+            }
+            Err(Error::Unavailable(_)) => {
+                self.checker.sometimes.hit("read.unavailable");
+                Done::ReadFailed(ticket)
+            }
+            Err(_) => Done::Disowned,
+        };
+        let times = self.config.read_ms;
+        self.answer_later(index, times, done);
+    }
+
+    fn answer_later(&mut self, index: usize, (least, most): (u64, u64), done: Done) {
+        let delay = self.rng.range(least, most) as i64;
+        let life = self.nodes[index].life;
+        self.after(delay, Ev::Stored { node: index, life, done });
+    }
+
+    pub(super) fn stored(&mut self, index: usize, life: u64, done: Done) -> Verdict {
+        if self.nodes[index].life != life {
+            return Ok(());
+        }
+        let Some(driver) = &mut self.nodes[index].driver else { return Ok(()) };
+        match done {
+            Done::Committed(ticket) => {
+                let effects = driver.committed(ticket);
+                self.release(index, effects)?;
+            }
+            Done::Loaded(ticket, rows) => driver.loaded(ticket, *rows),
+            Done::ReadFailed(ticket) => {
+                driver.read_failed(ticket);
+                self.wake_node(index, 50);
+                return Ok(());
+            }
+            Done::NotCommitted | Done::Disowned => {
+                self.abandon(index);
+                return Ok(());
+            }
+        }
+        self.wake_node(index, 0);
+        Ok(())
+    }
+
+    /// The driver's commit did not return as committed: callers hear that nobody knows, and the shard is loaded again.
+    fn abandon(&mut self, index: usize) {
+        self.note(|| format!("node {index} abandons"));
+        let Some(driver) = self.nodes[index].driver.take() else { return };
+        for request in driver.abandon() {
+            if let Some(call) = self.nodes[index].asks.remove(&request) {
+                self.send_back(Reply::Answer { call: call.number, answer: Err(Refusal::OutcomeUnknown) });
+            }
+        }
+        let open = self.nodes[index].gateway.hang_up();
+        for (worker, reply) in open {
+            self.send_back(Reply::Exchange(worker, reply));
+        }
+        self.nodes[index].reset();
+        if index == self.owner {
+            let life = self.nodes[index].life;
+            let pause = self.rng.range(0, 200) as i64;
+            self.after(pause, Ev::NodeStart { node: index, life });
+        }
+    }
+
+    /// Effects leave: each is judged, then goes its way.
+    fn release(&mut self, index: usize, mut effects: Vec<Effect>) -> Verdict {
+        if let Some(planted) = &mut self.planted {
+            planted.on_effects(&mut effects);
+        }
+        self.digest(&effects);
+        for effect in effects {
+            let call = match &effect {
+                Effect::Reply { to, .. } => self.nodes[index].asks.remove(to),
+                _ => None,
+            };
+            if self.trace.is_some() {
+                self.note(|| format!("node {index} releases {}", crate::trace::effect(&effect)));
+            }
+            self.checker.released(&effect, call.as_ref().map(|call| &call.ask))?;
+            let gateway = &mut self.nodes[index].gateway;
+            match effect {
+                Effect::Reply { answer, .. } => {
+                    if let Some(call) = call {
+                        self.send_back(Reply::Answer { call: call.number, answer });
+                    }
+                }
+                Effect::Exchanged { to, accepted, stale, directive } => gateway.judged(to, accepted, stale, directive),
+                Effect::Grant(grant) => gateway.grant(grant),
+                Effect::Revoke { session, token } => gateway.revoke(&session, token),
+                Effect::Direct { session, directive } => gateway.direct(&session, directive),
+            }
+        }
+        self.flush(index);
+        Ok(())
+    }
+
+    /// I4: a driver loaded from the store now says the same of itself as the live one.
+    fn compare_recovery(&mut self, index: usize) -> Verdict {
+        let due = self.config.recovery_always || self.rng.permille(30);
+        if !due || index != self.owner {
+            return Ok(());
+        }
+        let node = &self.nodes[index];
+        let Some(live) = node.driver.as_ref().filter(|driver| driver.is_idle()).and_then(Driver::canonical) else {
+            return Ok(());
+        };
+        let time = Timestamp::from_millis(node.latest_ms);
+        let mut fresh = Driver::new(self.config.shard.clone(), self.store.snapshot(), time);
+        for _ in 0..IOS_MAX {
+            match fresh.poll(time) {
+                None => break,
+                Some(Io::Read { ticket, set }) => fresh.loaded(ticket, self.store.rows(&set)),
+                Some(Io::Release(_)) => {}
+                Some(Io::Commit { changes, .. }) => {
+                    return ensure(false, "I4", || format!("a loaded core wants to commit at once: {changes:?}"));
+                }
+            }
+        }
+        self.checker.sometimes.hit("recovery.compared");
+        let loaded = fresh.canonical();
+        ensure(loaded.is_some(), "I4", || format!("a loaded core never gets ready: {fresh:?}"))?;
+        ensure(loaded.as_ref() == Some(&live), "I4", || {
+            let loaded = loaded.unwrap_or_default();
+            let differs = live.lines().zip(loaded.lines()).find(|(live, loaded)| live != loaded);
+            format!(
+                "a loaded core differs (live, loaded): {differs:?}, {} and {} lines",
+                live.lines().count(),
+                loaded.lines().count()
+            )
+        })
+    }
+}
+
+fn event_of(call: &Call, to: RequestId, rng: &mut crate::rng::Rng) -> Event {
+    let bucket = Bucket::new(rng.below(4_096) as u16);
+    match &call.ask {
+        Ask::Tasks(tasks) => Event::SubmitTasks(SubmitTasks { to, bucket, tasks: tasks.clone() }),
+        Ask::Job(job) => {
+            let mut job = job.clone();
+            (job.to, job.bucket) = (to, bucket);
+            Event::SubmitJob(job)
+        }
+        Ask::Order(order) => Event::Command(Command { to, actor: "operator".into(), order: order.clone() }),
+    }
+}
+
+fn short(event: &Event) -> String {
+    match event {
+        Event::SubmitTasks(submission) => format!("{} tasks", submission.tasks.len()),
+        Event::SubmitJob(job) => format!("a job of {} tasks, id {:?}", job.graph.tasks().len(), job.given_id),
+        Event::Exchange(exchange) => format!(
+            "{} #{}: credits {} outcomes {:?} running {:?} resume {}",
+            exchange.session,
+            exchange.to,
+            exchange.credits,
+            exchange.outcomes.iter().map(|ended| (ended.token.lease, ended.outcome)).collect::<Vec<_>>(),
+            exchange.running.iter().map(|token| token.lease).collect::<Vec<_>>(),
+            exchange.resume
+        ),
+        Event::EndSession(end) => format!("the end of {}: {:?}", end.session, end.reason),
+        Event::Command(command) => match &command.order {
+            Order::EditBody(key, _) => format!("EditBody({key:?})"),
+            order => format!("{order:?}"),
+        },
+    }
+}
+
+fn told(changes: &Changes) -> String {
+    let mut text = String::new();
+    for told in &changes.feed {
+        text.push_str(&format!(" {:?}({:?})", told.kind, told.task.or(told.job)));
+    }
+    text
+}
