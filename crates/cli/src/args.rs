@@ -1,0 +1,147 @@
+//! The command line as it is typed: every command and flag, nothing of what they do.
+
+mod objects;
+mod processes;
+mod work;
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mainspring_protocol::duration;
+
+pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Tasks, Workers};
+pub(crate) use processes::{Bench, BenchFormat, Dev, Run, Scenario, Serve, Worker};
+pub(crate) use work::{Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
+
+/// A durable scheduler for tasks and DAGs of tasks, in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "mainspring", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 ok · 1 failure · 2 usage · 3 not found · 4 the awaited work failed · 5 conflict · \
+    6 not authorised · 7 server unreachable · 8 validation failed · 124 timed out · 130 interrupted"
+)]
+pub(crate) struct Cli {
+    /// Never colour the output (also: NO_COLOR).
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Say nothing but results and errors.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Server and worker in one process, for development; runs the given job files at once
+    Dev(Dev),
+    /// Run one job or task file to its end in the foreground, without a server
+    Run(Run),
+    /// The server alone
+    Serve(Serve),
+    /// A worker of a server
+    Worker(Worker),
+    /// Check work definitions; name every problem with its place
+    Validate(Validate),
+    /// Show the graph of a job, its waves and its critical path
+    Plan(Plan),
+    /// Submit a job file, a task file, or one task by its type
+    Submit(Submit),
+    /// List and steer jobs
+    #[command(subcommand, visible_alias = "job")]
+    Jobs(Jobs),
+    /// List and steer tasks
+    #[command(subcommand, visible_alias = "task")]
+    Tasks(Tasks),
+    /// What a task printed: ID, JOB/TASK, or JOB for all its tasks
+    Logs(Logs),
+    /// What keeps a task from running
+    Why(Why),
+    /// List, pause and resume queues
+    #[command(subcommand, visible_alias = "queue")]
+    Queues(Queues),
+    /// List and direct workers
+    #[command(subcommand)]
+    Workers(Workers),
+    /// Dead letters: tasks that failed for good
+    #[command(subcommand, visible_alias = "dead-letters")]
+    Dlq(Dlq),
+    /// What happens, as it happens
+    Events(Events),
+    /// Measure this machine: throughput, latency, chains, fans, backlogs, footprint, graphs
+    Bench(Bench),
+    /// Print a completion script for a shell
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Runs one shell attempt on behalf of a worker.
+    #[command(name = "__supervise", hide = true, disable_help_flag = true)]
+    Supervise {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+/// Where the server is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Remote {
+    /// Address of the server.
+    #[arg(long, env = "MAINSPRING_URL", default_value = "http://127.0.0.1:7070", value_name = "URL")]
+    pub server: String,
+    /// Token to present to the server.
+    #[arg(long, env = "MAINSPRING_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Only what belongs to this tenant.
+    #[arg(long, value_name = "TENANT")]
+    pub user_id: Option<String>,
+}
+
+/// How results are printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// How to print results.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for people
+    Table,
+    /// More columns
+    Wide,
+    /// JSON as the API gives it
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Only ids, one per line
+    Name,
+}
+
+fn default_concurrency() -> u32 {
+    std::thread::available_parallelism().map_or(4, |cores| cores.get() as u32 * 2)
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration::parse(text)
+        .map(|parsed| Duration::from_millis(parsed.ms()))
+        .map_err(|error| format!("{error}; write {}", duration::FORMS))
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a label is written NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,231 @@
+//! Commands about things of a server: jobs, tasks, queues, workers, dead letters.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{Output, Remote, parse_duration};
+
+/// What a list shows.
+#[derive(Args, Debug)]
+pub(crate) struct Listing {
+    /// Filter, as in `status:failed queue:email tag:nightly duration:>5m "free text"`.
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
+    /// Only in these states.
+    #[arg(long, value_delimiter = ',')]
+    pub status: Vec<String>,
+    /// At most this many.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// Go on where a list stopped.
+    #[arg(long)]
+    pub cursor: Option<String>,
+    /// Show it again whenever something changes.
+    #[arg(short, long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub remote: Remote,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// One thing, by its id.
+#[derive(Args, Debug)]
+pub(crate) struct One {
+    /// Its id, or a unique beginning of it.
+    pub id: String,
+    #[command(flatten)]
+    pub remote: Remote,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Jobs {
+    /// Newest first
+    #[command(visible_alias = "ls")]
+    List(Listing),
+    /// One job
+    Get {
+        #[command(flatten)]
+        one: One,
+        /// Wait for its end, at most this long if a time is given.
+        #[arg(long, num_args = 0..=1, require_equals = true, value_parser = parse_duration, value_name = "DURATION")]
+        wait: Option<Option<Duration>>,
+        /// Show its progress until it ends.
+        #[arg(short = 'W', long)]
+        watch: bool,
+    },
+    /// The tasks of a job
+    Tasks(One),
+    /// The graph of a job with the state of each task
+    Graph {
+        /// Its id, or a unique beginning of it.
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value_t = super::PlanFormat::Text)]
+        output: super::PlanFormat,
+    },
+    /// The events of a job
+    Events {
+        #[command(flatten)]
+        one: One,
+        /// Stay, and print events as they come.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Call jobs off
+    Cancel(Act),
+    /// Start no more tasks of a job
+    Pause(Act),
+    /// End a pause
+    Resume(Act),
+    /// Run an ended job again
+    Rerun {
+        #[command(flatten)]
+        act: Act,
+        /// `failed`, `start`, or the name of a task.
+        #[arg(long, default_value = "failed")]
+        from: String,
+    },
+    /// Delete ended jobs
+    Delete(Act),
+}
+
+/// An order about named things, or about all that a query finds.
+#[derive(Args, Debug)]
+pub(crate) struct Act {
+    /// Ids, or unique beginnings of ids.
+    #[arg(required_unless_present = "query", value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Everything that this query finds instead.
+    #[arg(short, long, conflicts_with = "ids", value_name = "QUERY")]
+    pub query: Option<String>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub remote: Remote,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tasks {
+    /// Newest first
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        listing: Listing,
+        /// Only of this job.
+        #[arg(long)]
+        job: Option<String>,
+        /// Only of this queue.
+        #[arg(long)]
+        queue: Option<String>,
+        /// Only of this type.
+        #[arg(long = "type")]
+        kind: Option<String>,
+    },
+    /// One task: ID or JOB/TASK
+    Get {
+        #[command(flatten)]
+        one: One,
+        /// Wait for its end, at most this long if a time is given.
+        #[arg(long, num_args = 0..=1, require_equals = true, value_parser = parse_duration, value_name = "DURATION")]
+        wait: Option<Option<Duration>>,
+    },
+    /// The attempts of a task
+    Attempts(One),
+    /// Call tasks off
+    Cancel(Act),
+    /// Make a waiting task ready now, or run an ended one again
+    Retry(Act),
+    /// Delete ended tasks
+    Delete(Act),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Queues {
+    /// Every queue with its counts
+    #[command(visible_alias = "ls")]
+    List(Watching),
+    /// Grant nothing from a queue
+    Pause(Named),
+    /// End a pause
+    Resume(Named),
+}
+
+/// A list without filters.
+#[derive(Args, Debug)]
+pub(crate) struct Watching {
+    /// Show it again whenever something changes.
+    #[arg(short, long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub remote: Remote,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// An order about something with a name.
+#[derive(Args, Debug)]
+pub(crate) struct Named {
+    /// Its name.
+    pub name: String,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workers {
+    /// Every connected worker
+    #[command(visible_alias = "ls")]
+    List(Watching),
+    /// Grant nothing to a worker; what it runs goes on
+    Pause(Named),
+    /// Grant to it again
+    Resume(Named),
+    /// Let it finish what it runs, then stop it
+    Drain(Named),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dlq {
+    /// Grouped by error
+    #[command(visible_alias = "ls")]
+    List(Listing),
+    /// Run dead letters again
+    Redrive {
+        #[command(flatten)]
+        act: Act,
+        /// At most this many.
+        #[arg(long)]
+        limit: Option<u32>,
+        /// Time between the starts of two of them.
+        #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+        spacing: Option<Duration>,
+    },
+    /// Forget dead letters
+    Discard {
+        #[command(flatten)]
+        act: Act,
+        /// At most this many.
+        #[arg(long)]
+        limit: Option<u32>,
+    },
+    /// Replace the payload of a dead letter
+    Edit {
+        #[command(flatten)]
+        one: One,
+        /// The new payload as JSON, or @FILE.
+        #[arg(long, value_name = "JSON|@FILE")]
+        payload: String,
+    },
+}

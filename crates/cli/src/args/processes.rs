@@ -1,0 +1,142 @@
+//! Commands that run something: servers, workers, one job, the benchmark.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{Output, Remote, default_concurrency, parse_duration, parse_label};
+
+/// Where a server listens and keeps its rows.
+#[derive(Args, Debug)]
+pub(crate) struct Serving {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, env = "MAINSPRING_LISTEN", default_value = "127.0.0.1:7070", value_name = "ADDR")]
+    pub listen: std::net::SocketAddr,
+    /// Where everything is kept.
+    #[arg(long, env = "MAINSPRING_STORE", default_value = "sqlite:mainspring.db", value_name = "URL")]
+    pub store: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Dev {
+    /// Job or task files to run at once, with live progress.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub serving: Serving,
+    /// How many attempts run at once.
+    #[arg(long, default_value_t = default_concurrency())]
+    pub concurrency: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub serving: Serving,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// The job or task file; `-` reads standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Keep everything in this store; without it nothing is left behind.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// How many attempts run at once.
+    #[arg(long, default_value_t = default_concurrency())]
+    pub concurrency: u32,
+    /// Give up, and cancel the job, after this time.
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Worker {
+    #[command(flatten)]
+    pub remote: Remote,
+    /// Queues to serve; without it every queue.
+    #[arg(long, value_delimiter = ',', value_name = "QUEUE")]
+    pub queues: Vec<String>,
+    /// How many attempts run at once.
+    #[arg(long, default_value_t = default_concurrency())]
+    pub concurrency: u32,
+    /// Run commands and scripts that come with tasks.
+    #[arg(long)]
+    pub shell: bool,
+    /// A label that tasks can ask for.
+    #[arg(long = "label", value_parser = parse_label, value_name = "NAME=VALUE")]
+    pub labels: Vec<(String, String)>,
+    /// Name of this worker; it must be its own. Default: the host's name and a random part.
+    #[arg(long, value_name = "ID")]
+    pub worker_id: Option<String>,
+    /// How long a lease lasts when this worker falls silent.
+    #[arg(long, value_parser = parse_duration, default_value = "15s", value_name = "DURATION")]
+    pub lease: Duration,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Bench {
+    /// Which scenarios; without any, all of them.
+    #[arg(value_enum, value_name = "SCENARIO")]
+    pub scenarios: Vec<Scenario>,
+    /// How many tasks (w1 100,000; w2 1,000; w3 40; w4 1,000; w5 1,000,000; w7 1,000 10,000 100,000).
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    pub tasks: Vec<u64>,
+    /// Tasks per request in bulk.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batch: u32,
+    /// Connections that submit one task per request.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub connections: u32,
+    /// Size of each task's payload.
+    #[arg(long, default_value_t = 100, value_name = "BYTES")]
+    pub payload_bytes: usize,
+    /// Worker sessions in this process.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub workers: u32,
+    /// Free places of each worker session.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub capacity: u32,
+    /// Measure this server instead of starting one. It should be idle and empty.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// Token to present to the server.
+    #[arg(long, env = "MAINSPRING_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Folder on the filesystem to measure; a new folder inside it is used and removed.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// How to print the figures.
+    #[arg(short, long, value_enum, default_value_t = BenchFormat::Table)]
+    pub output: BenchFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchFormat {
+    /// For people
+    Table,
+    /// One JSON document per scenario and line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Throughput: submit in bulk and one by one, drain, end to end
+    W1,
+    /// Latency from submission to start, one task at a time
+    W2,
+    /// A chain of dependent tasks
+    W3,
+    /// One task, then many, then one
+    W4,
+    /// A backlog of tasks delayed by a day
+    W5,
+    /// Footprint: time to the first task, memory, processor, binary
+    W6,
+    /// Random layered graphs, and a long chain
+    W7,
+}

@@ -1,0 +1,248 @@
+//! Reads work definitions from files, and shows what is wrong with them where it is wrong.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use mainspring_core::graph::{DraftTask, Graph};
+use mainspring_core::job::GraphTask;
+use mainspring_core::row::DefinitionKind;
+use mainspring_core::spec::TaskSpec;
+use mainspring_protocol::problem::{Code, Problem, ProblemItem};
+use mainspring_protocol::submit::{Defaults, Format, ParsedDefinition, ParsedJob, parse_definition_file, parse_job};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure, Outcome};
+
+/// A file of work definitions.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Its path as it was given.
+    pub name: String,
+    /// The folder it stands in: where its commands start.
+    pub folder: PathBuf,
+    text: String,
+}
+
+/// A job of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct FileJob {
+    /// Its name.
+    pub name: String,
+    /// Its graph.
+    pub graph: Arc<Graph>,
+    /// All of it.
+    pub job: ParsedJob,
+}
+
+impl Source {
+    /// Reads a file; `-` is standard input.
+    pub(crate) fn read(path: &Path) -> Outcome<Self> {
+        if path == Path::new("-") {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+            let folder = std::env::current_dir().context("the current folder is gone")?;
+            return Ok(Self { name: "<stdin>".to_owned(), folder, text });
+        }
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| {
+            let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failure };
+            Failure::new(exit, format!("cannot read `{name}`: {error}"))
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Failure::new(Exit::Invalid, format!("`{name}` is not UTF-8 text: byte {at} is none"))
+        })?;
+        let absolute = std::path::absolute(path).with_context(|| format!("`{name}` has no absolute path"))?;
+        let folder = absolute.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Self { name, folder, text })
+    }
+
+    /// Its documents. What is wrong with one stands in it.
+    pub(crate) fn documents(&self) -> Result<Vec<ParsedDefinition>, Box<Problem>> {
+        Ok(parse_definition_file(&self.text, &|_| None)?)
+    }
+
+    /// Its documents, if all are valid; otherwise says what is wrong and where.
+    pub(crate) fn valid_documents(&self, tolerated: &[Code]) -> Outcome<Vec<ParsedDefinition>> {
+        let documents = self.documents().map_err(|problem| self.refuse(&problem, 1))?;
+        for document in &documents {
+            if let Err(problem) = &document.job
+                && !is_only(problem, tolerated)
+            {
+                return Err(self.refuse(problem, document.line));
+            }
+        }
+        Ok(documents)
+    }
+
+    fn refuse(&self, problem: &Problem, line: u64) -> Failure {
+        eprint!("{}", self.explain(problem, line));
+        Failure::said(Exit::Invalid)
+    }
+
+    /// Each problem with its place and its line; `line` is where the document starts.
+    pub(crate) fn explain(&self, problem: &Problem, line: u64) -> String {
+        if problem.errors.is_empty() {
+            let item =
+                ProblemItem { hint: problem.hint.clone(), ..ProblemItem::new(problem.code, "", &problem.detail) };
+            return self.explain_item(&item, problem.code, line);
+        }
+        problem.errors.iter().map(|item| self.explain_item(item, problem.code, line)).collect()
+    }
+
+    fn explain_item(&self, item: &ProblemItem, code: Code, document_line: u64) -> String {
+        let mut text = format!("error[{}]: {}\n", item.code.unwrap_or(code).word(), item.detail);
+        let line = item.line.unwrap_or(document_line).max(1);
+        let column = item.column.unwrap_or(1).max(1);
+        let width = line.to_string().len();
+        let pad = " ".repeat(width);
+        let _ = write!(text, "{pad}--> {}:{line}:{column}", self.name);
+        if !item.pointer.is_empty() {
+            let _ = write!(text, " at {}", item.pointer);
+        }
+        text.push('\n');
+        if let Some(source) = self.text.lines().nth(line as usize - 1)
+            && item.line.is_some()
+        {
+            let (before, marked) = split_at_column(source, column);
+            let _ = writeln!(text, "{pad} |\n{line} | {source}\n{pad} | {before}{}", "^".repeat(marked));
+        }
+        if let Some(hint) = &item.hint {
+            let _ = writeln!(text, "{pad} = hint: {hint}");
+        }
+        text
+    }
+}
+
+/// Blanks as wide as what stands before the column, and how many characters of the word there to mark.
+fn split_at_column(source: &str, column: u64) -> (String, usize) {
+    let skip = column as usize - 1;
+    let before = source.chars().take(skip).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let word = source.chars().skip(skip).take_while(|c| c.is_alphanumeric() || "_.-".contains(*c)).count();
+    (before, word.max(1))
+}
+
+fn is_only(problem: &Problem, codes: &[Code]) -> bool {
+    codes.contains(&problem.code)
+        && problem.errors.iter().all(|item| item.code.is_none_or(|code| codes.contains(&code)))
+}
+
+/// The jobs of a file. A file of tasks alone is one job of these tasks.
+pub(crate) fn jobs(path: &Path) -> Outcome<Vec<FileJob>> {
+    Source::read(path)?.jobs()
+}
+
+impl Source {
+    /// See [`jobs`].
+    pub(crate) fn jobs(&self) -> Outcome<Vec<FileJob>> {
+        let documents = self.valid_documents(&[])?;
+        let named = |name: &str, job: ParsedJob| {
+            let name = if name.is_empty() { job.title.as_deref().unwrap_or("job") } else { name };
+            FileJob { name: name.to_owned(), graph: job.graph.clone(), job }
+        };
+        let mut jobs: Vec<FileJob> = Vec::new();
+        for document in &documents {
+            if let Ok(Some(job)) = &document.job {
+                jobs.push(named(&document.name, job.clone()));
+            }
+        }
+        if jobs.is_empty() && !documents.is_empty() {
+            let tasks: Vec<&RawValue> =
+                documents.iter().filter_map(|document| serde_json::from_str(&document.json).ok()).collect();
+            let text = serde_json::to_vec(&json!({"tasks": tasks})).context("cannot write the tasks as a job")?;
+            let job = parse_job(&text, Format::Json, &Defaults::default(), &|_| None)?;
+            jobs.push(named(Path::new(&self.name).file_stem().and_then(|stem| stem.to_str()).unwrap_or("tasks"), job));
+        }
+        if jobs.is_empty() {
+            return Err(Failure::new(Exit::Invalid, format!("`{}` holds no work", self.name)));
+        }
+        Ok(jobs)
+    }
+
+    /// The jobs of a file, with their commands starting in its folder unless they say otherwise.
+    pub(crate) fn jobs_here(&self) -> Outcome<Vec<FileJob>> {
+        let mut jobs = self.jobs()?;
+        for file_job in &mut jobs {
+            let graph = start_in(&file_job.graph, &self.folder)?;
+            file_job.graph.clone_from(&graph);
+            file_job.job.graph = graph;
+        }
+        Ok(jobs)
+    }
+}
+
+/// The same graph, its commands starting in `folder` unless they say otherwise.
+fn start_in(graph: &Graph, folder: &Path) -> anyhow::Result<Arc<Graph>> {
+    let tasks = graph.tasks();
+    let name_of = |index: &u32| tasks[*index as usize].name.clone();
+    let draft = |task: &GraphTask| -> anyhow::Result<DraftTask> {
+        Ok(DraftTask {
+            name: task.name.clone(),
+            spec: spec_in(&task.spec, folder)?,
+            trigger: task.trigger,
+            delay_ms: task.delay_ms,
+            needs: task.parents.iter().map(name_of).collect(),
+        })
+    };
+    let drafts = tasks.iter().map(draft).collect::<anyhow::Result<Vec<_>>>()?;
+    let graph = Graph::build(drafts).map_err(|problems| anyhow::anyhow!("the graph no longer fits: {problems:?}"))?;
+    Ok(Arc::new(graph))
+}
+
+fn spec_in(spec: &Arc<TaskSpec>, folder: &Path) -> anyhow::Result<Arc<TaskSpec>> {
+    if &*spec.class.executor != "shell" {
+        return Ok(spec.clone());
+    }
+    let mut body: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&spec.body).context("a task's body")?;
+    if body.contains_key("workingDir") {
+        return Ok(spec.clone());
+    }
+    let folder = folder.to_str().context("the folder's name is not UTF-8")?;
+    body.insert("workingDir".to_owned(), RawValue::from_string(serde_json::to_string(folder)?)?);
+    let body = serde_json::to_string(&body)?.into();
+    Ok(Arc::new(TaskSpec { body, ..TaskSpec::clone(spec) }))
+}
+
+/// A job document as the API takes it: names of tasks that the same file defines are replaced by their definitions.
+pub(crate) fn self_contained(document: &ParsedDefinition, all: &[ParsedDefinition]) -> anyhow::Result<Value> {
+    let mut job: Value = serde_json::from_str(&document.json)?;
+    if let Some(Value::Array(tasks)) = job.get_mut("tasks") {
+        for task in tasks {
+            let named = |other: &&ParsedDefinition| {
+                other.kind == DefinitionKind::Task && task.as_str().is_some_and(|name| name == &*other.name)
+            };
+            if let Some(definition) = all.iter().find(named) {
+                *task = serde_json::from_str(&definition.json)?;
+            }
+        }
+    }
+    Ok(job)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_shown_with_its_line_and_a_caret_under_the_word() {
+        let source = Source {
+            name: "job.yaml".to_owned(),
+            folder: PathBuf::new(),
+            text: "job: x\ntasks:\n  a: {retrys: 3}\n".to_owned(),
+        };
+        let item = ProblemItem {
+            line: Some(3),
+            column: Some(7),
+            ..ProblemItem::new(Code::UnknownField, "/tasks/a/retrys", "unknown field `retrys`")
+        };
+        let problem = Problem::of_items(vec![item.with_hint("did you mean `retries`?")]);
+        let expected = "error[unknown_field]: unknown field `retrys`\n --> job.yaml:3:7 at /tasks/a/retrys\n  |\n\
+            3 |   a: {retrys: 3}\n  |       ^^^^^^\n  = hint: did you mean `retries`?\n";
+        assert_eq!(source.explain(&problem, 1), expected);
+    }
+}

@@ -1,0 +1,17 @@
+//! The real binary from outside: real processes, real signals, real files.
+//!
+//! Each test starts its own server on a port and in a folder of its own. What the outside world gives no signal for is
+//! asked again until a deadline, in one place ([`wait`]).
+
+mod disk;
+mod drain;
+mod history;
+mod http;
+mod kill;
+mod ownership;
+mod pause;
+mod process;
+mod python;
+mod report;
+mod run;
+mod wait;

@@ -1,0 +1,6 @@
+//! The command line from outside: what it prints, where, and with which exit code.
+
+mod definitions;
+mod objects;
+mod running;
+mod site;
