@@ -95,7 +95,7 @@ impl Writer {
             Request::Release(fence, reply) => _ = reply.send(self.release(&fence)),
             Request::Load(fence, reply) => _ = reply.send(self.load(&fence)),
             Request::Read(fence, set, reply) => {
-                _ = reply.send(self.owned(&fence, |writer| load::rows(writer.connection()?, &set).map_err(Into::into)));
+                _ = reply.send(self.owned(&fence, |writer| writer.read(&set)));
             }
             Request::Prune { fence, feed_before, now, limit, reply } => {
                 _ = reply.send(self.owned(&fence, |writer| writer.prune(feed_before, now, limit)));
@@ -157,6 +157,12 @@ impl Writer {
             })();
             answer.map_err(|failure| writer.failed(failure))
         })
+    }
+
+    fn read(&mut self, set: &ReadSet) -> Result<Rows, Error> {
+        self.connection()?;
+        let (db, counts) = (self.db.as_mut().expect("it is open"), &mut self.counts);
+        Ok(load::rows(db, set, counts)?)
     }
 
     fn prune(&mut self, feed_before: Timestamp, now: Timestamp, limit: usize) -> Result<u64, Error> {

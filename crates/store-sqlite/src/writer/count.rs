@@ -1,7 +1,7 @@
 //! Keeps the counts of tasks and jobs by status, with every commit.
 //!
 //! An update must know what the row was before. For tasks that are in the core's memory this is remembered here, so that
-//! the hot path reads nothing; for others the row is asked.
+//! the hot path reads nothing and rewrites no index that does not change; for others the row is asked.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,6 +13,14 @@ use rusqlite::{Connection, OptionalExtension, Result};
 /// A tenant's queue, by number.
 type Line = u32;
 
+/// What a row is before an update.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    line: Line,
+    status: u8,
+    place: Place,
+}
+
 /// Counts that the transaction at hand changes.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
@@ -21,7 +29,7 @@ pub(super) struct Counts {
     /// The line that was asked for last.
     latest: Option<Line>,
     /// Tasks in the core's memory. Only a shortcut: a task may be missing.
-    hot: HashMap<Key, (Line, u8)>,
+    known: HashMap<Key, Before>,
     tasks: BTreeMap<(Line, u8), i64>,
     jobs: BTreeMap<(Name, u8), i64>,
 }
@@ -62,29 +70,47 @@ impl Counts {
         let status = state.status as u8;
         self.add(line, status, 1);
         if state.place == Place::Hot {
-            self.hot.insert(key, (line, status));
+            self.known.insert(key, Before { line, status, place: Place::Hot });
         }
     }
 
-    /// A task is about to be updated; false if it does not exist.
-    pub(super) fn update_task(&mut self, db: &Connection, key: Key, state: &TaskState) -> Result<bool> {
-        let Some((line, before)) = self.take(db, key)? else { return Ok(false) };
-        self.add(line, before, -1);
+    /// A page took a task into the core's memory: it will be updated soon.
+    pub(super) fn paged(&mut self, row: &TaskRow) {
+        if let Some(spec) = &row.spec {
+            let line = self.line(&row.tenant, &spec.queue);
+            let before = Before { line, status: row.state.status as u8, place: row.state.place };
+            self.known.insert(row.key, before);
+        }
+    }
+
+    /// A task is about to be updated: whether its place stays as it is; `None` if it does not exist.
+    pub(super) fn update_task(&mut self, db: &Connection, key: Key, state: &TaskState) -> Result<Option<bool>> {
+        let (line, status, place) = match self.known.remove(&key) {
+            Some(before) => (before.line, before.status, Some(before.place)),
+            None => match self.ask(db, key)? {
+                Some((line, status)) => (line, status, None),
+                None => return Ok(None),
+            },
+        };
+        self.add(line, status, -1);
         self.enter(key, line, state);
-        Ok(true)
+        Ok(Some(place == Some(Place::Hot) && state.place == Place::Hot))
     }
 
     /// A task is about to be deleted; false if it does not exist.
     pub(super) fn delete_task(&mut self, db: &Connection, key: Key) -> Result<bool> {
-        let Some((line, before)) = self.take(db, key)? else { return Ok(false) };
-        self.add(line, before, -1);
-        Ok(true)
+        let known = self.known.remove(&key).map(|before| (before.line, before.status));
+        let found = match known {
+            Some(known) => Some(known),
+            None => self.ask(db, key)?,
+        };
+        if let Some((line, status)) = found {
+            self.add(line, status, -1);
+        }
+        Ok(found.is_some())
     }
 
-    fn take(&mut self, db: &Connection, key: Key) -> Result<Option<(Line, u8)>> {
-        if let Some(known) = self.hot.remove(&key) {
-            return Ok(Some(known));
-        }
+    fn ask(&mut self, db: &Connection, key: Key) -> Result<Option<(Line, u8)>> {
         let mut ask = db.prepare_cached("SELECT tenant, queue, status FROM tasks WHERE key = ?1")?;
         let found = ask.query_row([key.raw() as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let line = |(tenant, queue, status): (Name, Name, u8)| (self.line(&tenant, &queue), status);

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashSet};
 
 use mainspring_core::id::Key;
-use mainspring_core::row::{HighWater, LanePage, QueueRow, ReadSet, Rows, Snapshot, TimerPage, WorkerRow};
+use mainspring_core::row::{HighWater, LanePage, QueueRow, ReadSet, Rows, Snapshot, TaskRow, TimerPage, WorkerRow};
 use mainspring_core::task::LaneId;
 use mainspring_core::time::Timestamp;
 use mainspring_store::record::{SweepRecord, decode_graph};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row, TransactionBehavior};
 
 use super::count::Counts;
 use super::jobs::{self, chunk_key};
@@ -94,77 +94,105 @@ pub(super) fn snapshot(db: &Connection) -> Result<Snapshot, Failure> {
     })
 }
 
-/// Reads the rows of a read set.
-pub(super) fn rows(db: &Connection, set: &ReadSet) -> Result<Rows, Failure> {
-    let mut keys = set.tasks.clone();
+/// Reads the rows of a read set, all of them as of one moment.
+pub(super) fn rows(db: &mut Connection, set: &ReadSet, counts: &mut Counts) -> Result<Rows, Failure> {
+    // One transaction: without it every statement would take and drop the file's lock.
+    let reading = db.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let mut tasks = TaskReader::new(&reading, set.tasks.len());
     for page in &set.lanes {
-        lane_page(db, page, &mut keys)?;
+        lane_page(&reading, page, &mut tasks)?;
     }
     let next_timer = match &set.timers {
-        Some(page) => timer_page(db, page, &mut keys)?,
+        Some(page) => timer_page(&reading, page, &mut tasks)?,
         None => None,
     };
-    let mut seen = HashSet::with_capacity(keys.len());
-    keys.retain(|key| seen.insert(*key));
-    let mut out = Rows { next_timer, ..Rows::default() };
-    let mut decoder = TaskDecoder::new(Bodies::Resident);
-    let by_key = format!("{} WHERE key = ?1", decoder.select());
-    for key in keys {
-        out.tasks.extend(one(db, &by_key, key.raw() as i64, |row| Ok(decoder.decode(row)?.0))?);
-    }
+    tasks.found.iter().for_each(|row| counts.paged(row));
+    tasks.by_key(&set.tasks)?;
+    let mut out = Rows { next_timer, tasks: tasks.found, ..Rows::default() };
     for key in &set.jobs {
-        out.jobs.extend(one(db, &format!("{JOB_COLUMNS} WHERE key = ?1"), key.raw() as i64, job)?);
+        out.jobs.extend(one(&reading, &format!("{JOB_COLUMNS} WHERE key = ?1"), key.raw() as i64, job)?);
     }
     for (job, number) in &set.chunks {
         let sql = "SELECT data FROM chunks WHERE key = ?1";
         let read = |row: &Row<'_>| Ok(decode_graph(*job, *number, row.get_ref(0)?.as_blob().unwrap_or_default())?);
-        out.chunks.extend(one(db, sql, chunk_key(*job, *number), read)?);
+        out.chunks.extend(one(&reading, sql, chunk_key(*job, *number), read)?);
     }
-    for name in &set.claims {
-        let mut ask = db.prepare_cached(&format!("{CLAIM_COLUMNS} WHERE kind = ?1 AND text = ?2 AND tenant = ?3"))?;
-        let mut found = ask.query((name.kind as u8, &*name.text, &*name.tenant))?;
-        if let Some(row) = found.next()? {
-            out.claims.push(claim(row)?);
+    if !set.claims.is_empty() {
+        let mut ask =
+            reading.prepare_cached(&format!("{CLAIM_COLUMNS} WHERE kind = ?1 AND text = ?2 AND tenant = ?3"))?;
+        for name in &set.claims {
+            let mut found = ask.query((name.kind as u8, &*name.text, &*name.tenant))?;
+            if let Some(row) = found.next()? {
+                out.claims.push(claim(row)?);
+            }
         }
     }
     Ok(out)
 }
 
-fn lane_page(db: &Connection, page: &LanePage, keys: &mut Vec<Key>) -> Result<(), Failure> {
-    let mut first =
-        db.prepare_cached("SELECT key FROM tasks WHERE place = 1 AND lane = ?1 ORDER BY rank, key LIMIT ?2")?;
-    let mut found = first.query((page.lane.0, page.limit))?;
-    while let Some(row) = found.next()? {
-        keys.push(Cells::of(row).key()?);
+/// Reads whole tasks in one order of queries, each task once.
+struct TaskReader<'a> {
+    db: &'a Connection,
+    decoder: TaskDecoder,
+    seen: HashSet<Key>,
+    found: Vec<TaskRow>,
+}
+
+impl<'a> TaskReader<'a> {
+    fn new(db: &'a Connection, count: usize) -> Self {
+        let decoder = TaskDecoder::new(Bodies::Resident);
+        Self { db, decoder, seen: HashSet::with_capacity(count), found: Vec::with_capacity(count) }
     }
+
+    /// Reads the tasks that fit a condition; says how many there are, known ones included.
+    fn page(&mut self, condition: &str, parameters: impl Params) -> Result<u32, Failure> {
+        let mut ask = self.db.prepare_cached(&format!("{} {condition}", self.decoder.select()))?;
+        let mut rows = ask.query(parameters)?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            count += 1;
+            let (task, _) = self.decoder.decode(row)?;
+            if self.seen.insert(task.key) {
+                self.found.push(task);
+            }
+        }
+        Ok(count)
+    }
+
+    fn by_key(&mut self, keys: &[Key]) -> Result<(), Failure> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut ask = self.db.prepare_cached(&format!("{} WHERE key = ?1", self.decoder.select()))?;
+        for key in keys.iter().filter(|key| self.seen.insert(**key)) {
+            let mut rows = ask.query([key.raw() as i64])?;
+            if let Some(row) = rows.next()? {
+                self.found.push(self.decoder.decode(row)?.0);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lane_page(db: &Connection, page: &LanePage, tasks: &mut TaskReader<'_>) -> Result<(), Failure> {
+    tasks.page("WHERE place = 1 AND lane = ?1 ORDER BY rank, key LIMIT ?2", (page.lane.0, page.limit))?;
     if page.oldest == 0 {
         return Ok(());
     }
     let mut next_rank =
         db.prepare_cached("SELECT min(rank) FROM tasks WHERE place = 1 AND lane = ?1 AND rank >= ?2")?;
-    let mut oldest =
-        db.prepare_cached("SELECT key FROM tasks WHERE place = 1 AND lane = ?1 AND rank = ?2 ORDER BY key LIMIT ?3")?;
     let mut rank = 0_i64;
     while let Some(found) = next_rank.query_row((page.lane.0, rank), |row| row.get::<_, Option<i64>>(0))? {
-        let mut rows = oldest.query((page.lane.0, found, page.oldest))?;
-        while let Some(row) = rows.next()? {
-            keys.push(Cells::of(row).key()?);
-        }
+        let oldest = "WHERE place = 1 AND lane = ?1 AND rank = ?2 ORDER BY key LIMIT ?3";
+        tasks.page(oldest, (page.lane.0, found, page.oldest))?;
         rank = found + 1;
     }
     Ok(())
 }
 
-fn timer_page(db: &Connection, page: &TimerPage, keys: &mut Vec<Key>) -> Result<Option<Timestamp>, Failure> {
-    let mut ask = db.prepare_cached(
-        "SELECT key FROM tasks WHERE place = 2 AND lane = 0 AND rank <= ?1 ORDER BY rank, key LIMIT ?2",
-    )?;
-    let mut rows = ask.query((page.until.as_millis(), page.limit))?;
-    let mut read = 0;
-    while let Some(row) = rows.next()? {
-        keys.push(Cells::of(row).key()?);
-        read += 1;
-    }
+fn timer_page(db: &Connection, page: &TimerPage, tasks: &mut TaskReader<'_>) -> Result<Option<Timestamp>, Failure> {
+    let due = "WHERE place = 2 AND lane = 0 AND rank <= ?1 ORDER BY rank, key LIMIT ?2";
+    let read = tasks.page(due, (page.until.as_millis(), page.limit))?;
     earliest_timer(db, read)
 }
 

@@ -32,6 +32,13 @@ const UPDATE: &str = "UPDATE tasks SET
     error_message = ?, error_trace = ?, dead = ?, rare_state = ?
 WHERE key = ?";
 
+/// For a row that stays in the core's memory: SQLite rewrites an index wherever its columns are named.
+const UPDATE_IN_PLACE: &str = "UPDATE tasks SET
+    status = ?, due = ?, ready_at = ?, started_at = ?, attempt_ended_at = ?, ended_at = ?,
+    generation = ?, attempt = ?, worker = ?, lease = ?, session = ?, lease_ms = ?, outcome = ?, error_type = ?,
+    error_message = ?, error_trace = ?, dead = ?, rare_state = ?
+WHERE key = ?";
+
 /// The rank of a cold ready row follows from its priority, which an update does not carry.
 const RANK: &str = "UPDATE tasks SET rank = 9 - priority WHERE key = ?";
 
@@ -73,7 +80,9 @@ fn insert(db: &Connection, rows: &[TaskRow], counts: &mut Counts) -> Result<(), 
         } else {
             None
         };
-        state(&mut out, &row.state, rank)?;
+        out.int(row.state.status as u8)?;
+        place(&mut out, &row.state, rank)?;
+        course(&mut out, &row.state)?;
         out.run()?;
         counts.insert_task(row, &spec.queue);
     }
@@ -84,12 +93,15 @@ fn update(db: &Connection, updates: &[(Key, TaskState)], counts: &mut Counts) ->
     if updates.is_empty() {
         return Ok(());
     }
-    let mut out = Rows::prepare(db, UPDATE)?;
+    let (mut moves, mut stays) = (Rows::prepare(db, UPDATE)?, Rows::prepare(db, UPDATE_IN_PLACE)?);
     for (key, next) in updates {
-        if !counts.update_task(db, *key, next)? {
-            continue;
+        let Some(in_place) = counts.update_task(db, *key, next)? else { continue };
+        let out = if in_place { &mut stays } else { &mut moves };
+        out.int(next.status as u8)?;
+        if !in_place {
+            place(out, next, None)?;
         }
-        state(&mut out, next, None)?;
+        course(out, next)?;
         out.wide(key.raw())?;
         out.run()?;
         if matches!(next.place, Place::ColdReady { .. }) {
@@ -99,9 +111,8 @@ fn update(db: &Connection, updates: &[(Key, TaskState)], counts: &mut Counts) ->
     Ok(())
 }
 
-/// Binds the columns from `status` to `rare_state`.
-fn state(out: &mut Rows<'_>, state: &TaskState, cold_rank: Option<i64>) -> Result<()> {
-    out.int(state.status as u8)?;
+/// Binds `place`, `lane` and `rank`.
+fn place(out: &mut Rows<'_>, state: &TaskState, cold_rank: Option<i64>) -> Result<()> {
     let (place, lane, rank) = match state.place {
         Place::Hot => (Some(HOT), Some(0), Some(0)),
         Place::ColdReady { lane } => (Some(COLD_READY), Some(i64::from(lane.0)), cold_rank),
@@ -110,7 +121,11 @@ fn state(out: &mut Rows<'_>, state: &TaskState, cold_rank: Option<i64>) -> Resul
     };
     out.int_or_null(place)?;
     out.int_or_null(lane)?;
-    out.int_or_null(rank)?;
+    out.int_or_null(rank)
+}
+
+/// Binds the columns from `due` to `rare_state`.
+fn course(out: &mut Rows<'_>, state: &TaskState) -> Result<()> {
     let last = state.last.as_ref();
     out.time(state.due)?;
     out.time(state.ready_at)?;
