@@ -38,8 +38,11 @@ use lanes::Lanes;
 /// How a shard is run. The defaults suit one node with one store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardConfig {
-    /// Ready tasks of one lane kept in memory; deeper ones are cold. Default 4,096, at least 64.
+    /// Ready tasks of one lane that are always kept in memory. Default 4,096, at least 64.
     pub lane_window: usize,
+    /// Ready tasks of all lanes that are kept in memory; beyond it, those outside the windows of their lanes go cold.
+    /// Default 50,000.
+    pub ready_max: usize,
     /// Timers further away than this many milliseconds are cold. Default 60,000.
     pub horizon_ms: u64,
     /// Timers in memory at most; further ones are cold. Default 50,000.
@@ -61,6 +64,7 @@ impl Default for ShardConfig {
     fn default() -> Self {
         Self {
             lane_window: 4_096,
+            ready_max: 50_000,
             horizon_ms: 60_000,
             timers_max: 50_000,
             resting_max: 20_000,

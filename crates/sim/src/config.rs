@@ -127,6 +127,7 @@ impl WorldConfig {
     fn shard(rng: &mut Rng) -> ShardConfig {
         ShardConfig {
             lane_window: *rng.pick(&[1, 2, 3, 8, 64]),
+            ready_max: *rng.pick(&[0, 4, 30]),
             horizon_ms: *rng.pick(&[100, 1_000, 10_000, 60_000]),
             timers_max: *rng.pick(&[1, 2, 4, 16, 1_000]),
             resting_max: *rng.pick(&[0, 1, 4, 16, 1_000]),

@@ -115,6 +115,7 @@ pub(super) struct Lanes {
     groups: Vec<Group>,
     group_by_name: BTreeMap<(Name, Class), usize>,
     grants: u64,
+    ready: usize,
 }
 
 impl Lanes {
@@ -191,13 +192,18 @@ impl Lanes {
         self.lanes.iter()
     }
 
+    /// How many tasks stand in all lanes.
+    pub(super) fn ready(&self) -> usize {
+        self.ready
+    }
+
     pub(super) fn groups(&self) -> &[Group] {
         &self.groups
     }
 
     /// Puts a task into its lane.
     pub(super) fn push(&mut self, lane: LaneId, rank: Rank, key: Key) {
-        self.lanes[lane.0 as usize].ready.insert((rank, key));
+        self.ready += usize::from(self.lanes[lane.0 as usize].ready.insert((rank, key)));
         self.refresh(lane);
     }
 
@@ -205,6 +211,7 @@ impl Lanes {
     pub(super) fn remove(&mut self, lane: LaneId, rank: Rank, key: Key) -> bool {
         let removed = self.lanes[lane.0 as usize].ready.remove(&(rank, key));
         if removed {
+            self.ready -= 1;
             self.refresh(lane);
         }
         removed
@@ -255,7 +262,7 @@ impl Lanes {
         let oldest_turn = self.grants % OLDEST_EVERY == OLDEST_EVERY - 1;
         let (lane, rank, key) = if oldest_turn { self.oldest_of(groups) } else { self.best_of(groups) }?;
         self.grants += 1;
-        self.lanes[lane.0 as usize].ready.remove(&(rank, key));
+        self.ready -= usize::from(self.lanes[lane.0 as usize].ready.remove(&(rank, key)));
         self.refresh(lane);
         Some((lane, rank, key))
     }

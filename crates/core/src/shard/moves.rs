@@ -160,7 +160,7 @@ impl Shard {
             }
         };
         let entry = (rank(spec.priority), key);
-        let window = self.config.lane_window;
+        let window = self.window();
         self.touch(key);
         if !self.lanes.get(lane).has_room(entry, window) {
             self.lanes.get_mut(lane).went_cold(entry);
@@ -169,9 +169,14 @@ impl Shard {
         }
         self.task_mut(key).row.state.place = Place::Hot;
         self.stand_in_lane(key, lane);
-        if self.lanes.get(lane).len() > 2 * window {
+        if self.lanes.get(lane).len() > window.saturating_mul(2) {
             self.demote(lane, window.min(self.config.step_rows_max / 4).max(1));
         }
+    }
+
+    /// How many ready tasks a lane may have in memory at this moment.
+    fn window(&self) -> usize {
+        if self.lanes.ready() < self.config.ready_max { usize::MAX } else { self.config.lane_window }
     }
 
     /// Makes a ready task active in this lane; its stored place stays as it is.
