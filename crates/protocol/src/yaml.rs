@@ -5,13 +5,16 @@
 //! are errors.
 
 mod node;
+mod plain;
+
+use std::thread;
 
 use serde_saphyr::{Budget, DuplicateKeyPolicy, Options, Spanned};
 
 use crate::problem::{Code, Problem, ProblemItem};
 use crate::submit::NESTING_MAX;
 use node::Kind;
-pub use node::Node;
+pub use node::{Node, Part};
 
 /// Nodes of one text; a job of 100,000 tasks has about a million.
 const NODES_MAX: usize = 4_000_000;
@@ -19,22 +22,39 @@ const NODES_MAX: usize = 4_000_000;
 const ALIAS_NODES_MAX: usize = 100_000;
 /// Documents of one text.
 const DOCUMENTS_MAX: usize = 1_000;
+/// The stack that a text is parsed on. The parser recurses, in a debug build with more than 32 KiB for each of the
+/// [`NESTING_MAX`] levels that the budget allows (those inside aliases included): more than the 2 MiB that the threads
+/// of an async runtime have. This is five times what the deepest text needs; only touched pages cost memory.
+const STACK_BYTES: usize = 16 << 20;
 
 /// Reads all documents of a text. Empty documents are left out.
 ///
 /// # Errors
 /// [`Code::InvalidYaml`] with line and column; [`Code::LimitExceeded`] for too much of something.
 pub fn documents(text: &str) -> Result<Vec<Node>, Problem> {
-    let read = serde_saphyr::from_multiple_with_options::<Spanned<Kind>>(text, options());
-    let nodes: Vec<Node> = read.map_err(|error| refusal(&error))?.into_iter().map(Node::from).collect();
-    let mut items = Vec::new();
-    for node in &nodes {
-        node.find_old_booleans(text, &mut items);
-    }
+    let mut nodes = on_a_large_stack(|| parse(text))?;
+    let items = plain::settle(&mut nodes, text);
     if !items.is_empty() {
         return Err(Problem::of_items(items));
     }
-    Ok(nodes.into_iter().filter(|node| !node.is_null()).collect())
+    nodes.retain(|node| !node.is_null());
+    Ok(nodes)
+}
+
+fn on_a_large_stack<T: Send>(work: impl FnOnce() -> Result<T, Problem> + Send) -> Result<T, Problem> {
+    thread::scope(|scope| {
+        let spawned = thread::Builder::new().name("yaml".to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        let thread = spawned.map_err(|error| {
+            let detail = format!("no thread for parsing YAML: {error}");
+            Problem::new(Code::Overloaded, detail).with_hint("send JSON, or try again")
+        })?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn parse(text: &str) -> Result<Vec<Node>, Problem> {
+    let read = serde_saphyr::from_multiple_with_options::<Spanned<Kind>>(text, options());
+    Ok(read.map_err(|error| refusal(&error))?.into_iter().map(Node::from).collect())
 }
 
 fn options() -> Options {
@@ -57,7 +77,7 @@ fn options() -> Options {
 
 fn refusal(error: &serde_saphyr::Error) -> Problem {
     let text = error.to_string();
-    let detail = text.split(" at line ").next().unwrap_or(&text).trim_end_matches([':', ',', ' ']).to_owned();
+    let mut detail = text.split(" at line ").next().unwrap_or(&text).trim_end_matches([':', ',', ' ']).to_owned();
     let lower = detail.to_lowercase();
     let limit = ["budget", "limit", "exceed", "too deep", "too many"].iter().any(|word| lower.contains(word));
     let code = if limit {
@@ -67,6 +87,9 @@ fn refusal(error: &serde_saphyr::Error) -> Problem {
     } else {
         Code::InvalidYaml
     };
+    if limit && ["depth", "nesting", "recursion"].iter().any(|word| lower.contains(word)) {
+        detail = format!("the text nests deeper than {NESTING_MAX} levels");
+    }
     let mut item = ProblemItem::new(code, "", detail.clone());
     let place = error.location();
     item.line = place.map(|place| place.line()).filter(|line| *line > 0);
@@ -113,12 +136,47 @@ mod tests {
         assert_eq!(problem.code, Code::LimitExceeded, "{problem:?}");
     }
 
+    /// Runs on a thread as small as those of an async runtime.
+    fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
+        let thread = thread::Builder::new().stack_size(2 << 20).spawn(work).expect("starts");
+        thread.join().expect("does not panic");
+    }
+
+    fn flow(depth: usize) -> String {
+        ["[".repeat(depth), "]".repeat(depth)].concat()
+    }
+
     #[test]
     fn deep_nesting_is_refused_not_overflowed() {
-        let deep = ["[".repeat(20_000), "]".repeat(20_000)].concat();
-        assert_eq!(documents(&deep).expect_err("is refused").code, Code::LimitExceeded);
-        let block: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
-        assert_eq!(documents(&block).expect_err("is refused").code, Code::LimitExceeded);
+        on_a_small_stack(|| {
+            let block: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+            let keys = "? ".repeat(20_000);
+            let dashes = "- ".repeat(20_000);
+            // Each line is one level deeper than the one before.
+            let aliases: String = (1..5_000).map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1)).collect();
+            let aliases = format!("a0: &a0 [x]\n{aliases}");
+            for text in [flow(20_000), "[".repeat(20_000), "{a: ".repeat(20_000), block, keys, dashes, aliases] {
+                let problem = documents(&text).expect_err("is refused");
+                assert_eq!(problem.code, Code::LimitExceeded, "{problem:?}");
+                assert!(problem.detail.contains("64"), "{problem:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn the_deepest_legal_nesting_is_read() {
+        on_a_small_stack(|| {
+            assert_eq!(json(&flow(NESTING_MAX)), flow(NESTING_MAX));
+            let block: String = (0..NESTING_MAX).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+            assert_eq!(json(&block).matches('{').count(), NESTING_MAX);
+            let merges = format!("{}{{a: 1}}{}", "{<<: ".repeat(NESTING_MAX - 1), "}".repeat(NESTING_MAX - 1));
+            assert_eq!(json(&merges), r#"{"a":1}"#);
+            let keys = format!("{}a{}", "{? ".repeat(NESTING_MAX), "}".repeat(NESTING_MAX));
+            assert_eq!(documents(&keys).expect_err("a key must be a text").code, Code::InvalidYaml);
+            let half = "[".repeat(31);
+            let alias = format!("a: &a {}\nb: {half}*a{}\n", flow(31), "]".repeat(31));
+            assert_eq!(json(&alias).matches('[').count(), 31 + 62);
+        });
     }
 
     #[test]
@@ -132,14 +190,17 @@ mod tests {
 
     #[test]
     fn a_pointer_leads_to_its_line() {
-        let node = &documents("job: x\ntasks:\n  a:\n    retries: many\n").expect("is YAML")[0];
-        assert_eq!(node.locate("/tasks/a/retries"), Some((4, 14)));
-        assert_eq!(node.locate("/tasks/a/missing"), Some((4, 5)));
+        let node = &documents("job: x\ntasks:\n  a:\n    retries: [many]\n").expect("is YAML")[0];
+        assert_eq!(node.locate("/tasks/a/retries", Part::Value), Some((4, 14)));
+        assert_eq!(node.locate("/tasks/a/retries", Part::Name), Some((4, 5)));
+        assert_eq!(node.locate("/tasks/a/retries/0", Part::Name), Some((4, 15)));
+        assert_eq!(node.locate("/tasks/a/missing", Part::Name), Some((4, 5)));
+        assert_eq!(node.text_at("/tasks/a/retries/0"), Some("many"));
     }
 
     #[test]
     fn infinite_numbers_and_broken_text_are_refused() {
-        for text in ["a: .nan", "a: .inf", "a: [1, 2", "a: b: c", "\t- x", "a: *nobody"] {
+        for text in ["a: .nan", "a: .inf", "a: [1, 2", "a: b: c", "a:\n\tb: 1", "a: *nobody"] {
             assert!(documents(text).is_err(), "{text}");
         }
     }

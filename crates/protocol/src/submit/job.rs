@@ -12,11 +12,11 @@ use mainspring_core::job::FailurePolicy;
 
 use crate::decode::{depth, too_deep};
 use crate::pointer::Pointer;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, ProblemItem};
 use crate::submit::hash::body_hash;
 use crate::submit::task::{object, utf8};
 use crate::submit::{Defaults, Format, NESTING_MAX};
-use crate::yaml::{self, Node};
+use crate::yaml::{self, Node, Part};
 
 /// A valid job: everything that [`SubmitJob`] needs except whom to answer and where it lives.
 #[derive(Clone, Debug)]
@@ -120,11 +120,23 @@ pub(super) fn single_document(text: &str) -> Result<Node, Problem> {
 /// Adds line and column to each problem.
 pub(super) fn located(mut problem: Problem, node: &Node) -> Problem {
     for item in &mut problem.errors {
-        if let (None, Some((line, column))) = (item.line, node.locate(&item.pointer)) {
+        if let (None, Some((line, column))) = (item.line, node.locate(&item.pointer, part_of(item, node))) {
             (item.line, item.column) = (Some(line), Some(column));
         }
     }
     problem
+}
+
+/// What a problem marks: the name of a field that should not be there, otherwise the value.
+fn part_of(item: &ProblemItem, node: &Node) -> Part {
+    match item.code {
+        Some(Code::UnknownField | Code::DuplicateKey | Code::DuplicateTask) => Part::Name,
+        // A field that is not built yet, unless it is an expression in one that is.
+        Some(Code::NotSupportedYet) if !node.text_at(&item.pointer).is_some_and(|text| text.contains("${{")) => {
+            Part::Name
+        }
+        _ => Part::Value,
+    }
 }
 
 pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions<'_>) -> Result<ParsedJob, Problem> {

@@ -6,14 +6,39 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use crate::problem::{Code, ProblemItem};
-
 /// A value and where it stands in the text.
 #[derive(Clone, Debug)]
 pub struct Node {
-    line: u64,
-    column: u64,
-    kind: Kind,
+    place: Place,
+    pub(super) kind: Kind,
+}
+
+/// Where a value or a member's name stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// From 1.
+    pub(super) line: u64,
+    /// In characters, from 1.
+    pub(super) column: u64,
+    /// Where the value is written, as a range of bytes; an alias stands elsewhere than its value.
+    pub(super) written: (usize, usize),
+}
+
+/// Which part of a member a problem is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Its name.
+    Name,
+    /// Its value.
+    Value,
+}
+
+/// A member of a map.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) node: Node,
 }
 
 /// What a value is.
@@ -24,13 +49,22 @@ pub(super) enum Kind {
     Plain(String),
     Text(String),
     List(Vec<Node>),
-    Map(Vec<(String, Node)>),
+    Map(Vec<Member>),
+}
+
+impl<T> From<&Spanned<T>> for Place {
+    fn from(spanned: &Spanned<T>) -> Self {
+        let span = spanned.defined.span();
+        let bytes = |number: Option<u64>| number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+        let start = bytes(span.byte_offset());
+        let written = (start, start.saturating_add(bytes(span.byte_len())));
+        Self { line: spanned.referenced.line(), column: spanned.referenced.column(), written }
+    }
 }
 
 impl From<Spanned<Kind>> for Node {
     fn from(spanned: Spanned<Kind>) -> Self {
-        let place = spanned.referenced;
-        Self { line: place.line(), column: place.column(), kind: spanned.value }
+        Self { place: Place::from(&spanned), kind: spanned.value }
     }
 }
 
@@ -106,8 +140,9 @@ impl<'de> Visitor<'de> for Reads {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
         let mut members = Vec::new();
-        while let Some(name) = map.next_key::<String>()? {
-            members.push((name, map.next_value::<Spanned<Kind>>()?.into()));
+        while let Some(name) = map.next_key::<Spanned<String>>()? {
+            let node = map.next_value::<Spanned<Kind>>()?.into();
+            members.push(Member { place: Place::from(&name), name: name.value, node });
         }
         Ok(Kind::Map(members))
     }
@@ -121,7 +156,11 @@ impl Node {
 
     /// The line it starts at, from 1.
     pub fn line(&self) -> u64 {
-        self.line
+        self.place.line
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     /// The text of the member of this name, if this is a map that has it.
@@ -134,8 +173,12 @@ impl Node {
 
     /// The member of this name, if this is a map that has it.
     pub fn member(&self, name: &str) -> Option<&Node> {
+        self.find(name).map(|member| &member.node)
+    }
+
+    fn find(&self, name: &str) -> Option<&Member> {
         match &self.kind {
-            Kind::Map(members) => members.iter().find(|(known, _)| known == name).map(|(_, node)| node),
+            Kind::Map(members) => members.iter().find(|member| member.name == name),
             _ => None,
         }
     }
@@ -164,66 +207,55 @@ impl Node {
             }
             Kind::Map(members) => {
                 out.push('{');
-                for (index, (name, node)) in members.iter().enumerate() {
+                for (index, member) in members.iter().enumerate() {
                     if index > 0 {
                         out.push(',');
                     }
-                    write_text(name, out);
+                    write_text(&member.name, out);
                     out.push(':');
-                    node.write(out);
+                    member.node.write(out);
                 }
                 out.push('}');
             }
         }
     }
 
-    /// Line and column of what a JSON pointer names, or of the nearest thing around it.
-    pub fn locate(&self, pointer: &str) -> Option<(u64, u64)> {
+    /// Line and column of what a JSON pointer names, or of the nearest thing around it. `part`: of its name (if it is a
+    /// member) or of its value.
+    pub fn locate(&self, pointer: &str, part: Part) -> Option<(u64, u64)> {
         let mut node = self;
+        let mut place = self.place;
         for step in pointer.split('/').skip(1) {
             let step = step.replace("~1", "/").replace("~0", "~");
             let next = match &node.kind {
-                Kind::Map(_) => node.member(&step),
-                Kind::List(list) => step.parse().ok().and_then(|index: usize| list.get(index)),
-                _ => None,
+                Kind::List(list) => step.parse().ok().and_then(|index: usize| list.get(index)).map(|next| (next, None)),
+                _ => node.find(&step).map(|member| (&member.node, Some(member.place))),
             };
-            match next {
-                Some(next) => node = next,
-                None => break,
-            }
+            let Some((next, name)) = next else {
+                place = node.place;
+                break;
+            };
+            place = name.filter(|_| part == Part::Name).unwrap_or(next.place);
+            node = next;
         }
-        (node.line > 0).then_some((node.line, node.column))
+        (place.line > 0).then_some((place.line, place.column))
     }
 
-    /// Refuses plain `yes`, `no`, `on`, `off`: half of all readers take them for booleans.
-    pub(super) fn find_old_booleans(&self, text: &str, items: &mut Vec<ProblemItem>) {
-        let lines: Vec<&str> = if items.is_empty() { text.lines().collect() } else { Vec::new() };
-        self.find_old_booleans_in(&lines, items);
-    }
-
-    fn find_old_booleans_in(&self, lines: &[&str], items: &mut Vec<ProblemItem>) {
-        match &self.kind {
-            Kind::Text(text) if is_old_boolean(text) => {
-                let line = usize::try_from(self.line).unwrap_or(0).checked_sub(1).and_then(|line| lines.get(line));
-                let column = usize::try_from(self.column).unwrap_or(0).saturating_sub(1);
-                let quoted = line.and_then(|line| line.chars().nth(column)).is_none_or(|c| !c.is_ascii_alphabetic());
-                if !quoted {
-                    let detail = format!("`{text}` is a boolean in YAML 1.1 and a text in YAML 1.2");
-                    let hint = format!("write `true` or `false`, or quote it: \"{text}\"");
-                    let mut item = ProblemItem::new(Code::InvalidYaml, "", detail).with_hint(hint);
-                    (item.line, item.column) = (Some(self.line), Some(self.column));
-                    items.push(item);
-                }
-            }
-            Kind::List(list) => list.iter().for_each(|node| node.find_old_booleans_in(lines, items)),
-            Kind::Map(members) => members.iter().for_each(|(_, node)| node.find_old_booleans_in(lines, items)),
-            _ => {}
+    /// The text that a JSON pointer names.
+    pub fn text_at(&self, pointer: &str) -> Option<&str> {
+        let mut node = self;
+        for step in pointer.split('/').skip(1) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            node = match &node.kind {
+                Kind::List(list) => list.get(step.parse::<usize>().ok()?)?,
+                _ => node.member(&step)?,
+            };
+        }
+        match &node.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
         }
     }
-}
-
-fn is_old_boolean(text: &str) -> bool {
-    ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn write_text(text: &str, out: &mut String) {
