@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::nearest::did_you_mean;
 use crate::problem::{Code, Problem, ProblemItem};
 use crate::submit::NESTING_MAX;
 
@@ -117,17 +118,6 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
         }
     }
     pointer
-}
-
-/// The hint for a word that nobody knows: the nearest known one, if one is near.
-pub fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let unknown = unknown.to_lowercase();
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(&unknown, &known.to_lowercase()), known))
-        .filter(|(nearness, _)| *nearness > 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| format!("did you mean `{known}`?"))
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::fmt;
 use mainspring_core::job::JobStatus;
 use mainspring_core::task::TaskStatus;
 
-use crate::decode::did_you_mean;
 use crate::duration;
+use crate::nearest::did_you_mean;
 use crate::problem::{Code, Problem};
 
 /// One condition. All conditions of a query hold together.

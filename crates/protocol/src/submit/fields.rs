@@ -1,6 +1,6 @@
 //! The fields of a task: their names, where each came from, and which are understood but not built yet.
 
-use crate::decode::did_you_mean;
+use crate::nearest::did_you_mean;
 use crate::pointer::Pointer;
 use crate::problem::Code;
 use crate::submit::members::Members;

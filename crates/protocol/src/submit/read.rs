@@ -226,7 +226,7 @@ impl<'a> Value<'a, '_> {
         }
         let known: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
         let detail = format!("`{text}` is none of `{}`", known.join("`, `"));
-        match crate::decode::did_you_mean(&text, known) {
+        match crate::nearest::did_you_mean(&text, known) {
             Some(hint) => findings.add_with_hint(Code::InvalidValue, &self.at, detail, hint),
             None => findings.add(Code::InvalidValue, &self.at, detail),
         }

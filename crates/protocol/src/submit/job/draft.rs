@@ -12,7 +12,7 @@ use mainspring_core::spec::Trigger;
 
 use super::Definitions;
 use super::fields::{Head, Own};
-use crate::decode::did_you_mean;
+use crate::nearest::did_you_mean;
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem};
 use crate::submit::TRIGGERS;
