@@ -1,6 +1,7 @@
 //! Submissions: tasks, jobs and definitions, read from JSON or YAML into the core's own types, every limit enforced.
 
 mod body;
+mod canonical;
 mod definition;
 mod fields;
 mod hash;

