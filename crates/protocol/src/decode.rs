@@ -11,8 +11,9 @@ use crate::submit::NESTING_MAX;
 /// # Errors
 /// Not JSON, an unknown, missing or repeated field, or a value of the wrong type: with its JSON pointer.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    if depth(bytes) > NESTING_MAX {
-        return Err(too_deep());
+    let depth = depth(bytes);
+    if depth > NESTING_MAX {
+        return Err(too_deep(depth));
     }
     match serde_json::from_slice(bytes) {
         Ok(value) => Ok(value),
@@ -56,8 +57,8 @@ pub fn depth(json: &[u8]) -> usize {
 }
 
 /// The refusal of a text that nests too deeply.
-pub(crate) fn too_deep() -> Problem {
-    Problem::new(Code::LimitExceeded, format!("the body nests deeper than {NESTING_MAX} levels"))
+pub(crate) fn too_deep(depth: usize) -> Problem {
+    Problem::new(Code::LimitExceeded, format!("the body nests {depth} levels deep, the limit is {NESTING_MAX}"))
 }
 
 /// The refusal of a text that is not JSON.
@@ -73,7 +74,7 @@ pub(crate) fn not_json(bytes: &[u8], error: &serde_json::Error) -> Problem {
     problem
 }
 
-fn without_place(error: &serde_json::Error) -> String {
+pub(crate) fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rfind(" at line ").map_or(text.clone(), |end| text[..end].to_owned())
 }

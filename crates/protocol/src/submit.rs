@@ -11,6 +11,7 @@ mod job;
 mod members;
 mod policy;
 mod read;
+mod repeats;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Writes a task's body: the JSON object that its worker gets, checked once so that nobody has to check it again.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use mainspring_core::limits::PAYLOAD_BYTES_MAX;
 use mainspring_core::spec::Body;
@@ -12,6 +12,7 @@ use crate::submit::fields::{Field, Origin};
 use crate::submit::hash::{compact, has_lone_surrogate};
 use crate::submit::http;
 use crate::submit::read::{Findings, Rule, Value};
+use crate::submit::repeats::first_repeat;
 use crate::submit::task::Source;
 
 /// Bytes of a body beside its payload.
@@ -74,10 +75,12 @@ pub(super) fn read_body(source: &Source<'_, '_>, findings: &mut Findings) -> Bod
     if !env.is_empty() {
         body.json("env", &env);
     }
-    source.read(Field::WorkingDir, |value| {
-        if let Some(path) = value.program_text(findings).filter(|path| !path.is_empty()) {
-            body.json("workingDir", &path);
+    source.read(Field::WorkingDir, |value| match value.program_text(findings) {
+        Some(path) if path.is_empty() => {
+            findings.add(Code::InvalidValue, &value.at, "it must not be empty");
         }
+        Some(path) => body.json("workingDir", &path),
+        None => {}
     });
     for (field, name) in [(Field::SuccessExitCodes, "successExitCodes"), (Field::SkipExitCodes, "skipExitCodes")] {
         source.read(field, |value| body.json(name, &read_exit_codes(&value, findings)));
@@ -96,7 +99,7 @@ pub(super) fn read_body(source: &Source<'_, '_>, findings: &mut Findings) -> Bod
     text.into()
 }
 
-/// Copies any JSON value, without its white space.
+/// Copies any JSON value digit by digit, without its white space.
 pub(super) fn copy_json(value: &Value<'_, '_>, name: &str, body: &mut Writer, findings: &mut Findings) {
     let bytes = value.raw.len();
     if bytes > PAYLOAD_BYTES_MAX {
@@ -109,6 +112,10 @@ pub(super) fn copy_json(value: &Value<'_, '_>, name: &str, body: &mut Writer, fi
         );
     } else if has_lone_surrogate(value.raw) {
         findings.add(Code::InvalidValue, &value.at, "an escape in it is no Unicode character (a lone surrogate)");
+    } else if let Some(place) = first_repeat(value.raw) {
+        let place = format!("{}{place}", value.at);
+        let name = place.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~");
+        findings.add(Code::DuplicateKey, &Pointer::text(&place), format!("`{name}` occurs twice"));
     } else {
         compact(value.raw, body.key(name));
     }
@@ -172,18 +179,23 @@ fn read_env<'a>(source: &Source<'a, '_>, findings: &mut Findings) -> BTreeMap<Co
 }
 
 fn read_env_layer<'a>(value: &Value<'a, '_>, env: &mut BTreeMap<Cow<'a, str>, Cow<'a, str>>, findings: &mut Findings) {
-    let mut seen: Vec<Cow<'a, str>> = Vec::new();
-    for (name, raw) in value.members(findings).unwrap_or_default().0 {
+    let members = value.members(findings).unwrap_or_default().0;
+    if members.len() > ENV_MAX {
+        let detail = format!("{} environment variables exceed the limit of {ENV_MAX}", members.len());
+        findings.add(Code::LimitExceeded, &value.at, detail);
+        return;
+    }
+    let mut seen: HashSet<Cow<'a, str>> = HashSet::with_capacity(members.len());
+    for (name, raw) in members {
         let at = value.at.member(&name);
         if !is_variable(&name) {
             let detail = "a variable's name is 1 to 256 characters without `=` and control characters";
             findings.add(Code::InvalidValue, &at, detail);
         } else if name.starts_with("MAINSPRING_") {
             findings.add(Code::InvalidValue, &at, "names that begin with `MAINSPRING_` are set by the engine");
-        } else if seen.contains(&name) {
+        } else if !seen.insert(name.clone()) {
             findings.add(Code::DuplicateKey, &at, format!("`{name}` occurs twice"));
         } else if let Some(text) = (Value { raw, at }).scalar_text(findings) {
-            seen.push(name.clone());
             env.insert(name, text);
         }
     }

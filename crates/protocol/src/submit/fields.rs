@@ -133,7 +133,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         for (name, raw) in &members.0 {
             let Some(field) = find(name) else {
-                refuse_unknown(name, at, NAMES, LATER, findings);
+                refuse_unknown(name, raw, at, (NAMES, LATER), findings);
                 continue;
             };
             if origin == Origin::Defaults && !DEFAULTABLE.contains(&&**name) {
@@ -175,15 +175,24 @@ impl<'a> Fields<'a> {
         self
     }
 
-    /// Every value with its name.
+    /// Every value with its name, that of the `env` below included.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &'a str, Origin)> + '_ {
-        NAMES.iter().zip(self.slots).filter_map(|(name, slot)| slot.map(|(raw, origin)| (*name, raw, origin)))
+        let own =
+            NAMES.iter().zip(self.slots).filter_map(|(name, slot)| slot.map(|(raw, origin)| (*name, raw, origin)));
+        own.chain(self.base_env.map(|(raw, origin)| ("env", raw, origin)))
     }
 }
 
-/// Refuses a member that is not among `known`: as not built yet, or as unknown with the nearest known name.
-pub(super) fn refuse_unknown(name: &str, at: &Pointer<'_>, known: &[&str], later: &[&str], findings: &mut Findings) {
-    if name.starts_with("x-") {
+/// Refuses a member that is not among `known`: as not built yet (`null` counts as absent), or as unknown with the
+/// nearest known name. `x-…` is ignored.
+pub(super) fn refuse_unknown(
+    name: &str,
+    raw: &str,
+    at: &Pointer<'_>,
+    (known, later): (&[&str], &[&str]),
+    findings: &mut Findings,
+) {
+    if name.starts_with("x-") || raw == "null" && later.contains(&name) || findings.only_counts() {
         return;
     }
     let place = at.member(name);
@@ -199,9 +208,20 @@ pub(super) fn refuse_unknown(name: &str, at: &Pointer<'_>, known: &[&str], later
     findings.add_with_hint(Code::UnknownField, &place, detail, hint);
 }
 
+/// Whether a JSON text has an expression, its escapes read or not.
+fn has_expression(raw: &str) -> bool {
+    let has = |pattern: &[u8]| memchr::memmem::find(raw.as_bytes(), pattern).is_some();
+    if has(b"${{") {
+        return true;
+    }
+    // `$\u007b{` is the same text.
+    (has(b"\\u007") || has(b"\\u0024"))
+        && (!raw.starts_with('"') || serde_json::from_str::<String>(raw).is_ok_and(|text| text.contains("${{")))
+}
+
 /// Refuses expressions, wherever they stand in a value.
 pub(super) fn refuse_expressions(value: &Value<'_, '_>, findings: &mut Findings) {
-    if memchr::memmem::find(value.raw.as_bytes(), b"${{").is_none() {
+    if !has_expression(value.raw) {
         return;
     }
     match value.raw.as_bytes().first() {
@@ -215,10 +235,20 @@ pub(super) fn refuse_expressions(value: &Value<'_, '_>, findings: &mut Findings)
                 refuse_expressions(&Value { raw, at: value.at.index(index) }, findings);
             }
         }
+        _ if findings.only_counts() => {}
         _ => findings.add(
             Code::NotSupportedYet,
             &value.at,
             format!("expressions are understood, but this version cannot evaluate them yet: `{}`", value.shown()),
         ),
+    }
+}
+
+/// Refuses expressions in a script, for good: what they stand for would be run.
+pub(super) fn refuse_in_script(value: &Value<'_, '_>, findings: &mut Findings) {
+    if has_expression(value.raw) {
+        let detail = "a script cannot have expressions: what they stand for would be run as a part of it";
+        let hint = "give the value as a variable, `env: {NAME: \"${{ … }}\"}`, and write \"$NAME\" in the script";
+        findings.add_with_hint(Code::InvalidValue, &value.at, detail, hint);
     }
 }

@@ -1,6 +1,6 @@
 //! The request of an `http` task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use mainspring_core::limits::TIMEOUT_MS_MAX;
 use schemars::JsonSchema;
@@ -49,13 +49,12 @@ const URL_CHARS_MAX: usize = 8_192;
 /// Checks `http` and copies it into the body.
 pub(super) fn read_http(value: &Value<'_, '_>, body: &mut Writer, findings: &mut Findings) {
     let Some(Members(members)) = value.members(findings) else { return };
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (name, raw) in &members {
         let member = Value { raw, at: value.at.member(name) };
-        if seen.contains(&&**name) {
+        if !seen.insert(name) {
             findings.add(Code::DuplicateKey, &member.at, format!("`{name}` occurs twice"));
         }
-        seen.push(name);
         match &**name {
             "method" => {
                 member.word(METHODS, findings);
@@ -70,13 +69,13 @@ pub(super) fn read_http(value: &Value<'_, '_>, body: &mut Writer, findings: &mut
             "timeout" => {
                 member.duration(TIMEOUT_MS_MAX, findings);
             }
-            _ => refuse_unknown(name, &value.at, FIELDS, &[], findings),
+            _ => refuse_unknown(name, raw, &value.at, (FIELDS, &[]), findings),
         }
     }
-    if !seen.contains(&"url") {
+    if !seen.contains("url") {
         findings.add(Code::MissingField, &value.at.member("url"), "an http task needs a `url`");
     }
-    if seen.contains(&"json") && seen.contains(&"body") {
+    if seen.contains("json") && seen.contains("body") {
         findings.add(Code::ConflictingFields, &value.at, "`json` and `body` exclude each other");
     }
     copy_json(value, "http", body, findings);

@@ -10,12 +10,11 @@ use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Name};
 use mainspring_core::job::FailurePolicy;
 
-use crate::decode::{depth, too_deep};
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem, ProblemItem};
 use crate::submit::hash::body_hash;
 use crate::submit::task::{object, utf8};
-use crate::submit::{Defaults, Format, NESTING_MAX};
+use crate::submit::{Defaults, Format};
 use crate::yaml::{self, Node, Part};
 
 /// A valid job: everything that [`SubmitJob`] needs except whom to answer and where it lives.
@@ -140,9 +139,6 @@ fn part_of(item: &ProblemItem, node: &Node) -> Part {
 }
 
 pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions<'_>) -> Result<ParsedJob, Problem> {
-    if depth(text.as_bytes()) > NESTING_MAX {
-        return Err(too_deep());
-    }
     let members = object(text, &Pointer::ROOT)?;
     let head = fields::read_head(&members, defaults);
     let (own, graph) = draft::read_tasks(head, definitions)?;

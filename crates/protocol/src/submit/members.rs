@@ -5,9 +5,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use mainspring_core::limits::JOB_TASKS_MAX;
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+/// Entries of one object or array that are taken apart: as many as a job has tasks. More would cost eight times their
+/// text in memory, and no field may have them.
+const ENTRIES_MAX: usize = JOB_TASKS_MAX;
 
 /// The members of a JSON object, in order, repeats included.
 #[derive(Debug, Default)]
@@ -42,6 +47,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Borrowed<'a> {
     }
 }
 
+/// The only error of reading that is about the data and not about its kind or syntax.
+fn too_many<E: Error>(more: usize) -> E {
+    E::custom(format_args!("{} entries exceed the limit of {ENTRIES_MAX}", ENTRIES_MAX + more))
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reads;
@@ -54,10 +64,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(8);
-                while let Some((Borrowed(name), value)) = map.next_entry::<Borrowed<'de>, &'de RawValue>()? {
+                while members.len() < ENTRIES_MAX {
+                    let Some((Borrowed(name), value)) = map.next_entry::<Borrowed<'de>, &'de RawValue>()? else {
+                        return Ok(Members(members));
+                    };
                     members.push((name, value.get()));
                 }
-                Ok(Members(members))
+                let mut more = 0;
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    more += 1;
+                }
+                if more > 0 { Err(too_many(more)) } else { Ok(Members(members)) }
             }
         }
         deserializer.deserialize_map(Reads)
@@ -76,10 +93,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut elements = Vec::new();
-                while let Some(element) = seq.next_element::<&'de RawValue>()? {
+                while elements.len() < ENTRIES_MAX {
+                    let Some(element) = seq.next_element::<&'de RawValue>()? else { return Ok(Elements(elements)) };
                     elements.push(element.get());
                 }
-                Ok(Elements(elements))
+                let mut more = 0;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    more += 1;
+                }
+                if more > 0 { Err(too_many(more)) } else { Ok(Elements(elements)) }
             }
         }
         deserializer.deserialize_seq(Reads)

@@ -1,6 +1,7 @@
 //! Reads retries, backoff and time limits.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use mainspring_core::id::Name;
 use mainspring_core::limits::{DELAY_MS_MAX, RETRIES_MAX, TIMEOUT_MS_MAX};
@@ -59,7 +60,7 @@ fn read_backoff(value: &Value<'_, '_>, findings: &mut Findings) -> Backoff {
         backoff.shape = value.word(SHAPES, findings).unwrap_or(backoff.shape);
         return backoff;
     }
-    let mut seen: Vec<Cow<'_, str>> = Vec::new();
+    let mut seen: HashSet<Cow<'_, str>> = HashSet::new();
     let mut max_given = false;
     for (name, raw) in value.members(findings).unwrap_or_default().0 {
         let member = Value { raw, at: value.at.member(&name) };
@@ -73,12 +74,11 @@ fn read_backoff(value: &Value<'_, '_>, findings: &mut Findings) -> Backoff {
             "factor" => backoff.factor_milli = read_factor(&member, findings),
             "jitter" if matches!(raw, "true" | "false") => backoff.full_jitter = raw == "true",
             "jitter" => backoff.full_jitter = member.word(JITTERS, findings).unwrap_or(true),
-            _ => refuse_unknown(&name, &value.at, BACKOFF_FIELDS, &[], findings),
+            _ => refuse_unknown(&name, raw, &value.at, (BACKOFF_FIELDS, &[]), findings),
         }
-        if seen.contains(&name) {
+        if !seen.insert(name.clone()) {
             findings.add(Code::DuplicateKey, &value.at.member(&name), format!("`{name}` occurs twice"));
         }
-        seen.push(name);
     }
     if !max_given {
         // A first wait above the default cap would silently be cut to it.

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use mainspring_core::id::Key;
 use mainspring_core::limits::{ID_CHARS_MAX, NAME_CHARS_MAX};
 use mainspring_core::time::Timestamp;
+use serde::Deserialize;
 
+use crate::decode::without_place;
 use crate::duration::{self, NotADuration, WireDuration};
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem, ProblemItem};
@@ -16,13 +18,36 @@ use crate::time;
 const FINDINGS_MAX: usize = 100;
 
 /// What is wrong with a body.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Findings {
     items: Vec<ProblemItem>,
     more: usize,
+    max: usize,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self::listing(FINDINGS_MAX)
+    }
 }
 
 impl Findings {
+    /// Lists at most this many problems, of which 100 is the most.
+    pub(super) fn listing(max: usize) -> Self {
+        Self { items: Vec::new(), more: 0, max: max.min(FINDINGS_MAX) }
+    }
+
+    /// Whether one more problem would only be counted; it is counted then. Spares the search for its words.
+    pub(super) fn only_counts(&mut self) -> bool {
+        let full = self.is_full();
+        self.more += usize::from(full);
+        full
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.items.len() >= self.max
+    }
+
     pub(super) fn add(&mut self, code: Code, at: &Pointer<'_>, detail: impl Into<String>) {
         self.push(ProblemItem::new(code, at.to_string(), detail));
     }
@@ -39,9 +64,7 @@ impl Findings {
 
     /// A value that many tasks share is named once.
     fn push(&mut self, item: ProblemItem) {
-        if self.items.len() >= FINDINGS_MAX {
-            self.more += 1;
-        } else if !self.items.contains(&item) {
+        if !self.only_counts() && !self.items.contains(&item) {
             self.items.push(item);
         }
     }
@@ -234,11 +257,11 @@ impl<'a> Value<'a, '_> {
     }
 
     pub(super) fn elements(&self, findings: &mut Findings) -> Option<Vec<&'a str>> {
-        let read = if self.raw.starts_with('[') { serde_json::from_str::<Elements<'a>>(self.raw).ok() } else { None };
-        if read.is_none() {
+        if !self.raw.starts_with('[') {
             self.wrong(findings, "a list");
+            return None;
         }
-        read.map(|elements| elements.0)
+        self.taken_apart::<Elements<'a>>(findings).map(|elements| elements.0)
     }
 
     pub(super) fn members(&self, findings: &mut Findings) -> Option<Members<'a>> {
@@ -246,14 +269,19 @@ impl<'a> Value<'a, '_> {
             self.wrong(findings, "an object");
             return None;
         }
-        match serde_json::from_str::<Members<'a>>(self.raw) {
-            Ok(members) => Some(members),
+        self.taken_apart(findings)
+    }
+
+    fn taken_apart<T: Deserialize<'a>>(&self, findings: &mut Findings) -> Option<T> {
+        match serde_json::from_str(self.raw) {
+            Ok(parts) => Some(parts),
+            Err(error) if error.is_data() => {
+                findings.add(Code::LimitExceeded, &self.at, without_place(&error));
+                None
+            }
             Err(_) => {
-                findings.add(
-                    Code::InvalidValue,
-                    &self.at,
-                    "a member's name has an escape that is no Unicode character",
-                );
+                let detail = "a member's name has an escape that is no Unicode character";
+                findings.add(Code::InvalidValue, &self.at, detail);
                 None
             }
         }

@@ -9,18 +9,21 @@ use mainspring_core::spec::{Class, TaskSpec};
 use mainspring_core::time::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::decode::{depth, not_json, too_deep};
+use crate::decode::{depth, not_json, too_deep, without_place};
 use crate::duration::WireDuration;
 use crate::pointer::Pointer;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, ProblemItem};
 use crate::submit::body::{read_body, read_labels};
-use crate::submit::fields::{Field, Fields, Origin, refuse_expressions};
+use crate::submit::fields::{Field, Fields, Origin, refuse_expressions, refuse_in_script};
 use crate::submit::hash::body_hash;
 use crate::submit::intern::Interner;
 use crate::submit::members::{Elements, Members};
 use crate::submit::policy::read_policy;
 use crate::submit::read::{Findings, Rule, Value, check_name};
 use crate::submit::{DEFAULT_QUEUE, DEFAULT_TENANT, Defaults, NESTING_MAX};
+
+/// Problems listed for all elements of a batch; beyond them each bad element names its first one only.
+const BATCH_FINDINGS_MAX: usize = 1_000;
 
 /// The fields of one task and where their values stand.
 pub(super) struct Source<'a, 'p> {
@@ -53,7 +56,8 @@ impl<'a> Source<'a, '_> {
 /// Every problem with its JSON pointer.
 pub fn parse_task(json: &[u8], defaults: &Defaults) -> Result<NewTask, Problem> {
     let text = utf8(json)?;
-    read_element(text, &Pointer::ROOT, defaults, defaults.idempotency_key.clone(), &mut Interner::default())
+    let key = defaults.idempotency_key.clone();
+    read_element(text, &Pointer::ROOT, defaults, key, (&mut Interner::default(), Findings::default()))
 }
 
 /// Reads a batch: a JSON array, or JSON texts one after the other (NDJSON). Each element is judged alone; problems point
@@ -64,17 +68,28 @@ pub fn parse_task(json: &[u8], defaults: &Defaults) -> Result<NewTask, Problem> 
 pub fn parse_tasks(bytes: &[u8], defaults: &Defaults) -> Result<Vec<Result<NewTask, Problem>>, Problem> {
     let text = utf8(bytes)?;
     let elements: Vec<&str> = if text.trim_ascii_start().starts_with('[') {
-        serde_json::from_str::<Elements<'_>>(text).map_err(|error| not_json(bytes, &error))?.0
+        serde_json::from_str::<Elements<'_>>(text).map_err(|error| whole_batch(bytes, &error))?.0
     } else {
         text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
     };
     check_batch(elements.len(), bytes)?;
     let mut names = Interner::default();
+    let mut listed = 0;
     let read = |(index, element): (usize, &str)| {
         let key = defaults.idempotency_key.as_ref().map(|key| Name::from(format!("{key}/{index}")));
-        read_element(element, &Pointer::ROOT.index(index), defaults, key, &mut names)
+        let findings = Findings::listing(BATCH_FINDINGS_MAX.saturating_sub(listed).max(1));
+        let task = read_element(element, &Pointer::ROOT.index(index), defaults, key, (&mut names, findings));
+        listed += task.as_ref().map_or_else(|problem| problem.errors.len(), |_| 0);
+        task
     };
     Ok(elements.into_iter().enumerate().map(read).collect())
+}
+
+fn whole_batch(bytes: &[u8], error: &serde_json::Error) -> Problem {
+    if error.is_data() {
+        return Problem::new(Code::LimitExceeded, without_place(error)).with_hint("send several batches");
+    }
+    not_json(bytes, error)
 }
 
 /// What a body for `POST /api/v1/tasks` holds.
@@ -123,11 +138,17 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
 /// Parses an object, bounded in depth; another kind of value is refused.
 pub(super) fn object<'a>(text: &'a str, at: &Pointer<'_>) -> Result<Members<'a>, Problem> {
     // Less text than this cannot nest too deeply, and most bodies are shorter.
-    if text.len() > 2 * NESTING_MAX && depth(text.as_bytes()) > NESTING_MAX {
-        return Err(too_deep());
+    if text.len() > 2 * NESTING_MAX {
+        let depth = depth(text.as_bytes());
+        if depth > NESTING_MAX {
+            return Err(too_deep(depth));
+        }
     }
     match serde_json::from_str::<Members<'a>>(text) {
         Ok(members) => Ok(members),
+        Err(error) if error.is_data() && text.trim_ascii_start().starts_with('{') => {
+            Err(Problem::of_items(vec![ProblemItem::new(Code::LimitExceeded, at.to_string(), without_place(&error))]))
+        }
         Err(error) if error.is_data() => {
             let mut findings = Findings::default();
             Value { raw: text.trim(), at: *at }.wrong(&mut findings, "an object");
@@ -142,10 +163,9 @@ fn read_element(
     at: &Pointer<'_>,
     defaults: &Defaults,
     header_key: Option<Name>,
-    names: &mut Interner,
+    (names, mut findings): (&mut Interner, Findings),
 ) -> Result<NewTask, Problem> {
     let members = object(text, at)?;
-    let mut findings = Findings::default();
     let fields = Fields::sort(&members, at, Origin::Own, &mut findings);
     let source = Source { fields: &fields, at: *at };
     for field in [Field::Needs, Field::Trigger] {
@@ -243,7 +263,9 @@ pub(super) fn read_spec(
     findings: &mut Findings,
 ) -> Arc<TaskSpec> {
     for (name, raw, origin) in source.fields.all() {
-        refuse_expressions(&Value { raw, at: source.base(origin).member(name) }, findings);
+        let base = source.base(origin);
+        let refuse = if name == "run" { refuse_in_script } else { refuse_expressions };
+        refuse(&Value { raw, at: base.member(name) }, findings);
     }
     let (kind, class) = read_class(source, names, findings);
     let mut spec = TaskSpec {

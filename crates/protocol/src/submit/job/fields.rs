@@ -1,5 +1,6 @@
 //! A job's own fields.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use mainspring_core::id::Name;
@@ -96,14 +97,13 @@ pub(super) fn read_head<'a>(members: &Members<'a>, defaults: &Defaults) -> Head<
         names,
         findings: Findings::default(),
     };
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (name, raw) in &members.0 {
         let value = Value { raw, at: Pointer::ROOT.member(name) };
-        if seen.contains(&&**name) {
+        if !seen.insert(name) {
             head.findings.add(Code::DuplicateKey, &value.at, format!("`{name}` occurs twice"));
         }
-        seen.push(name);
-        if *raw != "null" {
+        if *raw != "null" || !KNOWN.contains(&&**name) {
             read_member(&mut head, name, &value, defaults);
         }
     }
@@ -145,6 +145,6 @@ fn read_member<'a>(head: &mut Head<'a>, name: &str, value: &Value<'a, '_>, defau
             let hint = format!("write it under `defaults` to set it for all tasks: `defaults: {{{name}: …}}`");
             findings.add_with_hint(Code::UnknownField, &value.at, detail, hint);
         }
-        _ => refuse_unknown(name, &Pointer::ROOT, KNOWN, LATER, findings),
+        _ => refuse_unknown(name, value.raw, &Pointer::ROOT, (KNOWN, LATER), findings),
     }
 }
