@@ -2,6 +2,7 @@
 
 mod draft;
 mod fields;
+mod report;
 
 use std::sync::Arc;
 

@@ -318,11 +318,17 @@ fn each_bad_job_is_refused_at_its_place() {
         (r#"{"tasks":[{"type":"a"}]}"#, Code::MissingField, "/tasks/0/taskId"),
         (r#"{"tasks":[{"taskId":"a","type":"noop"},{"taskId":"a","type":"noop"}]}"#, Code::DuplicateTask, "/tasks/1"),
         (r#"{"tasks":{"a":"ls","a":"ls"}}"#, Code::DuplicateTask, "/tasks/a"),
-        (r#"{"tasks":[{"taskId":"a","type":"noop","needs":["a"]}]}"#, Code::SelfDependency, "/tasks/0/needs"),
-        (r#"{"tasks":[{"taskId":"a","type":"noop","needs":["b"]}]}"#, Code::UnknownDependency, "/tasks/0/needs"),
+        (r#"{"tasks":[{"taskId":"a","type":"noop","needs":["a"]}]}"#, Code::SelfDependency, "/tasks/0/needs/0"),
+        (r#"{"tasks":{"a":{"run":"ls","needs":"a"}}}"#, Code::SelfDependency, "/tasks/a/needs"),
+        (r#"{"tasks":[{"taskId":"a","type":"noop","needs":["b"]}]}"#, Code::UnknownDependency, "/tasks/0/needs/0"),
         (r#"{"tasks":{"a":"ls"},"dependencies":{"a":["b"]}}"#, Code::UnknownDependency, "/dependencies/a/0"),
         (r#"{"tasks":{"a":"ls"},"dependencies":{"b":["a"]}}"#, Code::UnknownDependency, "/dependencies/b"),
-        (r#"{"tasks":{"a":"ls","b":"ls"},"dependencies":{"a":"b","b":"a"}}"#, Code::Cycle, "/tasks/a"),
+        (r#"{"tasks":{"a":"ls","b":"ls"},"dependencies":{"a":"b","b":"a"}}"#, Code::Cycle, "/dependencies/a"),
+        (
+            r#"{"tasks":{"x":"ls","a":{"run":"ls","needs":["x","b"]},"b":{"run":"ls","needs":"a"}}}"#,
+            Code::Cycle,
+            "/tasks/a/needs/1",
+        ),
         (r#"{"tasks":{"a b":"ls"}}"#, Code::InvalidValue, "/tasks/a b"),
         (r#"{"tasks":{"a":{"run":"ls","taskId":"b"}}}"#, Code::ConflictingFields, "/tasks/a/taskId"),
         (r#"{"tasks":{"a":{"run":"ls","userId":"b"}}}"#, Code::InvalidValue, "/tasks/a/userId"),
@@ -331,18 +337,18 @@ fn each_bad_job_is_refused_at_its_place() {
         (r#"{"tasks":{"a":"echo ${{ params.x }}"}}"#, Code::InvalidValue, "/tasks/a/run"),
         (r#"{"tasks":{"a":"ls"},"schedule":{"cron":"* * * * *"}}"#, Code::NotSupportedYet, "/schedule"),
         (r#"{"tasks":{"a":"ls"},"retries":3}"#, Code::UnknownField, "/retries"),
-        (r#"{"tasks":{"a":"ls","b":"ls"},"defaults":{"retries":-1}}"#, Code::InvalidValue, "/defaults/retries"),
-        (r#"{"tasks":{"a":"ls"},"defaults":{"needs":["a"]}}"#, Code::InvalidValue, "/defaults/needs"),
-        (r#"{"tasks":{"a":"ls"},"failurePolicy":"panic"}"#, Code::InvalidValue, "/failurePolicy"),
-        (r#"{"tasks":7}"#, Code::InvalidValue, "/tasks"),
-    ] {
-        let found = bad_job(json);
         (r#"{"tasks":{"a":"ls"},"retrys":null}"#, Code::UnknownField, "/retrys"),
         (
             r#"{"tasks":{"a":{"run":"ls","env":{"B":"x"}}},"defaults":{"env":{"A":"${{ x }}"}}}"#,
             Code::NotSupportedYet,
             "/defaults/env/A",
         ),
+        (r#"{"tasks":{"a":"ls","b":"ls"},"defaults":{"retries":-1}}"#, Code::InvalidValue, "/defaults/retries"),
+        (r#"{"tasks":{"a":"ls"},"defaults":{"needs":["a"]}}"#, Code::InvalidValue, "/defaults/needs"),
+        (r#"{"tasks":{"a":"ls"},"failurePolicy":"panic"}"#, Code::InvalidValue, "/failurePolicy"),
+        (r#"{"tasks":7}"#, Code::InvalidValue, "/tasks"),
+    ] {
+        let found = bad_job(json);
         assert!(found.contains(&(code, place.to_owned())), "{json}: {found:?}");
     }
     let problem = job(
@@ -350,7 +356,8 @@ fn each_bad_job_is_refused_at_its_place() {
         Format::Json,
     )
     .expect_err("is a ring");
-    assert!(problem.detail.contains("a → b → c → a") || problem.detail.contains("→"), "{}", problem.detail);
+    assert_eq!(problem.detail, "the dependencies form a cycle: a → b → c → a");
+    assert_eq!(problem.errors[0].pointer, "/dependencies/a");
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use mainspring_core::graph::{DraftTask, Graph, GraphProblem};
+use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::Name;
 use mainspring_core::limits::{DELAY_MS_MAX, JOB_EDGES_MAX, JOB_TASKS_MAX};
 use mainspring_core::spec::Trigger;
 
 use super::Definitions;
 use super::fields::{Head, Own};
+use super::report::report;
 use crate::nearest::did_you_mean;
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem};
@@ -21,27 +22,27 @@ use crate::submit::members::{Elements, Members};
 use crate::submit::read::{Findings, Rule, Value};
 use crate::submit::task::{Source, read_spec};
 
-const TASKS: Pointer<'static> = Pointer::text("/tasks");
-const DEPENDENCIES: Pointer<'static> = Pointer::text("/dependencies");
+pub(super) const TASKS: Pointer<'static> = Pointer::text("/tasks");
+pub(super) const DEPENDENCIES: Pointer<'static> = Pointer::text("/dependencies");
 
 /// One entry of `tasks`.
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     /// Its name in a map.
-    name: Option<Cow<'a, str>>,
+    pub(super) name: Option<Cow<'a, str>>,
     /// Its place in a list.
     index: usize,
-    raw: &'a str,
+    pub(super) raw: &'a str,
 }
 
 impl Entry<'_> {
-    fn at(&self) -> Pointer<'_> {
+    pub(super) fn at(&self) -> Pointer<'_> {
         match &self.name {
             Some(name) => TASKS.member(name),
             None => TASKS.index(self.index),
         }
     }
 
-    fn is_reference(&self) -> bool {
+    pub(super) fn is_reference(&self) -> bool {
         self.name.is_none() && self.raw.starts_with('"')
     }
 }
@@ -55,11 +56,6 @@ struct Tasks<'h, 'a> {
 
 pub(super) fn read_tasks(mut head: Head<'_>, definitions: Definitions<'_>) -> Result<(Own, Graph), Problem> {
     let entries = split(head.tasks, &mut head.findings);
-    if entries.len() > JOB_TASKS_MAX {
-        let detail = format!("the job has {} tasks, the limit is {JOB_TASKS_MAX}", entries.len());
-        head.findings.add(Code::LimitExceeded, &TASKS, detail);
-        return Err(head.findings.into_problem());
-    }
     let texts = resolve(&entries, definitions);
     let mut tasks = Tasks { head: &mut head, known: HashSet::with_capacity(entries.len()) };
     let mut drafts = Vec::with_capacity(entries.len());
@@ -239,6 +235,9 @@ impl<'a> Tasks<'_, 'a> {
             drafts.iter().zip(0..).map(|(draft, at)| (draft.name.clone(), at)).collect();
         let mut seen: HashSet<&str> = HashSet::with_capacity(members.len());
         for (name, raw) in &members {
+            if self.head.findings.is_full() {
+                return;
+            }
             let findings = &mut self.head.findings;
             let value = Value { raw, at: DEPENDENCIES.member(name) };
             if !seen.insert(name) {
@@ -271,66 +270,4 @@ fn refuse_misplaced(source: &Source<'_, '_>, findings: &mut Findings) {
         let detail = "`runAt` inside a job is understood, but this version cannot do it yet";
         findings.add_with_hint(Code::NotSupportedYet, &value.at, detail, "use `delaySeconds`");
     });
-}
-
-/// Turns problems of the graph into findings with their places.
-fn report(problems: &[GraphProblem], entries: &[Entry<'_>], head: &mut Head<'_>) {
-    for problem in problems {
-        let entry = problem.task().and_then(|index| entries.get(index));
-        let detail = problem.to_string();
-        let mut add = |code, pointer: &str, hint: Option<String>| {
-            let at = Pointer::text(pointer);
-            match hint {
-                Some(hint) => head.findings.add_with_hint(code, &at, detail.clone(), hint),
-                None => head.findings.add(code, &at, detail.clone()),
-            }
-        };
-        let task = entry.map_or_else(|| "/tasks".to_owned(), |entry| entry.at().to_string());
-        match problem {
-            // An empty list was named when the tasks were read.
-            GraphProblem::Empty => {}
-            GraphProblem::TooManyTasks { .. } | GraphProblem::TooManyEdges { .. } => {
-                add(Code::LimitExceeded, &task, None);
-            }
-            GraphProblem::DuplicateTask { .. } => add(Code::DuplicateTask, &task, None),
-            GraphProblem::SelfDependency { name, .. } => {
-                let place = edge_place(head.dependencies, name, name).unwrap_or_else(|| format!("{task}/needs"));
-                add(Code::SelfDependency, &place, Some("take it out of its own `needs`".to_owned()));
-            }
-            GraphProblem::UnknownDependency { name, needs, .. } => {
-                let place = edge_place(head.dependencies, name, needs).unwrap_or_else(|| format!("{task}/needs"));
-                let names: Vec<_> = entries.iter().take(1_000).filter_map(entry_name).collect();
-                let near = did_you_mean(needs, names.iter().map(|name| &**name));
-                add(Code::UnknownDependency, &place, near);
-            }
-            GraphProblem::Cycle { .. } => {
-                add(Code::Cycle, &task, Some("remove one of these dependencies".to_owned()));
-            }
-        }
-    }
-}
-
-fn entry_name<'a>(entry: &'a Entry<'_>) -> Option<Cow<'a, str>> {
-    if let Some(name) = &entry.name {
-        return Some(Cow::Borrowed(name));
-    }
-    if entry.is_reference() {
-        return serde_json::from_str(entry.raw).ok().map(Cow::Owned);
-    }
-    let members = serde_json::from_str::<Members<'_>>(entry.raw).ok()?.0;
-    let raw = members.into_iter().find(|(name, _)| name == "taskId")?.1;
-    serde_json::from_str(raw).ok().map(Cow::Owned)
-}
-
-/// Where in `dependencies` an edge stands, if it stands there.
-fn edge_place(dependencies: Option<&str>, child: &str, parent: &str) -> Option<String> {
-    let members = serde_json::from_str::<Members<'_>>(dependencies?).ok()?.0;
-    let raw = members.into_iter().find(|(name, _)| name == child)?.1;
-    let at = DEPENDENCIES.member(child);
-    if raw.starts_with('"') {
-        return (serde_json::from_str::<String>(raw).ok()? == parent).then(|| at.to_string());
-    }
-    let parents: Vec<String> = serde_json::from_str(raw).ok()?;
-    let index = parents.iter().position(|name| name == parent)?;
-    Some(at.index(index).to_string())
 }
