@@ -30,7 +30,21 @@ fn validation_names_each_problem_with_its_line_and_a_hint() {
     let folder = folder_with("bad.yaml", text);
     let ended = run_in(folder.path(), &["validate", "bad.yaml"]).expect(8);
     assert!(ended.out.is_empty(), "{}", ended.out);
-    expect![[r#""#]].assert_eq(&ended.err);
+    expect![[r#"
+        error[unknown_field]: unknown field `retrys`
+         --> bad.yaml:3:20 at /tasks/a/retrys
+          |
+        3 |   a: {run: 'true', retrys: 3}
+          |                    ^^^^^^
+          = hint: did you mean `retries`?
+        error[unknown_dependency]: the task `b` depends on `c`, which the job does not have
+         --> bad.yaml:4:28 at /tasks/b/needs/0
+          |
+        4 |   b: {run: 'true', needs: [c]}
+          |                            ^
+        error: 2 problems
+    "#]]
+    .assert_eq(&ended.err);
 }
 
 #[test]
