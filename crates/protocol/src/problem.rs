@@ -61,10 +61,22 @@ pub struct ProblemItem {
     pub column: Option<u64>,
 }
 
+/// Longest pointer and detail in bytes: a refusal does not repeat a long body.
+const TEXT_BYTES_MAX: usize = 1_024;
+
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    text
+}
+
 impl ProblemItem {
-    /// A problem of this code at this place.
+    /// A problem of this code at this place. What is longer than a kibibyte is cut.
     pub fn new(code: Code, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code: Some(code), detail: detail.into(), hint: None, line: None, column: None }
+        let (pointer, detail) = (cut(pointer.into()), cut(detail.into()));
+        Self { pointer, code: Some(code), detail, hint: None, line: None, column: None }
     }
 
     /// Adds how to mend it.
@@ -76,14 +88,14 @@ impl ProblemItem {
 }
 
 impl Problem {
-    /// A problem of this code; title and status follow from it.
+    /// A problem of this code; title and status follow from it. A detail longer than a kibibyte is cut.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             kind: code.type_uri().into_owned(),
             title: code.title().to_owned(),
             status: code.status(),
             code,
-            detail: detail.into(),
+            detail: cut(detail.into()),
             hint: None,
             errors: Vec::new(),
             retry_after_ms: None,

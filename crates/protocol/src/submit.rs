@@ -5,6 +5,8 @@ mod canonical;
 mod definition;
 mod fields;
 mod hash;
+#[cfg(test)]
+mod hostile;
 mod http;
 mod intern;
 mod job;

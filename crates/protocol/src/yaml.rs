@@ -90,13 +90,13 @@ fn refusal(error: &serde_saphyr::Error) -> Problem {
     if limit && ["depth", "nesting", "recursion"].iter().any(|word| lower.contains(word)) {
         detail = format!("the text nests deeper than {NESTING_MAX} levels");
     }
-    let mut item = ProblemItem::new(code, "", detail.clone());
+    let mut item = ProblemItem::new(code, "", detail);
     let place = error.location();
     item.line = place.map(|place| place.line()).filter(|line| *line > 0);
     item.column = place.map(|place| place.column()).filter(|column| *column > 0);
     let mut problem = Problem::of_items(vec![item]);
     if let Some(place) = place.filter(|place| place.line() > 0) {
-        problem.detail = format!("{detail} at line {} column {}", place.line(), place.column());
+        problem.detail = format!("{} at line {} column {}", problem.detail, place.line(), place.column());
     }
     problem
 }
