@@ -1,5 +1,6 @@
 //! Submissions: tasks, jobs and definitions, read from JSON or YAML into the core's own types, every limit enforced.
 
+mod batch;
 mod body;
 mod canonical;
 mod definition;
@@ -24,8 +25,9 @@ use mainspring_core::time::Timestamp;
 
 pub use definition::{ParsedDefinition, parse_definition, parse_definition_file};
 pub use http::HttpRequest;
+pub use batch::{Submission, parse_submission, parse_tasks};
 pub use job::{Definitions, ParsedJob, parse_job, referenced_tasks};
-pub use task::{Submission, parse_idempotency_key, parse_submission, parse_task, parse_tasks};
+pub use task::{parse_idempotency_key, parse_task};
 
 /// The tenant of work that names none.
 pub const DEFAULT_TENANT: &str = "default";

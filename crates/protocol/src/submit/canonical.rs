@@ -13,18 +13,7 @@ use crate::submit::members::{Elements, Members};
 pub(super) fn write(json: &str, out: &mut String) -> Option<()> {
     let json = json.trim_ascii();
     match json.as_bytes().first()? {
-        b'{' => {
-            let mut members = serde_json::from_str::<Members<'_>>(json).ok()?.0;
-            members.sort_by(|(left, _), (right, _)| left.cmp(right));
-            out.push('{');
-            for (index, (name, value)) in members.iter().enumerate() {
-                separate(index, out);
-                write_text(name, out);
-                out.push(':');
-                write(value, out)?;
-            }
-            out.push('}');
-        }
+        b'{' => write_members(&serde_json::from_str(json).ok()?, out)?,
         b'[' => {
             out.push('[');
             for (index, value) in serde_json::from_str::<Elements<'_>>(json).ok()?.0.into_iter().enumerate() {
@@ -40,6 +29,21 @@ pub(super) fn write(json: &str, out: &mut String) -> Option<()> {
     Some(())
 }
 
+/// The same for an object that was taken apart.
+pub(super) fn write_members(members: &Members<'_>, out: &mut String) -> Option<()> {
+    let mut sorted: Vec<&(Cow<'_, str>, &str)> = members.0.iter().collect();
+    sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
+    out.push('{');
+    for (index, (name, value)) in sorted.into_iter().enumerate() {
+        separate(index, out);
+        write_text(name, out);
+        out.push(':');
+        write(value, out)?;
+    }
+    out.push('}');
+    Some(())
+}
+
 fn separate(index: usize, out: &mut String) {
     if index > 0 {
         out.push(',');
@@ -47,10 +51,20 @@ fn separate(index: usize, out: &mut String) {
 }
 
 fn write_text(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     out.push_str(&serde_json::to_string(text).expect("a text serializes"));
 }
 
 fn write_number(raw: &str, out: &mut String) {
+    if raw.bytes().all(|byte| byte.is_ascii_digit()) && !raw.ends_with('0') {
+        out.push_str(raw);
+        return;
+    }
     let (sign, number) = raw.strip_prefix('-').map_or(("", raw), |rest| ("-", rest));
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));

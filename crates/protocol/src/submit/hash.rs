@@ -1,16 +1,17 @@
 //! The hash by which a repeated submission is recognised. Part of the stored format: it never changes.
 
 use crate::submit::canonical;
+use crate::submit::members::Members;
 
 /// Texts up to this many bytes are hashed in canonical form; longer ones without their white space only, which any client
 /// that repeats itself reproduces.
 const CANONICAL_BYTES_MAX: usize = 64 << 10;
 
-/// The first 128 bits of the BLAKE3 hash of a JSON text: the same for all spellings of one value (up to 64 KiB), another
-/// one for any other value.
-pub(super) fn body_hash(json: &str) -> u128 {
+/// The first 128 bits of the BLAKE3 hash of a JSON object, given as its text and its members: the same for all spellings
+/// of one value (up to 64 KiB), another one for any other value.
+pub(super) fn body_hash(json: &str, members: &Members<'_>) -> u128 {
     let mut text = String::with_capacity(json.len());
-    if json.len() > CANONICAL_BYTES_MAX || canonical::write(json, &mut text).is_none() {
+    if json.len() > CANONICAL_BYTES_MAX || canonical::write_members(members, &mut text).is_none() {
         text.clear();
         compact(json, &mut text);
     }
@@ -75,6 +76,10 @@ pub(super) fn has_lone_surrogate(json: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn body_hash(json: &str) -> u128 {
+        super::body_hash(json, &serde_json::from_str(json).expect("is an object"))
+    }
 
     #[test]
     fn the_hash_ignores_spelling_and_nothing_else() {

@@ -152,7 +152,7 @@ pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions
         tenant: own.tenant,
         given_id: own.given_id,
         idempotency_key: own.idempotency_key,
-        body_hash: if named { body_hash(text) } else { 0 },
+        body_hash: if named { body_hash(text, &members) } else { 0 },
         title: own.title,
         definition: own.definition,
         failure_policy: own.failure_policy,

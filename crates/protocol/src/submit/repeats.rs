@@ -13,7 +13,7 @@ struct Open<'a> {
     /// Names of an object's members so far, while they are few.
     few: Vec<Cow<'a, str>>,
     /// The same once they are many.
-    many: HashSet<Cow<'a, str>>,
+    many: Option<HashSet<Cow<'a, str>>>,
     /// The member, or the index of the element, that is being read.
     name: Cow<'a, str>,
     index: usize,
@@ -24,15 +24,15 @@ impl<'a> Open<'a> {
     /// Whether the name is new here.
     fn enter(&mut self, name: Cow<'a, str>) -> bool {
         self.name = name.clone();
-        if !self.many.is_empty() {
-            return self.many.insert(name);
+        if let Some(many) = &mut self.many {
+            return many.insert(name);
         }
         if self.few.contains(&name) {
             return false;
         }
         self.few.push(name);
         if self.few.len() > FEW {
-            self.many.extend(self.few.drain(..));
+            self.many = Some(self.few.drain(..).collect());
         }
         true
     }

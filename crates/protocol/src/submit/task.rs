@@ -1,13 +1,12 @@
-//! Standalone tasks, alone and in batches, and the part of a task that jobs share.
+//! Standalone tasks, and the part of a task that jobs share.
 
 use std::sync::Arc;
 
 use mainspring_core::event::{NewTask, Start};
 use mainspring_core::id::Name;
-use mainspring_core::limits::{BATCH_TASKS_MAX, DELAY_MS_MAX, NAME_CHARS_MAX, PRIORITY_MAX, TAGS_MAX};
+use mainspring_core::limits::{DELAY_MS_MAX, NAME_CHARS_MAX, PRIORITY_MAX, TAGS_MAX};
 use mainspring_core::spec::{Class, TaskSpec};
 use mainspring_core::time::Timestamp;
-use serde_json::value::RawValue;
 
 use crate::decode::{depth, not_json, too_deep, without_place};
 use crate::duration::WireDuration;
@@ -17,13 +16,10 @@ use crate::submit::body::{read_body, read_labels};
 use crate::submit::fields::{Field, Fields, Origin, refuse_expressions, refuse_in_script};
 use crate::submit::hash::body_hash;
 use crate::submit::intern::Interner;
-use crate::submit::members::{Elements, Members};
+use crate::submit::members::Members;
 use crate::submit::policy::read_policy;
 use crate::submit::read::{Findings, Rule, Value, check_name};
 use crate::submit::{DEFAULT_QUEUE, DEFAULT_TENANT, Defaults, NESTING_MAX};
-
-/// Problems listed for all elements of a batch; beyond them each bad element names its first one only.
-const BATCH_FINDINGS_MAX: usize = 1_000;
 
 /// The fields of one task and where their values stand.
 pub(super) struct Source<'a, 'p> {
@@ -60,75 +56,6 @@ pub fn parse_task(json: &[u8], defaults: &Defaults) -> Result<NewTask, Problem> 
     read_element(text, &Pointer::ROOT, defaults, key, (&mut Interner::default(), Findings::default()))
 }
 
-/// Reads a batch: a JSON array, or JSON texts one after the other (NDJSON). Each element is judged alone; problems point
-/// into the batch (`/3/retries`). An idempotency key becomes `key/index`.
-///
-/// # Errors
-/// What spoils the whole batch: not JSON, empty, or more than 10,000 elements.
-pub fn parse_tasks(bytes: &[u8], defaults: &Defaults) -> Result<Vec<Result<NewTask, Problem>>, Problem> {
-    let text = utf8(bytes)?;
-    let elements: Vec<&str> = if text.trim_ascii_start().starts_with('[') {
-        serde_json::from_str::<Elements<'_>>(text).map_err(|error| whole_batch(bytes, &error))?.0
-    } else {
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
-    };
-    check_batch(elements.len(), bytes)?;
-    let mut names = Interner::default();
-    let mut listed = 0;
-    let read = |(index, element): (usize, &str)| {
-        let key = defaults.idempotency_key.as_ref().map(|key| Name::from(format!("{key}/{index}")));
-        let findings = Findings::listing(BATCH_FINDINGS_MAX.saturating_sub(listed).max(1));
-        let task = read_element(element, &Pointer::ROOT.index(index), defaults, key, (&mut names, findings));
-        listed += task.as_ref().map_or_else(|problem| problem.errors.len(), |_| 0);
-        task
-    };
-    Ok(elements.into_iter().enumerate().map(read).collect())
-}
-
-fn whole_batch(bytes: &[u8], error: &serde_json::Error) -> Problem {
-    if error.is_data() {
-        return Problem::new(Code::LimitExceeded, without_place(error)).with_hint("send several batches");
-    }
-    not_json(bytes, error)
-}
-
-/// What a body for `POST /api/v1/tasks` holds.
-#[derive(Debug)]
-pub enum Submission {
-    /// One object: answered by one object.
-    One(Box<NewTask>),
-    /// An array or NDJSON: answered by a list.
-    Many(Vec<Result<NewTask, Problem>>),
-}
-
-/// Reads an object, an array or NDJSON. `lines`: the media type says NDJSON, so that even one object is a batch.
-///
-/// # Errors
-/// As [`parse_task`] and [`parse_tasks`].
-pub fn parse_submission(bytes: &[u8], lines: bool, defaults: &Defaults) -> Result<Submission, Problem> {
-    let array = bytes.trim_ascii_start().starts_with(b"[");
-    if !lines && !array {
-        // Several objects one after the other are NDJSON, whatever the media type says.
-        let mut texts = serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>();
-        if !matches!((texts.next(), texts.next()), (Some(Ok(_)), Some(Ok(_)))) {
-            return parse_task(bytes, defaults).map(|task| Submission::One(Box::new(task)));
-        }
-    }
-    parse_tasks(bytes, defaults).map(Submission::Many)
-}
-
-fn check_batch(count: usize, bytes: &[u8]) -> Result<(), Problem> {
-    if count > BATCH_TASKS_MAX {
-        let detail = format!("the batch has {count} tasks, the limit is {BATCH_TASKS_MAX}");
-        return Err(Problem::new(Code::LimitExceeded, detail).with_hint("send several batches"));
-    }
-    if count == 0 {
-        let code = if bytes.trim_ascii().is_empty() { Code::InvalidJson } else { Code::InvalidValue };
-        return Err(Problem::new(code, "the batch has no tasks"));
-    }
-    Ok(())
-}
-
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(bytes).map_err(|error| {
         Problem::new(Code::InvalidJson, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
@@ -158,7 +85,7 @@ pub(super) fn object<'a>(text: &'a str, at: &Pointer<'_>) -> Result<Members<'a>,
     }
 }
 
-fn read_element(
+pub(super) fn read_element(
     text: &str,
     at: &Pointer<'_>,
     defaults: &Defaults,
@@ -184,7 +111,7 @@ fn read_element(
         return Err(findings.into_problem());
     }
     let named = given_id.is_some() || idempotency_key.is_some();
-    let body_hash = if named { body_hash(text) } else { 0 };
+    let body_hash = if named { body_hash(text, &members) } else { 0 };
     Ok(NewTask { tenant, given_id, idempotency_key, body_hash, spec, start })
 }
 
