@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use mainspring_protocol::problem::{self, Code, Problem};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,10 +23,7 @@ use tower_service::Service;
 use crate::serve::HttpLimits;
 
 /// What a connection over the bound is told before it is closed.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n\
-    Retry-After: 1\r\nConnection: close\r\nContent-Length: 139\r\n\r\n\
-    {\"type\":\"about:blank\",\"title\":\"Overloaded\",\"status\":503,\"code\":\"overloaded\",\
-    \"detail\":\"too many connections are open; try again shortly\"}";
+static TOO_MANY: LazyLock<Vec<u8>> = LazyLock::new(too_many);
 /// The pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes that may be buffered of one connection: bounds a request's head.
@@ -132,11 +130,24 @@ fn set_options(socket: &TcpStream, write_timeout: Duration) {
 
 async fn turn_away(mut socket: TcpStream) {
     let farewell = async {
-        socket.write_all(TOO_MANY).await?;
+        socket.write_all(&TOO_MANY).await?;
         socket.shutdown().await
     };
     // A client that does not read its refusal is not waited for.
     let _ = tokio::time::timeout(Duration::from_secs(1), farewell).await;
+}
+
+/// Head and body as they go over the wire; the length is the body's own.
+fn too_many() -> Vec<u8> {
+    let problem = Problem::new(Code::Overloaded, "too many connections are open").retry_after_ms(1_000);
+    let body = serde_json::to_string(&problem).expect("a problem serializes");
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: {}\r\nRetry-After: 1\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n",
+        problem::MEDIA_TYPE,
+        body.len()
+    );
+    (head + &body).into_bytes()
 }
 
 fn is_about_one_connection(error: &io::Error) -> bool {
@@ -150,8 +161,10 @@ mod tests {
 
     #[test]
     fn the_refusal_of_a_connection_states_its_length() {
-        let text = std::str::from_utf8(TOO_MANY).unwrap();
+        let text = std::str::from_utf8(&TOO_MANY).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "the body has {} bytes", body.len());
+        let problem: Problem = serde_json::from_str(body).unwrap();
+        assert_eq!((problem.code, problem.status), (Code::Overloaded, 503));
     }
 }
