@@ -21,7 +21,8 @@ const BATCH_FINDINGS_MAX: usize = 1_000;
 /// into the batch (`/3/retries`). An idempotency key becomes `key/index`.
 ///
 /// # Errors
-/// What spoils the whole batch: not JSON, empty, or more than 10,000 elements.
+/// What spoils the whole batch: not JSON, no body at all, or more than 10,000 elements. An array without elements is a
+/// batch like any other.
 pub fn parse_tasks(bytes: &[u8], defaults: &Defaults) -> Result<Vec<Result<NewTask, Problem>>, Problem> {
     let text = utf8(bytes)?;
     let elements: Vec<&str> = if text.trim_ascii_start().starts_with('[') {
@@ -79,9 +80,9 @@ fn check_batch(count: usize, bytes: &[u8]) -> Result<(), Problem> {
         let detail = format!("the batch has {count} tasks, the limit is {BATCH_TASKS_MAX}");
         return Err(Problem::new(Code::LimitExceeded, detail).with_hint("send several batches"));
     }
-    if count == 0 {
-        let code = if bytes.trim_ascii().is_empty() { Code::InvalidJson } else { Code::InvalidValue };
-        return Err(Problem::new(code, "the batch has no tasks"));
+    if bytes.trim_ascii().is_empty() {
+        let hint = "an empty batch is `[]`";
+        return Err(Problem::new(Code::InvalidJson, "the body is empty").with_hint(hint));
     }
     Ok(())
 }

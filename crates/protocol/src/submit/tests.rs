@@ -257,7 +257,10 @@ fn an_object_is_one_and_lines_are_many() {
         panic!("is a batch")
     };
     assert_eq!(tasks.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
-    assert!(read("[]", false).is_err());
+    assert!(matches!(read("[]", false), Ok(Submission::Many(tasks)) if tasks.is_empty()));
+    for empty in ["", " \n\n"] {
+        assert_eq!(read(empty, true).expect_err("is refused").code, Code::InvalidJson);
+    }
     let many = format!("[{}]", vec![r#"{"type":"a"}"#; 10_001].join(","));
     assert_eq!(read(&many, false).expect_err("is refused").code, Code::LimitExceeded);
 }
