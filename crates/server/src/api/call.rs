@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use mainspring_core::id::Name;
 use mainspring_protocol::problem::{Code, Problem};
+use mainspring_protocol::submit::parse_idempotency_key;
 
 use super::body::{self, Bytes};
 use super::guard;
@@ -120,15 +121,9 @@ impl Call {
     }
 
     /// The `Idempotency-Key`, if one was sent.
-    pub(crate) fn idempotency_key(&self) -> Result<Option<&str>, Refused> {
-        const CHARS_MAX: usize = 255;
+    pub(crate) fn idempotency_key(&self) -> Result<Option<Name>, Refused> {
         let Some(key) = self.header("idempotency-key")? else { return Ok(None) };
-        let key = key.trim().trim_matches('"');
-        if key.is_empty() || key.len() > CHARS_MAX {
-            let detail = format!("an Idempotency-Key has 1 to {CHARS_MAX} characters, this one has {}", key.len());
-            return Err(refuse(Code::InvalidHeader, detail));
-        }
-        Ok(Some(key))
+        Ok(Some(parse_idempotency_key(key.trim().trim_matches('"').as_bytes())?))
     }
 
     /// Runs `work` unless the server is told to stop first.

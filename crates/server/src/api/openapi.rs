@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
+use mainspring_core::limits::NAME_CHARS_MAX;
 use mainspring_protocol::problem::{self, Problem};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -59,7 +60,7 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     parameters.extend(route.query.iter().chain(tenant.as_ref()).map(parameter));
     if route.status == 201 || route.body == BodyKind::Tasks {
         parameters.push(json!({
-            "name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            "name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX},
             "description": "The same key and body again gives the same answer; another body is refused with 409.",
         }));
     }

@@ -67,11 +67,7 @@ async fn submit(mut call: Call) -> Answer {
 
 /// What the request says beside its body.
 pub(crate) fn defaults(call: &Call) -> Result<Defaults, Refused> {
-    Ok(Defaults {
-        tenant: call.tenant(),
-        idempotency_key: call.idempotency_key()?.map(Name::from),
-        now: Some(call.api.now()),
-    })
+    Ok(Defaults { tenant: call.tenant(), idempotency_key: call.idempotency_key()?, now: Some(call.api.now()) })
 }
 
 /// Parses a body; a large one on a thread of its own.
