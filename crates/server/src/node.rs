@@ -11,7 +11,7 @@
 //!  exchange     ┘              └────┴──── effects ◀───────┘───────────┘
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mainspring_core::effect::{Answer, Refusal, Submitted};
@@ -129,7 +129,7 @@ pub enum CallError {
 #[derive(Debug)]
 pub struct Node {
     shared: Arc<Shared>,
-    retention: Option<tokio::task::JoinHandle<()>>,
+    retention: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 impl Node {
@@ -143,7 +143,7 @@ impl Node {
         let retention = config
             .retention_ms
             .map(|keep_ms| tokio::spawn(retention::run(Arc::clone(&shared), keep_ms, config.retention_every)));
-        Ok(Arc::new(Node { shared, retention }))
+        Ok(Arc::new(Node { shared, retention: Mutex::new(retention) }))
     }
 
     /// Accepts standalone tasks: one result each, in order. They are durable when this returns.
@@ -223,19 +223,23 @@ impl Node {
 
     /// Stops: takes nothing new, commits what it has taken, ends long polls, gives the shard back. Idempotent.
     pub async fn shutdown(&self) {
-        if let Some(retention) = &self.retention {
-            retention.abort();
+        if let Some(retention) = self.end_retention() {
+            // It holds the store until it has ended; that it was aborted is no news.
+            let _ = retention.await;
         }
         self.shared.close();
         self.shared.stopped().await;
+    }
+
+    fn end_retention(&self) -> Option<tokio::task::JoinHandle<()>> {
+        let retention = self.retention.lock().unwrap_or_else(PoisonError::into_inner).take();
+        retention.inspect(tokio::task::JoinHandle::abort)
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some(retention) = &self.retention {
-            retention.abort();
-        }
+        self.end_retention();
         self.shared.close();
     }
 }

@@ -137,7 +137,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits until the server was told to stop and has: answers are sent, the node has committed what it took.
+    /// Waits until the server was told to stop and has: answers are sent, the node has committed what it took, and,
+    /// unless somebody else holds [`Self::node`], the store is closed and can be opened again.
     pub async fn finished(self) {
         if let Err(error) = self.finished.await {
             tracing::error!(%error, "the server's loop ended badly");
@@ -184,6 +185,7 @@ pub async fn serve_store(
     );
     let stop = CancellationToken::new();
     let api = Api::new(Arc::clone(&node), about, clock, config.http.clone(), stop.clone());
+    let producers = api.producers.clone();
     let router = api::router(api);
     let served = Arc::clone(&node);
     let finished = tokio::spawn(async move {
@@ -194,6 +196,8 @@ pub async fn serve_store(
         if let Err(error) = accepting.await {
             tracing::error!(%error, "the accept loop ended badly");
         }
+        producers.close();
+        producers.wait().await;
         served.shutdown().await;
         tracing::info!("stopped");
     });

@@ -6,6 +6,7 @@ use mainspring_core::time::Timestamp;
 use mainspring_store::{Description, Reader};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::node::Node;
@@ -24,6 +25,8 @@ pub(crate) struct Api {
     pub bytes_in_flight: Arc<Semaphore>,
     /// One permit for each open stream.
     pub streams: Arc<Semaphore>,
+    /// What fills open streams; waited for at the end, since each of them holds the store.
+    pub producers: TaskTracker,
     /// When the server started.
     pub started_at: Timestamp,
 }
@@ -45,6 +48,7 @@ impl Api {
             clock,
             bytes_in_flight: Arc::new(Semaphore::new(bytes)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
+            producers: TaskTracker::new(),
             limits,
             stop,
         })

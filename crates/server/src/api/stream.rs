@@ -49,7 +49,7 @@ where
     let (chunks, receiver) = mpsc::channel(CHUNKS_WAITING);
     let listener = Listener { chunks, keep_alive: api.limits.keep_alive, stop: api.stop.clone(), _place: place };
     let work = produce(listener);
-    tokio::spawn(async move {
+    api.producers.spawn(async move {
         // A stream that ended because nobody listens needs no word.
         let _ = work.await;
     });

@@ -129,7 +129,7 @@ pub(super) async fn start(shared: Arc<Shared>, store: Arc<dyn Store>, config: No
         }
         shared.mailbox.close();
         refuse_all(&shared, &CallError::Stopped);
-        shared.set_stopped();
+        shared.stop();
     };
     thread.spawn(run).map_err(StartError::Thread)?;
     has_started.await.map_err(|_| StartError::Core)

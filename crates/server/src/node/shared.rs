@@ -124,9 +124,11 @@ impl Shared {
         self.wake();
     }
 
-    /// The shard's thread has ended.
-    pub(super) fn set_stopped(&self) {
-        self.stopped.send_replace(true);
+    /// The shard's thread has ended. It lets go of the store BEFORE it says so, so that whoever waits can open it again.
+    pub(super) fn stop(self: Arc<Self>) {
+        let stopped = self.stopped.clone();
+        drop(self);
+        stopped.send_replace(true);
     }
 
     /// Waits until the shard's thread has ended.
