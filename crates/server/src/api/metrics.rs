@@ -7,6 +7,8 @@ use axum::http::StatusCode;
 use mainspring_core::effect::{Answer as Answered, DURATION_BOUNDS_MS, Figures, START_LATENCY_BOUNDS_MS};
 use mainspring_core::event::Order;
 use mainspring_core::id::Name;
+use mainspring_core::task::TaskStatus;
+use mainspring_protocol::view::CountView;
 
 use super::call::{Answer, Call, Refused};
 use super::reply::{not_called, not_read, with_type};
@@ -17,28 +19,33 @@ use crate::node::NodeFigures;
 const TYPES_MAX: usize = 200;
 /// Queues that get a label of their own.
 const QUEUES_MAX: usize = 200;
-/// Counts of ended tasks stop here: they are for a glance, not for accounts.
-pub(crate) const COUNT_BOUND: u64 = 10_000;
+/// Counts of a store stop here: they are for a glance, not for accounts.
+const COUNT_BOUND: u64 = 10_000;
+/// What is asked of a store: one more, to know whether there are more.
+pub(crate) const COUNTED_MAX: u64 = COUNT_BOUND + 1;
 const OTHER: &str = "other";
 
 /// `GET /metrics` and `/actuator/prometheus`
 pub(crate) async fn get(call: Call) -> Answer {
     let figures = figures(&call.api).await?;
-    let counts = call.api.reader.task_counts(None, COUNT_BOUND).await.map_err(not_read)?;
+    let counts = call.api.reader.task_counts(None, COUNTED_MAX).await.map_err(not_read)?;
     let mut page = Exposition::default();
     let mut tasks: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
     let queues = bounded(
         figures.tasks.iter().map(|(queue, ..)| queue).chain(counts.iter().map(|(queue, ..)| queue)),
         QUEUES_MAX,
     );
-    // Live tasks come from the shard, exact; ended ones from the store, each count bounded.
-    for (queue, status, count) in figures.tasks.iter().filter(|(_, status, _)| !status.is_terminal()) {
+    for (queue, status, count) in figures.tasks.iter().filter(|(_, status, _)| is_of_shard(*status)) {
         *tasks.entry((label(&queues, queue), status.word())).or_default() += count;
     }
-    for (queue, status, count) in counts.iter().filter(|(_, status, _)| status.is_terminal()) {
-        *tasks.entry((label(&queues, queue), status.word())).or_default() += count;
+    for (queue, status, count) in counts.iter().filter(|(_, status, _)| !is_of_shard(*status)) {
+        *tasks.entry((label(&queues, queue), status.word())).or_default() += bounded_count(*count).count;
     }
-    page.head("mainspring_tasks", "gauge", "Tasks by queue and status; ended ones are counted up to 10000.");
+    page.head(
+        "mainspring_tasks",
+        "gauge",
+        "Tasks by queue and status; beside ready and running they are counted up to 10000.",
+    );
     for ((queue, status), count) in tasks {
         page.sample("mainspring_tasks", &[("queue", &queue), ("status", status)], count);
     }
@@ -46,6 +53,17 @@ pub(crate) async fn get(call: Call) -> Answer {
     shard(&mut page, &figures, &queues);
     node(&mut page, &call.api.node.figures());
     Ok(with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page.text))
+}
+
+/// Whether the shard's own count is taken: exact, and of this moment. It keeps what is ready or running in memory, or
+/// counts it; of the rest, which may be far away, only the store knows how much there is.
+pub(crate) fn is_of_shard(status: TaskStatus) -> bool {
+    matches!(status, TaskStatus::Ready | TaskStatus::Running)
+}
+
+/// A count of at most [`COUNTED_MAX`] as it is shown.
+pub(crate) fn bounded_count(count: u64) -> CountView {
+    CountView { count: count.min(COUNT_BOUND), more: count > COUNT_BOUND }
 }
 
 /// The figures of the shard.

@@ -12,7 +12,7 @@ use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::view::{CountView, Page, QueueView};
 
 use super::call::{Answer, Call, Refused};
-use super::metrics::{COUNT_BOUND, figures};
+use super::metrics::{COUNTED_MAX, bounded_count, figures, is_of_shard};
 use super::params::cut;
 use super::reply::{not_called, not_read, ok};
 use super::route::{BodyKind, Route};
@@ -48,10 +48,10 @@ async fn list(call: Call) -> Answer {
     ok(&Page::whole(all(&call).await?))
 }
 
-/// Every queue. Live tasks are the shard's own count, ended ones a bounded count of the store.
+/// Every queue. What is ready or running is the shard's own count, the rest a bounded count of the store.
 pub(crate) async fn all(call: &Call) -> Result<Vec<QueueView>, Refused> {
     let figures = figures(&call.api).await?;
-    let counts = call.api.reader.task_counts(call.tenant(), COUNT_BOUND).await.map_err(not_read)?;
+    let counts = call.api.reader.task_counts(call.tenant(), COUNTED_MAX).await.map_err(not_read)?;
     // The shard does not count per tenant; for one tenant everything comes from the store.
     let from_shard = call.tenant().is_none();
     Ok(join(&figures, &counts, from_shard))
@@ -64,13 +64,15 @@ fn join(figures: &Figures, counts: &[(Name, TaskStatus, u64)], from_shard: bool)
             views.entry(name.clone()).or_insert_with(|| QueueView { name: name.to_string(), ..QueueView::default() }),
         );
     };
-    for (name, status, count) in counts.iter().filter(|(_, status, _)| status.is_terminal() || !from_shard) {
-        let count = CountView { count: *count, more: *count >= COUNT_BOUND };
+    for (name, status, count) in counts.iter().filter(|(_, status, _)| !is_of_shard(*status) || !from_shard) {
+        let count = bounded_count(*count);
         view(&mut views, name, &|queue| {
             queue.tasks.insert(status.word().to_owned(), count);
         });
     }
-    for (name, status, count) in figures.tasks.iter().filter(|(_, status, _)| !status.is_terminal() && from_shard) {
+    for (name, status, count) in
+        figures.tasks.iter().filter(|(_, status, count)| is_of_shard(*status) && from_shard && *count > 0)
+    {
         view(&mut views, name, &|queue| {
             queue.tasks.insert(status.word().to_owned(), CountView { count: *count, more: false });
         });

@@ -6,7 +6,7 @@ use mainspring_core::event::Order;
 use mainspring_protocol::view::{AuditView, CountView, Page, StatsView};
 
 use super::call::{Answer, Call};
-use super::metrics::{COUNT_BOUND, figures};
+use super::metrics::{COUNTED_MAX, bounded_count, figures};
 use super::params::LIMIT;
 use super::queues;
 use super::reply::{not_called, not_read, ok};
@@ -32,11 +32,8 @@ async fn get(call: Call) -> Answer {
         total.count += count.count;
         total.more |= count.more;
     }
-    let counts = api.reader.job_counts(call.tenant(), COUNT_BOUND).await.map_err(not_read)?;
-    let jobs = counts
-        .into_iter()
-        .map(|(status, count)| (status.word().to_owned(), CountView { count, more: count >= COUNT_BOUND }))
-        .collect();
+    let counts = api.reader.job_counts(call.tenant(), COUNTED_MAX).await.map_err(not_read)?;
+    let jobs = counts.into_iter().map(|(status, count)| (status.word().to_owned(), bounded_count(count))).collect();
     let mut attempts: BTreeMap<String, u64> = BTreeMap::new();
     for (_, _, outcome, count) in &figures.attempts {
         *attempts.entry(outcome.word().to_owned()).or_default() += count;
