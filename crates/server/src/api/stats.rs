@@ -1,16 +1,22 @@
 //! The state of everything in a few figures, and who ordered what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mainspring_core::event::Order;
+use mainspring_core::id::{IdKind, Key};
+use mainspring_core::job::JobRow;
+use mainspring_core::row::{AuditRow, TaskRow};
 use mainspring_protocol::view::{AuditView, CountView, Page, StatsView};
 
-use super::call::{Answer, Call};
+use super::address::{job_id, task_id};
+use super::call::{Answer, Call, Refused};
 use super::metrics::{COUNTED_MAX, bounded_count, figures};
+use super::names::Names;
 use super::params::LIMIT;
 use super::queues;
 use super::reply::{not_called, not_read, ok};
 use super::route::Route;
+use super::state::Api;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -58,5 +64,29 @@ async fn get(call: Call) -> Answer {
 
 async fn audit(call: Call) -> Answer {
     let rows = call.api.reader.audit(call.params.limit()?).await.map_err(not_read)?;
-    ok(&Page::whole(rows.iter().map(AuditView::from_row).collect()))
+    let targets = targets(&call.api, &rows).await?;
+    let view = |row: &AuditRow| {
+        let view = AuditView::from_row(row);
+        let target = targets.get(&view.target).cloned().unwrap_or_else(|| view.target.clone());
+        AuditView { target, ..view }
+    };
+    ok(&Page::whole(rows.iter().map(view).collect()))
+}
+
+/// The ids that people use for the tasks and jobs of these records, by the text of their keys. What was deleted since has
+/// none.
+async fn targets(api: &Api, rows: &[AuditRow]) -> Result<HashMap<String, String>, Refused> {
+    let about_work =
+        |row: &&AuditRow| ["task.", "job.", "dead_letter."].iter().any(|kind| row.action.starts_with(kind));
+    let keys: Vec<(IdKind, Key)> = rows.iter().filter(about_work).filter_map(|row| Key::parse(&row.target)).collect();
+    let of_kind = |wanted| keys.iter().filter(move |(kind, _)| *kind == wanted).map(|(_, key)| *key);
+    let tasks = api.reader.tasks_by_key(of_kind(IdKind::Task).collect()).await.map_err(not_read)?;
+    let jobs = api.reader.jobs_by_key(of_kind(IdKind::Job).collect()).await.map_err(not_read)?;
+    let names = Names::of_jobs(api, &tasks).await?;
+    let of_task = |row: &TaskRow| {
+        let id = names.job_of(row).map_or_else(|| task_id(row), |job| format!("{job}/{}", task_id(row)));
+        (row.key.id(IdKind::Task), id)
+    };
+    let of_job = |row: &JobRow| (row.key.id(IdKind::Job), job_id(row));
+    Ok(tasks.iter().map(of_task).chain(jobs.iter().map(of_job)).collect())
 }

@@ -79,5 +79,11 @@ async fn why(call: Call) -> Answer {
         _ => &[],
     });
     names.learn(&call.api, parents.copied(), std::iter::empty()).await?;
-    ok(&WhyView::from_gates(&gates, &|key| names.task(key).map_or_else(|| key.id(IdKind::Task), str::to_owned)))
+    let mut view =
+        WhyView::from_gates(&gates, &|key| names.task(key).map_or_else(|| key.id(IdKind::Task), str::to_owned));
+    // A task that holds another one is of the same job.
+    for holder in view.gates.iter_mut().filter_map(|gate| gate.holder.as_mut()) {
+        holder.job_id = found.job.as_ref().filter(|_| holder.task_id.is_some()).map(job_id);
+    }
+    ok(&view)
 }
