@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mainspring_core::id::IdKind;
 use mainspring_core::row::TaskRow;
 use mainspring_core::spec::{Backoff, BackoffShape, OnWorkerLost, Policy, TaskSpec};
+use mainspring_core::task::TaskStatus;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -193,7 +194,7 @@ impl TaskView {
             start_time: last.map(|attempt| Rfc3339(attempt.started_at)),
             end_time: state.ended_at.map(Rfc3339),
             worker_id: last.map(|attempt| attempt.worker.to_string()),
-            error: last.and_then(|attempt| attempt.error.as_ref()).map(ErrorReport::from),
+            error: last.and_then(|attempt| attempt.error.as_ref()).map(ErrorReport::from).or_else(|| expired(row)),
             skip_reason: state.skip_reason.map(|reason| reason.word().to_owned()),
             held: state.held,
             dead: state.dead,
@@ -258,6 +259,13 @@ impl TaskView {
         self.output = None;
         self
     }
+}
+
+/// Why a task without an attempt has failed: it can only have expired, and has no attempt to say so.
+fn expired(row: &TaskRow) -> Option<ErrorReport> {
+    let unserved = row.state.last.is_none() && row.state.status == TaskStatus::Failed;
+    let message = "expired before a worker took it".to_owned();
+    unserved.then(|| ErrorReport { kind: "expired".to_owned(), message, trace: None })
 }
 
 fn split_label(label: &str) -> (String, String) {
