@@ -18,6 +18,7 @@ mod address;
 mod body;
 mod bulk;
 mod call;
+mod codes;
 mod cursor;
 mod dead_letters;
 mod definitions;

@@ -4,14 +4,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use mainspring_core::limits::NAME_CHARS_MAX;
-use mainspring_protocol::problem::{self, Problem};
+use mainspring_protocol::problem::{self, Code, Problem};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::call::Answer;
 use super::call::Call;
+use super::codes;
 use super::params::USER_ID;
 use super::reply::with_type;
 use super::route::{self, AnswerKind, BodyKind, Param, Route};
@@ -80,6 +82,9 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     if let Some(body) = request_body(route, schemas) {
         operation["requestBody"] = body;
     }
+    for (status, codes) in codes::by_status(route) {
+        operation["responses"][status.to_string()] = refusal(&codes);
+    }
     if route.body == BodyKind::Tasks {
         operation["responses"]["200"] = json!({
             "description": "A batch: one result or problem per item, in order.",
@@ -87,6 +92,17 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         });
     }
     operation
+}
+
+/// The refusals of one status; `x-codes` names them for programs, the description for people.
+fn refusal(codes: &BTreeSet<Code>) -> Value {
+    let words: Vec<&str> = codes.iter().map(|code| code.word()).collect();
+    let described: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.word(), code.title())).collect();
+    json!({
+        "description": described.join("; "),
+        "content": {problem::MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "x-codes": words,
+    })
 }
 
 fn parameter(param: &Param) -> Value {
@@ -134,8 +150,6 @@ pub(crate) async fn get(_call: Call) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
