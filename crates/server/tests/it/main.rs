@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests themselves")]
 
+mod bad_input;
 mod contract;
 mod events;
+mod limits;
 mod mission;
+mod raw;
 mod support;

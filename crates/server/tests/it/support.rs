@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// Longest time anything here may take; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server and its client.
 pub(crate) struct Server {
@@ -153,6 +153,31 @@ impl Server {
         self.post("/api/v1/jobs", &job).await.good(201)["jobId"].as_str().unwrap().to_owned()
     }
 
+    /// An order without a body.
+    pub(crate) async fn order(&self, path: &str) -> Reply {
+        self.call("POST", path, &[], "").await
+    }
+
+    /// Reads an object again and again until it is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let value = self.get(path).await.good(200);
+            if wanted(&value) {
+                return value;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{path} stays {value}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The task or job once it has ended.
+    pub(crate) async fn ended(&self, path: &str) -> Value {
+        let value = self.get(&format!("{path}?wait=25s")).await.good(200);
+        assert!(value["endTime"].is_string(), "{value}");
+        value
+    }
+
     /// Opens a stream of events.
     pub(crate) async fn events(&self, path: &str, last_event_id: Option<&str>) -> Events {
         let id = last_event_id.map(|id| ("last-event-id", id));
@@ -242,8 +267,13 @@ pub(crate) struct Worker<'a> {
 impl<'a> Worker<'a> {
     /// A worker for tasks of type `kind` with one place.
     pub(crate) fn new(server: &'a Server, name: &str, kind: &str) -> Self {
+        Self::session(server, name, &format!("{name}-session"), kind)
+    }
+
+    /// The same, as another process start of it.
+    pub(crate) fn session(server: &'a Server, name: &str, session: &str, kind: &str) -> Self {
         let base = json!({
-            "workerId": name, "sessionId": format!("{name}-session"), "queues": ["default"], "types": [kind],
+            "workerId": name, "sessionId": session, "queues": ["default"], "types": [kind],
             "capacity": 1, "waitMs": 5000,
         });
         Self { server, base, seq: 0 }
