@@ -4,7 +4,9 @@
 
 mod bad_input;
 mod contract;
+mod endings;
 mod events;
+mod lifecycle;
 mod limits;
 mod mission;
 mod raw;
