@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod contract;
+mod definitions;
+mod description;
 mod endings;
 mod events;
 mod lifecycle;
