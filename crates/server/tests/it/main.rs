@@ -10,6 +10,8 @@ mod endings;
 mod events;
 mod lifecycle;
 mod limits;
+mod lists;
 mod mission;
+mod operations;
 mod raw;
 mod support;
