@@ -1,6 +1,5 @@
 //! A worker in this process, and the server it works for.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -47,23 +46,15 @@ impl Bench {
     }
 }
 
-/// A worker that runs commands under the supervisor of this crate's example.
+/// A worker that runs commands under the supervisor that Cargo built beside this program.
 pub(crate) fn shell_config() -> WorkerConfig {
     let shell = ShellConfig {
-        supervisor: supervisor(),
+        supervisor: env!("CARGO_BIN_EXE_mainspring-supervise").into(),
         supervisor_arguments: Vec::new(),
         kill_grace: Duration::from_millis(300),
         ..ShellConfig::default()
     };
     WorkerConfig { shell: Some(shell), lease: Duration::from_secs(5), ..WorkerConfig::default() }
-}
-
-fn supervisor() -> PathBuf {
-    let own = std::env::current_exe().expect("this program has a path");
-    let target = own.parent().and_then(std::path::Path::parent).expect("it lies in `deps`");
-    let path = target.join("examples/supervise");
-    assert!(path.exists(), "build it with `cargo build -p mainspring-worker --examples`");
-    path
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
