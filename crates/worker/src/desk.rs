@@ -112,17 +112,19 @@ impl Desk {
         }
     }
 
-    /// Ends one attempt before its time.
-    pub(crate) fn stop(&mut self, token: &str, stop: Stop) {
-        if let Some(running) = self.running.get_mut(token) {
+    /// Ends one attempt before its time. Whether that changes anything.
+    pub(crate) fn stop(&mut self, token: &str, stop: Stop) -> bool {
+        self.running.get_mut(token).is_some_and(|running| {
             running.stale |= stop == Stop::Stale;
-            order(running, stop);
-        }
+            order(running, stop)
+        })
     }
 
     /// Ends all.
     pub(crate) fn stop_all(&mut self, stop: Stop) {
-        self.running.values().for_each(|running| order(running, stop));
+        for running in self.running.values() {
+            order(running, stop);
+        }
     }
 
     /// Ends those whose lease has run out, and says how many.
@@ -131,11 +133,11 @@ impl Desk {
             let control = running.control.borrow();
             control.lease_until <= now && control.stop.is_none_or(Stop::is_gentle)
         };
-        self.running.values().filter(expired).map(|running| order(running, Stop::LeaseLost)).count()
+        self.running.values().filter(expired).filter(|running| order(running, Stop::LeaseLost)).count()
     }
 }
 
-fn order(running: &Running, stop: Stop) {
+fn order(running: &Running, stop: Stop) -> bool {
     running.control.send_if_modified(|control| {
         // A harsh end is not softened, and the first of two equally harsh stands.
         let changes = control.stop.is_none_or(|before| before.is_gentle() && !stop.is_gentle());
@@ -143,7 +145,7 @@ fn order(running: &Running, stop: Stop) {
             control.stop = Some(stop);
         }
         changes
-    });
+    })
 }
 
 /// The part of a lease that the worker uses: the kill must be over before the other side may grant again.

@@ -173,10 +173,13 @@ impl Worker {
             tokio::select! {
                 biased;
                 () = shutdown.changed() => {}
-                Some(landing) = calls.next() => self.land(landing).await?,
+                // Before the answers: a source that answers at once would hide that attempts have ended.
                 _ = incoming.recv_many(&mut batch, 1_024) => self.take_events(&mut batch),
+                Some(landing) = calls.next() => self.land(landing).await?,
                 () = &mut timer => {}
             }
+            // A source that answers without ever waiting must not keep the attempts of this thread from their turn.
+            tokio::task::coop::consume_budget().await;
         }
     }
 
@@ -246,9 +249,10 @@ impl Worker {
                 at = at.min(flight.sent_at + self.config.lease / 3);
             }
         }
-        let dates = [self.flush_at, self.interrupt_at, self.give_up_at, self.pace.wait_until(), self.overdue_at()];
+        let dates = [self.flush_at, self.interrupt_at, self.give_up_at, self.overdue_at()];
         dates
             .into_iter()
+            .chain([self.pace.wait_until(), self.pace.rest_until()])
             .flatten()
             .filter(|date| *date > now)
             .fold(at, Instant::min)

@@ -18,6 +18,9 @@ const FLIGHTS_MAX: usize = 3;
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The time from one call to the next when the first brought nothing: a source that does not wait for news is not
+/// asked without pause.
+const REST: Duration = Duration::from_millis(20);
 /// What an answer may take beyond what the call asks the server to wait.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -39,16 +42,27 @@ pub(super) struct Landing {
     pub(super) reply: Result<ExchangeReply, SourceError>,
 }
 
-/// Slows down while calls fail.
+/// Slows down while calls fail or bring nothing.
 #[derive(Default)]
 pub(super) struct Pace {
     failures: u32,
     wait_until: Option<Instant>,
+    rest_until: Option<Instant>,
 }
 
 impl Pace {
     pub(super) fn succeeded(&mut self) {
         *self = Self::default();
+    }
+
+    /// The call that was sent then brought nothing to do.
+    pub(super) fn rest(&mut self, sent_at: Instant) {
+        self.rest_until = Some(sent_at + REST);
+    }
+
+    /// Until when only a call that has something to say is worth making.
+    pub(super) fn rest_until(&self) -> Option<Instant> {
+        self.rest_until
     }
 
     /// Another call failed, and asked for this pause, if any. Half of each pause is random, so that the workers of a
@@ -77,7 +91,10 @@ impl Worker {
         if self.pace.wait_until().is_some_and(|until| now < until) || self.flights.len() >= FLIGHTS_MAX {
             return false;
         }
-        let Some(newest) = self.flights.back() else { return true };
+        let Some(newest) = self.flights.back() else {
+            let rests = self.pace.rest_until().is_some_and(|until| now < until);
+            return !rests || self.outbox.has_outcomes() || self.is_done();
+        };
         let stalled = newest.sent_at + self.config.lease / 3 <= now;
         if newest.cargo.has_outcomes() || newest.farewell {
             // Its answer is a commit away: what is new goes with the next. A lease does not wait for it.

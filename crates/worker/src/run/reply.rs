@@ -23,16 +23,21 @@ impl Worker {
             self.desk.settle(token, under_way);
         }
         self.desk.renewed(flight.seq, flight.sent_at);
+        let mut is_news = !(reply.grants.is_empty() && reply.accepted.is_empty() && reply.stale.is_empty());
         for token in &reply.stale {
             self.desk.stop(token, Stop::Stale);
         }
         for token in &reply.cancel {
-            self.desk.stop(token, Stop::Cancel);
+            is_news |= self.desk.stop(token, Stop::Cancel);
         }
         // An overtaken call may be answered late: the newest directive stands.
         if flight.seq > self.directed_by {
             self.directed_by = flight.seq;
+            is_news |= reply.directive != self.directive;
             self.direct(reply.directive);
+        }
+        if !is_news {
+            self.pace.rest(flight.sent_at);
         }
         for grant in reply.grants {
             self.take_grant(grant);
