@@ -25,6 +25,7 @@ mod lanes;
 mod outbox;
 mod random;
 mod run;
+mod scratch;
 mod shutdown;
 mod source;
 pub mod supervise;

@@ -63,13 +63,12 @@ fn supervise() -> io::Result<()> {
     control.report(&Report::Started { pid: program.as_raw_nonzero().get() });
     let mut tree = Tree::new(program, &order)?;
     tree.watch(&mut control);
-    if tree.cause == Cause::Abandoned
-        && let Some(scratch) = scratch
-    {
-        // Nobody else is left to do it.
-        let _ = std::fs::remove_dir_all(scratch);
+    let heard = control.report(&tree.report());
+    // A worker that let the lease run out may never come back to do it, and has no use for the output.
+    let is_alone = !heard || matches!(tree.cause, Cause::Abandoned | Cause::LeaseExpired);
+    if let Some(scratch) = scratch.filter(|_| is_alone) {
+        crate::scratch::remove(&scratch);
     }
-    control.report(&tree.report());
     Ok(())
 }
 

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use mainspring_protocol::exchange::GrantMessage;
-use tempfile::TempDir;
 
 use crate::attempt::AttemptEnd;
 use crate::config::ShellConfig;
-use crate::random;
+use crate::{random, scratch};
 
 /// What is taken over from the worker's own environment; nothing else is, least of all its secrets.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
@@ -18,7 +17,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 /// The folders of one attempt. Dropping it removes them.
 pub(super) struct Scratch {
-    folder: TempDir,
+    folder: PathBuf,
     /// Where the program starts.
     pub(super) cwd: PathBuf,
     /// Where it may write its output.
@@ -27,26 +26,30 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub(super) fn new(config: &ShellConfig, grant: &GrantMessage) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("mainspring-").tempdir_in(&config.scratch)?;
-        let cwd = match &grant.working_dir {
-            Some(given) => PathBuf::from(given),
-            None => {
-                let fresh = folder.path().join("work");
-                fs::create_dir(&fresh)?;
-                fresh
-            }
-        };
-        let output = folder.path().join("output.json");
+        let folder = tempfile::Builder::new().prefix("mainspring-").tempdir_in(&config.scratch)?.keep();
+        let output = folder.join("output.json");
+        // From here on it is removed, also if the rest fails.
+        let mut made = Self { cwd: folder.join("work"), output, folder };
+        match &grant.working_dir {
+            Some(given) => made.cwd = PathBuf::from(given),
+            None => fs::create_dir(&made.cwd)?,
+        }
         for (name, text) in [("payload.json", &grant.payload), ("input.json", &grant.input)] {
             if let Some(text) = text {
-                fs::write(folder.path().join(name), text.get())?;
+                fs::write(made.folder.join(name), text.get())?;
             }
         }
-        Ok(Self { folder, cwd, output })
+        Ok(made)
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        scratch::remove(&self.folder);
     }
 }
 

@@ -68,8 +68,8 @@ impl Control {
         self.messages.pop_front()
     }
 
-    /// Tells the worker. A worker that is gone does not matter here: the end-of-file says so.
-    pub(super) fn report(&mut self, report: &Report) {
+    /// Tells the worker. False if there is none any more.
+    pub(super) fn report(&mut self, report: &Report) -> bool {
         let mut line = serde_json::to_vec(report).expect("a report is plain data");
         line.push(b'\n');
         let mut rest = line.as_slice();
@@ -77,9 +77,10 @@ impl Control {
             match rustix::net::send(rustix::stdio::stdin(), rest, rustix::net::SendFlags::NOSIGNAL) {
                 Ok(count) => rest = &rest[count..],
                 Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return,
+                Err(_) => return false,
             }
         }
+        true
     }
 
     fn close(&mut self) {
