@@ -141,7 +141,7 @@ where
     let end = tokio::select! {
         biased;
         stop = stopped(&mut control) => stop.end(),
-        end = work => end.unwrap_or_else(|panic| AttemptEnd::failure("panic", panic_text(&*panic))),
+        end = work => end.unwrap_or_else(|panic| AttemptEnd::failure("panic", format!("the handler panicked: {}", panic_text(&*panic)))),
         after = elapsed(timeout) => AttemptEnd::timeout(after),
         after = silence(&feed, heartbeat) => AttemptEnd::silence(after),
     };
@@ -149,9 +149,10 @@ where
     end
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the handler panicked: {}", text.unwrap_or("no message"))
+    text.unwrap_or("no message")
 }
 
 /// A duration of the wire; zero means none.

@@ -23,6 +23,7 @@ mod handler;
 mod http_source;
 mod lanes;
 mod outbox;
+mod processes;
 mod random;
 mod run;
 mod scratch;

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use mainspring_protocol::exchange::DirectiveName;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
@@ -79,6 +80,10 @@ pub async fn run(config: WorkerConfig, source: Arc<dyn TaskSource>, shutdown: Sh
     if config.lease < Duration::from_secs(1) {
         return Err(RunError::Config("`lease` must be at least 1 s".to_owned()));
     }
+    // A handler outlives `exec` as the default: where SIGCHLD is ignored, as this program may have been started, the
+    // kernel reaps children unseen, and theirs too.
+    let children = signal(SignalKind::child());
+    drop(children.map_err(|error| RunError::Config(format!("cannot listen to SIGCHLD: {error}")))?);
     let config = Arc::new(config);
     let executors = Executors::new(Arc::clone(&config)).map_err(RunError::Config)?;
     let (events, incoming) = mpsc::unbounded_channel();

@@ -13,6 +13,7 @@
 mod control;
 mod launch;
 mod order;
+mod shelter;
 mod tree;
 
 use std::io;
@@ -20,7 +21,9 @@ use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, wait};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process_group, pidfd_open, wait};
+
+use rustix::system::sysinfo;
 
 use crate::clock;
 use control::{Control, Message};
@@ -30,8 +33,11 @@ pub(crate) use order::{Cause, Order, Report, SpawnError};
 /// How long processes that outlive their program may finish by themselves, in milliseconds: the `tee` behind a
 /// pipeline gets its end-of-file, a daemon is killed.
 const STRAGGLERS_MS: u64 = 250;
-/// How often orphans are reaped and the tree is counted while the program runs, in milliseconds.
+/// How often the tree is counted while the program runs, in milliseconds.
 const TICK_MS: u64 = 200;
+/// How often the processes of the machine are, which costs next to nothing: where a tree doubles every few
+/// milliseconds, a tick is long enough to use up every process number there is.
+const GLANCE_MS: u64 = 20;
 
 /// Entry point of the hidden `__supervise` process; `arguments` are those after that word and are not used yet.
 /// Must run in a process of its own that has started no thread and no child.
@@ -47,9 +53,13 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
 }
 
 fn supervise() -> io::Result<()> {
+    shelter::close_inherited();
+    shelter::outlive_signals()?;
     // A session of its own: no terminal, and no signal meant for the worker's group. Fails only if it leads one already.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    // A program can stop its supervisor, but not keep it from seeing the end of its worker.
+    rustix::process::set_parent_process_death_signal(Some(Signal::CONT))?;
     let mut control = Control::on_stdin()?;
     let Some(order) = control.read_order()? else { return Ok(()) };
     let scratch = order.scratch.clone();
@@ -96,6 +106,8 @@ struct Tree {
     lease_until_ms: u64,
     processes_max: usize,
     ticked_ms: u64,
+    /// Processes of the machine when the tree was counted.
+    machine_then: usize,
 }
 
 impl Tree {
@@ -110,6 +122,7 @@ impl Tree {
             lease_until_ms: order.lease_until_ms,
             processes_max: order.processes_max,
             ticked_ms: 0,
+            machine_then: usize::from(sysinfo().procs),
         })
     }
 
@@ -122,7 +135,7 @@ impl Tree {
             let now = clock::monotonic_ms();
             self.advance(now);
             let wait_ms = match self.phase {
-                Phase::Running => self.lease_until_ms.saturating_sub(now).clamp(1, TICK_MS),
+                Phase::Running => self.lease_until_ms.saturating_sub(now).clamp(1, GLANCE_MS),
                 Phase::Settling(_) | Phase::Terminating(_) => 5,
                 Phase::Killing => 1,
             };
@@ -154,8 +167,9 @@ impl Tree {
         }
         match self.phase {
             Phase::Running if self.status.is_some() => self.phase = Phase::Settling(now + STRAGGLERS_MS),
-            Phase::Running if now >= self.ticked_ms + TICK_MS => {
+            Phase::Running if now >= self.ticked_ms + TICK_MS || self.machine_grew() => {
                 self.ticked_ms = now;
+                self.machine_then = usize::from(sysinfo().procs);
                 if tree::descendants().len() > self.processes_max {
                     self.end(Cause::TooManyProcesses, Phase::Killing);
                 }
@@ -164,8 +178,17 @@ impl Tree {
             _ => {}
         }
         if self.phase == Phase::Killing {
+            if self.status.is_none() {
+                // Needs no `/proc`; its number is its own until it was reaped.
+                let _ = kill_process_group(self.program, Signal::KILL);
+            }
             self.killed = self.killed.saturating_add(tree::signal(Signal::KILL));
         }
+    }
+
+    /// Whether there are so many more processes than when the tree was counted that its limit may be near.
+    fn machine_grew(&self) -> bool {
+        usize::from(sysinfo().procs) > self.machine_then + self.processes_max / 4
     }
 
     fn obey(&mut self, message: Message) {

@@ -1,13 +1,14 @@
 //! Runs a command under its supervisor: starts it, carries its output, watches its time, and says how it ended.
 
 mod handle;
+mod sweep;
 mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_protocol::exchange::StreamName;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::capture::capture;
 use super::environment::{Scratch, argv, environment};
@@ -18,6 +19,13 @@ use crate::config::ShellConfig;
 use crate::supervise::{Order, Report};
 use handle::{Orders, Reports, Supervised};
 use verdict::{End, Verdict};
+
+/// How long the output may stay open once the tree is gone.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a supervisor may take beyond the grace to end the tree.
+const END_PATIENCE: Duration = Duration::from_secs(8);
+/// How often a supervisor that was told to end the tree is reminded.
+const REMINDER: Duration = Duration::from_millis(100);
 
 /// Runs the attempt to its end. When this returns nothing of it is left: no process, no folder.
 pub(super) async fn run(config: ShellConfig, seat: Seat) -> AttemptEnd {
@@ -45,21 +53,44 @@ async fn attempt(config: &ShellConfig, mut seat: Seat) -> Result<AttemptEnd, Att
         lease_until_ms: clock::to_monotonic_ms(lease_until),
         processes_max: config.processes_max,
     };
-    let mut supervised = Supervised::start(config, &order).await.map_err(|error| {
+    let supervised = Supervised::start(config, &order).await.map_err(|error| {
         unstarted(format!("cannot start the supervisor `{}`: {error}", config.supervisor.display()))
     })?;
-    let (stdout, stderr) = supervised.take_output();
-    let out = capture(stdout, StreamName::Stdout, Arc::clone(&seat.feed));
-    let err = capture(stderr, StreamName::Stderr, Arc::clone(&seat.feed));
-    let watch = watch(config, &mut seat, &mut supervised.reports, &supervised.orders);
-    // The output ends when the supervisor does, and that is when nothing else is left that could write to it.
-    let ((end, stop), _, last_line) = tokio::join!(watch, out, err);
-    supervised.finish(&seat.grant.token).await;
+    let (end, stop, last_line) = follow(config, &mut seat, supervised).await;
     let verdict = Verdict { grant: &seat.grant, feed: &seat.feed, end, stop, last_line };
     let end = verdict.pronounce(&scratch.output);
     let removed = tokio::task::spawn_blocking(move || drop(scratch)).await;
     removed.map_err(|error| AttemptEnd::failure("worker_error", error.to_string()))?;
     Ok(end)
+}
+
+/// Watches the supervisor and carries the output, until both have ended.
+async fn follow(config: &ShellConfig, seat: &mut Seat, supervised: Supervised) -> (End, Option<Reason>, String) {
+    let Supervised { mut process, mut reports, orders } = supervised;
+    let (stdout, stderr) = process.take_output();
+    let (feed, token) = (Arc::clone(&seat.feed), seat.grant.token.clone());
+    let out = capture(stdout, StreamName::Stdout, Arc::clone(&feed));
+    let err = capture(stderr, StreamName::Stderr, feed);
+    let (over, ended) = oneshot::channel::<()>();
+    let watching = async move {
+        let (end, reason) = watch(config, seat, &mut reports, &orders).await;
+        match end {
+            End::SupervisorGone => process.break_off(&token).await,
+            End::Refused(_) | End::Ended { .. } => process.finish().await,
+        }
+        drop(over);
+        (end, reason)
+    };
+    // The output ends when nothing is left that could write to it. What got hold of it and is not of the tree, or was
+    // not found, holds up nobody.
+    let output = async {
+        tokio::select! {
+            (_, last_line) = async { tokio::join!(out, err) } => last_line,
+            () = async { let _ = ended.await; tokio::time::sleep(OUTPUT_PATIENCE).await } => String::new(),
+        }
+    };
+    let ((end, reason), last_line) = tokio::join!(watching, output);
+    (end, reason, last_line)
 }
 
 fn unstarted(message: String) -> AttemptEnd {
@@ -89,7 +120,7 @@ async fn watch(config: &ShellConfig, seat: &mut Seat, reports: &mut Reports, ord
     let (timeout, heartbeat) = (duration(seat.grant.timeout), duration(seat.grant.heartbeat_timeout));
     let (timeout, silence) = (elapsed(timeout), silence(&seat.feed, heartbeat));
     tokio::pin!(timeout, silence);
-    let (mut reason, mut obeyed) = (None, None);
+    let (mut reason, mut obeyed, mut overdue_at) = (None, None, None);
     loop {
         let (why, grace) = tokio::select! {
             biased;
@@ -109,7 +140,15 @@ async fn watch(config: &ShellConfig, seat: &mut Seat, reports: &mut Reports, ord
             }
             after = &mut timeout, if reason.is_none() => (Reason::Timeout(after), Some(config.kill_grace)),
             after = &mut silence, if reason.is_none() => (Reason::Silence(after), Some(config.kill_grace)),
+            () = tokio::time::sleep(REMINDER), if reason.is_some() => {
+                if overdue_at.is_some_and(|at| at <= clock::now()) {
+                    return (End::SupervisorGone, reason);
+                }
+                orders.wake();
+                continue;
+            }
         };
+        overdue_at = Some(clock::now() + grace.unwrap_or_default() + END_PATIENCE);
         let how = if grace.is_some() { "SIGTERM, then SIGKILL" } else { "SIGKILL" };
         let message = why.end().error.map_or_else(String::new, |error| error.message);
         seat.feed.push(StreamName::System, &format!("ending the process tree ({how}): {message}\n"));

@@ -1,8 +1,10 @@
 //! What an answer, or its absence, does to the worker.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mainspring_protocol::exchange::{DirectiveName, ExchangeReply, GrantMessage};
 
@@ -10,7 +12,7 @@ use super::flight::Flight;
 use super::{RunError, Worker};
 use crate::attempt::{AttemptEnd, Event, Stop};
 use crate::clock;
-use crate::executor::{Choice, Seat};
+use crate::executor::{Choice, Seat, panic_text};
 use crate::feed::Feed;
 use crate::source::SourceError;
 
@@ -72,7 +74,10 @@ impl Worker {
                 let (token, future) = self.seat(grant, start);
                 let events = self.events.clone();
                 self.tasks.spawn(async move {
-                    let end = future.await;
+                    // An end that is never told would keep the lease for ever.
+                    let end = AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|panic| {
+                        AttemptEnd::failure("worker_error", format!("the worker failed: {}", panic_text(&*panic)))
+                    });
                     // The loop may have ended.
                     let _ = events.send(Event::Ended(token, end));
                 });

@@ -1,5 +1,5 @@
 //! Programs that do not want to end, want to hide, or want to hurt. Whatever they do, the worker tells how the attempt
-//! ended, and afterwards nothing of it is left: no process, no zombie.
+//! ended, and afterwards nothing of it is left: no process, no zombie, no file.
 
 use std::time::Duration;
 
@@ -7,16 +7,17 @@ use mainspring_protocol::exchange::{OutcomeReport, OutcomeStatus, StreamName};
 use mainspring_worker::{Limits, ShellConfig, WorkerConfig};
 
 use crate::bench::{Bench, command, error_kind, script, shell_config, within};
-use crate::processes::{Zombies, carrying, eventually};
-use crate::server::Fault;
+use crate::processes::{Zombies, carrying};
 
 /// Runs a script under a timeout, and looks for what it left.
 async fn endure(evil: &str, timeout_ms: u64) -> (OutcomeReport, String) {
     endure_under(evil, timeout_ms, shell_config()).await
 }
 
-async fn endure_under(evil: &str, timeout_ms: u64, config: WorkerConfig) -> (OutcomeReport, String) {
+pub(crate) async fn endure_under(evil: &str, timeout_ms: u64, mut config: WorkerConfig) -> (OutcomeReport, String) {
     let zombies = Zombies::before();
+    let scratch = tempfile::tempdir().expect("a folder");
+    config.shell.as_mut().expect("it runs commands").scratch = scratch.path().to_owned();
     let bench = Bench::start(config);
     // The mark is in the environment and, for those who clear it, in command lines.
     let task = within(script(evil), timeout_ms);
@@ -28,12 +29,14 @@ async fn endure_under(evil: &str, timeout_ms: u64, config: WorkerConfig) -> (Out
     assert!(bench.server.log_is_gapless(&token));
     bench.drain().await;
     zombies.none_are_new().await;
+    let left: Vec<_> = std::fs::read_dir(scratch.path()).expect("it is still there").flatten().collect();
+    assert!(left.is_empty(), "{left:?} is left of: {evil}");
     (outcome, log)
 }
 
 /// Scripts that hang until their timeout.
 async fn times_out(evil: &str) {
-    let (outcome, _) = endure(evil, 400).await;
+    let (outcome, _) = endure(evil, 300).await;
     assert_eq!((outcome.status, error_kind(&outcome)), (OutcomeStatus::Timeout, "timeout"), "{evil}");
 }
 
@@ -42,6 +45,12 @@ async fn succeeds(evil: &str) -> String {
     let (outcome, log) = endure(evil, 20_000).await;
     assert_eq!(outcome.status, OutcomeStatus::Success, "{evil}: {:?}", outcome.error);
     log
+}
+
+/// Scripts that end with a failure of their own.
+async fn fails(evil: &str) {
+    let (outcome, _) = endure(evil, 20_000).await;
+    assert_eq!(outcome.status, OutcomeStatus::Failure, "{evil}");
 }
 
 macro_rules! evil {
@@ -69,6 +78,23 @@ evil! {
     a_reader_of_a_pipe_without_a_writer_is_ended: times_out("mkfifo p; cat p");
     a_writer_to_nobody_is_ended: times_out("mkfifo p; echo x > p");
     a_tree_of_many_is_ended: times_out("for i in $(seq 60); do (sleep 1000; :) & done; wait");
+    one_that_stops_itself_on_sigterm_is_killed: times_out("trap 'kill -STOP $$' TERM; while :; do sleep 0.05; done");
+    one_that_closes_every_descriptor_is_ended: times_out("exec 0<&- 1>&- 2>&-; sleep 1000");
+    a_chain_of_sessions_without_end_is_ended:
+        times_out("echo 'trap \"\" TERM; setsid sh ./w & wait; sleep 1000' > w; setsid sh ./w & sleep 1000");
+    two_that_revive_each_other_are_ended:
+        times_out("echo 'trap \"\" TERM; while :; do setsid sleep 0.01 & wait; done' > w; sh ./w & sh ./w & wait");
+    a_maker_of_zombies_that_lives_on_is_ended:
+        times_out("python3 -c 'import os, time\nfor i in range(40):\n  os.fork() or os._exit(0)\ntime.sleep(1000)'");
+    one_with_hundreds_of_threads_is_ended:
+        times_out("python3 -c 'import threading, time\nfor i in range(200):\n  threading.Thread(target=time.sleep, args=(1000,)).start()'");
+    one_in_a_process_namespace_of_its_own_is_ended: times_out("unshare --fork --pid sleep 1000; sleep 1000");
+    one_that_traces_its_child_is_ended:
+        times_out("python3 -c 'import ctypes, os, signal, time\nif os.fork() == 0:\n  ctypes.CDLL(None).ptrace(0, 0, 0, 0)\n  os.kill(os.getpid(), signal.SIGSTOP)\ntime.sleep(1000)'");
+    one_that_forbids_to_look_at_it_is_ended:
+        times_out("python3 -c 'import ctypes, time\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\ntime.sleep(1000)'");
+    one_that_adopts_orphans_itself_is_ended:
+        times_out("python3 -c 'import ctypes, os, time\nctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\nos.system(\"(setsid sleep 1000 &)\")\ntime.sleep(1000)'");
     one_that_replaces_itself_forever_is_ended: times_out("exec sh -c 'x() { exec sh -c \"sleep 0.01; exec sh -c \\\"sleep 1000\\\"\"; }; x'");
 
     // It hides.
@@ -87,7 +113,36 @@ evil! {
         succeeds("python3 -c 'import os, sys\nfor i in range(40):\n  os.fork() or os._exit(0)\nos._exit(0)'");
     a_vfork_storm_of_short_ones_is_reaped: succeeds("for i in $(seq 200); do /bin/true & done");
 
+    one_with_a_forged_name_is_killed:
+        succeeds("n='x) Z 1 1 1 ('; cp \"$(command -v sleep)\" \"$n\"; setsid \"./$n\" 1000 & sleep 0.1");
+    one_with_a_huge_environment_is_killed:
+        succeeds("x=$(head -c 100000 /dev/zero | tr '\\0' x); for i in $(seq 15); do export \"V$i=$x\"; done; setsid sh -c 'sleep 1000; : MARK' & sleep 0.2");
+    one_that_never_waits_because_it_ignores_its_children_is_reaped:
+        succeeds("trap '' CHLD; for i in $(seq 30); do (exit 3) & done; sleep 0.1");
+    one_that_kills_its_own_group_leaves_nothing: fails("setsid sleep 1000 & sleep 0.1; kill -KILL 0");
+    one_that_kills_itself_leaves_nothing: fails("setsid sleep 1000 & sleep 0.1; kill -SEGV $$");
+
+    // It spoils its folder.
+    one_that_removes_its_folder_runs_on: succeeds("rm -rf \"$PWD\"; sleep 0.05; cd /; exit 0");
+    one_that_removes_all_of_its_folders_runs_on: succeeds("rm -rf \"$PWD/../\"*; rm -rf \"$PWD\"; exit 0");
+    thousands_of_files_nobody_may_touch_are_removed:
+        succeeds("mkdir -p d/e; cd d/e; for i in $(seq 3000); do : > f$i; done; chmod 0 f? . .. ../..");
+    folders_deeper_than_any_path_are_removed:
+        succeeds("python3 -c 'import os\nfor i in range(1200):\n  os.mkdir(\"a-long-name\")\n  os.chdir(\"a-long-name\")'");
+    names_that_are_no_text_are_removed: succeeds("touch \"$(printf 'a\\nb\\377')\" ' ' -- '*'; mkdir -- -rf; exit 0");
+    links_out_of_its_folder_are_removed_not_followed: succeeds("ln -s / root; ln -s /etc/passwd p; ln -s loop loop");
+    pipes_and_sockets_in_its_folder_are_removed:
+        succeeds("mkfifo a; python3 -c 'import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind(\"b\")'");
+    an_output_that_is_a_pipe_holds_up_nothing: fails("rm -f $MAINSPRING_OUTPUT; mkfifo $MAINSPRING_OUTPUT");
+    an_output_that_is_a_folder_is_refused: fails("rm -f $MAINSPRING_OUTPUT; mkdir $MAINSPRING_OUTPUT");
+    an_output_that_leads_elsewhere_is_refused: fails("ln -sf /etc/passwd $MAINSPRING_OUTPUT");
+    an_output_without_end_is_refused: fails("truncate -s 10T $MAINSPRING_OUTPUT");
+
     // It plays with its output.
+    one_line_of_fifty_megabytes_is_taken: succeeds("head -c 50000000 /dev/zero | tr '\\0' x");
+    a_flood_of_short_lines_is_taken: succeeds("yes | head -n 1000000; yes | head -n 1000000 >&2");
+    a_stopped_writer_behind_it_is_killed: succeeds("yes & kill -STOP $!; exit 0");
+    one_that_asks_for_a_terminal_gets_none: succeeds("sh -c 'cat < /dev/tty'; exit 0");
     one_that_closes_its_output_runs_on: succeeds("exec >&- 2>&-; sleep 0.1; echo x; exit 0");
     one_that_reads_its_input_gets_nothing: succeeds("cat; read x; [ -z \"$x\" ]");
     a_short_pipeline_is_let_finish: succeeds("yes | head -c 3000000 | tail -c 5");
@@ -140,9 +195,19 @@ async fn endless_output_fills_no_memory_and_stalls_no_renewal() {
 async fn a_fork_bomb_is_ended_when_its_tree_grows_too_large() {
     let mut config = shell_config();
     config.shell = config.shell.map(|shell| ShellConfig { processes_max: 100, ..shell });
-    let bomb = "bomb() { for i in 1 2 3; do bomb & done; sleep 0.01; wait; }; bomb";
+    // Five generations of three: enough to burst the limit, and too few to hurt the machine if nobody stops them.
+    let bomb = "b() { [ $1 -lt 5 ] && for i in 1 2 3; do b $(($1+1)) & done; sleep 1000; }; b 0";
     let (outcome, _) = endure_under(bomb, 30_000, config).await;
     assert_eq!((outcome.status, error_kind(&outcome)), (OutcomeStatus::Failure, "process_limit"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hog_of_memory_fails_under_its_limit() {
+    let mut config = shell_config();
+    let limits = Limits { memory_bytes: Some(256 << 20), ..Limits::default() };
+    config.shell = config.shell.map(|shell| ShellConfig { limits, ..shell });
+    let (outcome, _) = endure_under("tail -c 1000 /dev/zero & tail /dev/zero", 20_000, config).await;
+    assert_eq!((outcome.status, error_kind(&outcome)), (OutcomeStatus::Failure, "exit_code"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,88 +237,4 @@ async fn a_cancelled_tree_is_ended() {
     assert!(carrying(&token).is_empty());
     bench.drain().await;
     zombies.none_are_new().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_that_kills_its_supervisor_is_killed_too() {
-    let bench = Bench::start(shell_config());
-    let task = script("setsid sleep 1000 & kill -KILL $PPID; sleep 1000");
-    let token = task.token.clone();
-    let outcome = bench.run(task).await;
-    assert_eq!((outcome.status, error_kind(&outcome)), (OutcomeStatus::Failure, "supervisor_lost"));
-    eventually("nothing is left", || carrying(&token).is_empty()).await;
-    bench.drain().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tree_does_not_survive_its_lease() {
-    let zombies = Zombies::before();
-    let bench = Bench::start(WorkerConfig { lease: Duration::from_secs(1), ..shell_config() });
-    let task = mainspring_protocol::exchange::GrantMessage {
-        lease_ms: 1_000,
-        ..script("trap '' TERM; echo up; while :; do sleep 1; done")
-    };
-    let token = task.token.clone();
-    bench.server.submit(task);
-    bench.server.printed(&token, "up").await;
-    bench.server.break_down(Fault::Unreachable, None);
-    eventually("nothing is left", || carrying(&token).is_empty()).await;
-    bench.server.break_down(Fault::None, None);
-    assert_eq!(error_kind(&bench.server.outcome(&token).await), "lease_lost");
-    bench.drain().await;
-    zombies.none_are_new().await;
-}
-
-/// Not a test by itself: the worker that `a_tree_does_not_survive_…` kill or stop. It prints what its command prints.
-#[tokio::test(flavor = "multi_thread")]
-async fn worker_in_a_process_of_its_own() {
-    let Ok(evil) = std::env::var("WORKER_RUNS") else { return };
-    let bench = Bench::start(WorkerConfig { lease: Duration::from_secs(1), ..shell_config() });
-    let task = mainspring_protocol::exchange::GrantMessage { lease_ms: 1_000, ..script(&evil) };
-    let token = task.token.clone();
-    bench.server.submit(task);
-    bench.server.printed(&token, "up").await;
-    println!("\nup");
-    std::future::pending::<()>().await;
-}
-
-/// Starts such a worker and waits until its command is up.
-fn worker_process(mark: &str) -> std::process::Child {
-    use std::io::BufRead as _;
-    let evil = format!(
-        "trap '' TERM; setsid sh -c 'sleep 1000; : {mark}' & (setsid sh -c 'sleep 1000; : {mark}' &); echo up; while :; do sleep 1; done"
-    );
-    let mut child = std::process::Command::new(std::env::current_exe().expect("this program has a path"))
-        .args(["--exact", "evil::worker_in_a_process_of_its_own", "--nocapture"])
-        .env("WORKER_RUNS", evil)
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let lines = std::io::BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let up = lines.map_while(Result::ok).any(|line| line.ends_with("up"));
-    assert!(up, "its command came up");
-    child
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tree_does_not_survive_the_death_of_its_worker() {
-    let mark = format!("killed-{}", std::process::id());
-    let mut worker = worker_process(&mark);
-    assert!(carrying(&mark).len() > 2);
-    worker.kill().expect("it is mine");
-    worker.wait().expect("it is mine");
-    eventually("nothing is left", || carrying(&mark).is_empty()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tree_does_not_survive_a_worker_that_is_stopped_for_longer_than_its_lease() {
-    use rustix::process::{Pid, Signal, kill_process};
-    let mark = format!("stopped-{}", std::process::id());
-    let mut worker = worker_process(&mark);
-    let pid = Pid::from_raw(i32::try_from(worker.id()).expect("a number")).expect("not 0");
-    kill_process(pid, Signal::STOP).expect("it is mine");
-    let own = worker.id();
-    eventually("nothing but the worker is left", || carrying(&mark).iter().all(|pid| *pid == own)).await;
-    worker.kill().expect("it is mine");
-    worker.wait().expect("it is mine");
 }

@@ -7,3 +7,4 @@ mod http;
 mod processes;
 mod server;
 mod shell;
+mod siege;

@@ -13,15 +13,21 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::Mutex;
 
+use super::sweep::sweep;
 use crate::clock;
 use crate::config::ShellConfig;
 use crate::supervise::{Order, Report};
 
-/// A running supervisor. Dropping it closes the socket, which ends the tree.
+/// A supervisor that was started, and both ends of the talk with it. Dropping it closes the socket, which ends the tree.
 pub(super) struct Supervised {
-    child: Child,
+    pub(super) process: Supervisor,
     pub(super) reports: Reports,
     pub(super) orders: Orders,
+}
+
+/// The process itself.
+pub(super) struct Supervisor {
+    child: Child,
 }
 
 /// What the supervisor says.
@@ -33,6 +39,8 @@ pub(super) struct Reports {
 /// What it is told.
 pub(super) struct Orders {
     socket: Mutex<OwnedWriteHalf>,
+    /// The supervisor. Its number is its own: nobody reaps it before its reports have ended.
+    pid: Option<Pid>,
 }
 
 impl Supervised {
@@ -53,28 +61,31 @@ impl Supervised {
         // A supervisor that dies at once is seen where its reports end.
         let _ = write.write_all(&[&length.to_be_bytes()[..], &frame].concat()).await;
         let reports = Reports { socket: BufReader::new(read), line: Vec::new() };
-        Ok(Self { child, reports, orders: Orders { socket: Mutex::new(write) } })
+        let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let orders = Orders { socket: Mutex::new(write), pid };
+        Ok(Self { process: Supervisor { child }, reports, orders })
     }
+}
 
+impl Supervisor {
     pub(super) fn take_output(&mut self) -> (ChildStdout, ChildStderr) {
         let stdout = self.child.stdout.take().expect("it was started with a pipe");
         (stdout, self.child.stderr.take().expect("it was started with a pipe"))
     }
 
-    /// Waits until the supervisor itself is gone. If it was killed, so that its promise is void, kills what carries
-    /// the attempt's token in its environment.
-    pub(super) async fn finish(mut self, token: &str) {
-        let status = self.child.wait().await;
-        if status.is_ok_and(|status| status.success()) {
-            return;
-        }
-        let mark = format!("MAINSPRING_TOKEN={token}");
-        let swept = tokio::task::spawn_blocking(move || {
-            while carriers(&mark).into_iter().any(|pid| kill_process(pid, Signal::KILL).is_ok()) {
-                std::thread::yield_now();
-            }
-        });
-        let _ = swept.await;
+    /// Waits until it is gone, having said its last word and left nothing behind.
+    pub(super) async fn finish(&mut self) {
+        // It has nothing else to do, and an error means that somebody else reaped it.
+        let _ = self.child.wait().await;
+    }
+
+    /// Ends one whose promise is void: it was killed, or cannot keep it. What it leaves behind is looked for.
+    pub(super) async fn break_off(&mut self, token: &str) {
+        let _ = self.child.start_kill();
+        // As long as it was not waited for, its number names its session and nothing else.
+        let (session, mark) = (self.child.id(), format!("MAINSPRING_TOKEN={token}"));
+        sweep(session, &mark).await;
+        self.finish().await;
     }
 }
 
@@ -98,6 +109,7 @@ impl Reports {
 impl Orders {
     /// The lease lasts until then.
     pub(super) async fn renew(&self, until_ms: u64) {
+        self.wake();
         self.order(&format!("L{until_ms}\n")).await;
     }
 
@@ -107,22 +119,18 @@ impl Orders {
             Some(grace) => self.order(&format!("T{}\n", clock::millis(grace))).await,
             None => self.order("K\n").await,
         }
+        self.wake();
+    }
+
+    /// Has it go on if its program stopped it.
+    pub(super) fn wake(&self) {
+        if let Some(pid) = self.pid {
+            let _ = kill_process(pid, Signal::CONT);
+        }
     }
 
     async fn order(&self, line: &str) {
         // One that is gone needs no orders.
         let _ = self.socket.lock().await.write_all(line.as_bytes()).await;
     }
-}
-
-/// The live processes that have this variable in the environment they were started with.
-fn carriers(mark: &str) -> Vec<Pid> {
-    let Ok(all) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let numbers = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let carries = |pid: &i32| {
-        // The environment of a zombie reads as empty.
-        std::fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
-    };
-    numbers.filter(carries).filter_map(Pid::from_raw).collect()
 }

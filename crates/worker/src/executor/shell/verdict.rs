@@ -68,7 +68,9 @@ impl Verdict<'_> {
             let name = signal_name(signal);
             return AttemptEnd::failure("signal", self.with_last_line(format!("killed by signal {signal}{name}")));
         }
-        let code = code.unwrap_or(-1);
+        let Some(code) = code else {
+            return AttemptEnd::failure("supervisor_lost", "the end of the command was not seen by its supervisor");
+        };
         if self.grant.skip_exit_codes.contains(&code) {
             let remark = format!("exit code {code}: there was nothing to do\n");
             self.feed.push(StreamName::System, &remark);
