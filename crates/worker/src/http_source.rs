@@ -37,8 +37,10 @@ fn judge(error: &Error) -> SourceError {
     let message = error.to_string();
     match error.problem() {
         Some(problem) if matches!(problem.status, 429 | 503) => {
-            SourceError::Overloaded { retry_after: OVERLOADED_PAUSE, message }
+            let retry_after = problem.retry_after_ms.map_or(OVERLOADED_PAUSE, Duration::from_millis);
+            SourceError::Overloaded { retry_after, message }
         }
+        Some(problem) if problem.status == 413 => SourceError::TooLarge(message),
         Some(problem) if (400..500).contains(&problem.status) && problem.status != 408 => {
             SourceError::Refused { code: problem.code.word().to_owned(), message }
         }
@@ -46,5 +48,35 @@ fn judge(error: &Error) -> SourceError {
             Error::Address { .. } => SourceError::Refused { code: "address".to_owned(), message },
             _ => SourceError::Unreachable(message),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_protocol::code::Code;
+    use mainspring_protocol::problem::Problem;
+
+    use super::*;
+
+    fn judged(problem: Problem) -> SourceError {
+        judge(&Error::Problem(Box::new(problem)))
+    }
+
+    #[test]
+    fn only_a_refusal_of_the_request_itself_ends_the_session() {
+        for code in [Code::WorkerIdInUse, Code::StaleSession, Code::NotFound, Code::InvalidValue] {
+            let judged = judged(Problem::new(code, "no"));
+            assert!(matches!(&judged, SourceError::Refused { code: word, .. } if word == code.word()), "{judged}");
+        }
+        for code in [Code::Overloaded, Code::Stopping, Code::StoreUnavailable, Code::OutcomeUnknown] {
+            let asked = judged(Problem::new(code, "later").retry_after_ms(1_234));
+            let after = Duration::from_millis(1_234);
+            assert!(matches!(asked, SourceError::Overloaded { retry_after, .. } if retry_after == after), "{asked}");
+            let silent = judged(Problem::new(code, "later"));
+            assert!(matches!(silent, SourceError::Overloaded { retry_after: OVERLOADED_PAUSE, .. }), "{silent}");
+        }
+        assert!(matches!(judged(Problem::new(Code::BodyTooLarge, "no")), SourceError::TooLarge(_)));
+        let proxy = Error::Decode { address: "a".to_owned(), reason: "status 404".to_owned() };
+        assert!(matches!(judge(&proxy), SourceError::Unreachable(_)));
     }
 }

@@ -8,11 +8,11 @@ use mainspring_protocol::exchange::{ExchangeReply, ExchangeRequest, LogChunk, Ou
 
 use crate::feed::{Feed, escaped_len};
 
-/// Bytes of logs in one call, about; one chunk more may follow.
-const LOG_BYTES_MAX: usize = 256 << 10;
-/// Bytes of outcomes in one call, about; one outcome more may follow. Together they stay below the 1 MiB that a
-/// server takes.
-const OUTCOME_BYTES_MAX: usize = 256 << 10;
+/// Bytes of logs in one call, and of outcomes, about; one chunk and one outcome more may follow. Together they stay
+/// below 1 MiB, which most of what may stand on the way takes.
+const BYTES_MAX: usize = 256 << 10;
+/// The same where even that is refused: little more than one outcome or chunk at a time.
+const BYTES_MIN: usize = 1 << 10;
 /// Outcomes in one call.
 const OUTCOMES_MAX: usize = 4_096;
 
@@ -29,8 +29,9 @@ impl Cargo {
     }
 }
 
-#[derive(Default)]
 pub(crate) struct Outbox {
+    /// Bytes of logs in one call, and of outcomes.
+    bytes_max: usize,
     /// Ready to leave.
     pending: VecDeque<OutcomeReport>,
     /// Wait for the last words of their attempts.
@@ -41,7 +42,25 @@ pub(crate) struct Outbox {
     unheard: VecDeque<LogChunk>,
 }
 
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            bytes_max: BYTES_MAX,
+            pending: VecDeque::new(),
+            held: Vec::new(),
+            speaking: VecDeque::new(),
+            unheard: VecDeque::new(),
+        }
+    }
+}
+
 impl Outbox {
+    /// A call was too large: halves what the next ones carry, and says how much that is now.
+    pub(crate) fn shrink(&mut self) -> usize {
+        self.bytes_max = (self.bytes_max / 2).max(BYTES_MIN);
+        self.bytes_max
+    }
+
     /// An attempt ended.
     pub(crate) fn outcome(&mut self, report: OutcomeReport, feed: Option<Arc<Feed>>) {
         match feed {
@@ -80,7 +99,7 @@ impl Outbox {
             self.pending.extend(Vec::from_iter::<Vec<_>>(ready).into_iter().map(|(_, report)| report));
         }
         let mut bytes = 0;
-        while bytes < OUTCOME_BYTES_MAX
+        while bytes < self.bytes_max
             && request.outcomes.len() < OUTCOMES_MAX
             && let Some(report) = self.pending.pop_front()
         {
@@ -94,7 +113,7 @@ impl Outbox {
 
     fn load_logs(&mut self, request: &mut ExchangeRequest) {
         let mut bytes = 0;
-        while bytes < LOG_BYTES_MAX
+        while bytes < self.bytes_max
             && let Some(chunk) = self.unheard.pop_front()
         {
             bytes += escaped_len(&chunk.data);
@@ -102,11 +121,11 @@ impl Outbox {
         }
         let mut still_speaking = VecDeque::new();
         while let Some(feed) = self.speaking.pop_front() {
-            if bytes >= LOG_BYTES_MAX {
+            if bytes >= self.bytes_max {
                 still_speaking.push_back(feed);
                 continue;
             }
-            let (pieces, step, left) = feed.take(LOG_BYTES_MAX - bytes);
+            let (pieces, step, left) = feed.take(self.bytes_max - bytes);
             let token = || feed.token.to_string();
             for piece in pieces {
                 bytes += escaped_len(&piece.data);

@@ -27,6 +27,9 @@ pub enum SourceError {
         /// What the other side said.
         message: String,
     },
+    /// The call was larger than the other side, or something on the way, takes. Tried again with less in it.
+    #[error("too large: {0}")]
+    TooLarge(String),
     /// No later call of this session can go better: the worker ends.
     #[error("refused ({code}): {message}")]
     Refused {

@@ -112,7 +112,14 @@ impl Worker {
             }
             SourceError::Overloaded { retry_after, message } => {
                 tracing::debug!(%message, "the server is overloaded");
-                self.pace.failed(Some(retry_after));
+                // Whatever is asked: a lease that is not renewed costs the attempt.
+                let longest = if self.desk.running_count() > 0 { self.config.lease / 3 } else { Duration::MAX };
+                self.pace.failed(Some(retry_after.min(longest)));
+            }
+            SourceError::TooLarge(message) => {
+                let bytes = self.outbox.shrink();
+                tracing::warn!(%message, bytes, "the exchange was too large; the next carries less");
+                self.pace.failed(None);
             }
             SourceError::Refused { code, message } => {
                 self.desk.stop_all(Stop::Now);

@@ -300,6 +300,19 @@ async fn a_refused_worker_ends_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_for_one_call_goes_in_several() {
+    let bench = Bench::start(quick());
+    bench.server.break_down(Fault::TakesLittle, None);
+    let output = format!(r#"{{"output": "{}"}}"#, "x".repeat(20_000));
+    let tasks: Vec<_> = (0..30).map(|_| noop(&output)).collect();
+    tasks.iter().for_each(|task| bench.server.submit(task.clone()));
+    for task in &tasks {
+        assert_eq!(bench.server.outcome(&task.token).await.status, OutcomeStatus::Success);
+    }
+    bench.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sequence_numbers_rise_and_every_call_offers_what_is_free() {
     let bench = Bench::start(WorkerConfig { concurrency: 3, ..quick() });
     let tasks: Vec<_> = (0..9).map(|_| noop(r#"{"sleepMs": 20}"#)).collect();

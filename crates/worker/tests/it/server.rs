@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Unreachable,
     /// Everything arrives, no answer comes back.
     LosesAnswers,
+    /// Calls of more than 64 KiB are refused.
+    TakesLittle,
     /// Every call is refused for good.
     Refuses,
 }
@@ -213,6 +215,10 @@ impl TaskSource for Server {
             let fault = self.fault();
             if fault == Fault::Unreachable {
                 return Err(SourceError::Unreachable("as told".to_owned()));
+            }
+            let bytes = serde_json::to_vec(&request).expect("a request is plain data").len();
+            if fault == Fault::TakesLittle && bytes > 64 << 10 {
+                return Err(SourceError::TooLarge(format!("{bytes} bytes")));
             }
             if fault == Fault::Refuses {
                 return Err(SourceError::Refused {
