@@ -4,6 +4,7 @@ mod objects;
 mod processes;
 mod work;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +30,22 @@ pub(crate) struct Cli {
     pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Commands that list their things when they are told nothing else.
+const LISTING: [&str; 5] = ["jobs", "tasks", "queues", "workers", "dlq"];
+
+/// Arguments with the `list` that a bare `mainspring jobs`, or `mainspring jobs --watch`, leaves out.
+pub(crate) fn naming_the_list(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_flag = |argument: &OsString| argument.to_string_lossy().starts_with('-');
+    let command = arguments.iter().skip(1).position(|argument| !is_flag(argument)).map(|place| place + 1);
+    if let Some(place) = command
+        && LISTING.iter().any(|word| arguments[place] == *word)
+        && arguments.get(place + 1).is_none_or(|next| is_flag(next) && next != "-h" && next != "--help")
+    {
+        arguments.insert(place + 1, "list".into());
+    }
+    arguments
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,5 +160,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_that_is_told_nothing_lists() {
+        let named = |words: &str| {
+            let given = std::iter::once("mainspring").chain(words.split_whitespace()).map(Into::into).collect();
+            let read = super::naming_the_list(given).into_iter().skip(1);
+            read.map(|word| word.into_string().expect("is text")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(named("jobs"), "jobs list");
+        assert_eq!(named("--quiet tasks -q status:failed"), "--quiet tasks list -q status:failed");
+        for as_it_is in ["tasks get jobs", "queues pause dlq", "workers --help", "why jobs", "--version", ""] {
+            assert_eq!(named(as_it_is), as_it_is);
+        }
     }
 }

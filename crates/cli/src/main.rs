@@ -19,7 +19,7 @@ use crate::args::{Cli, Command};
 use crate::exit::{Exit, Failure, Outcome};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(args::naming_the_list(std::env::args_os().collect()));
     output::colours(!cli.no_color);
     match run(cli) {
         Ok(code) => code,

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn tests_may_put_pieces_together_that_the_crate_may_not() {
-        let dependency = "mainspring-store-sqlite.workspace = true\n";
+        let dependency = "mainspring-worker.workspace = true\n";
         assert_eq!(named("crates/server/Cargo.toml", &format!("[dependencies]\n{dependency}")), 1);
         assert_eq!(named("crates/server/Cargo.toml", &format!("[dev-dependencies]\n{dependency}")), 0);
     }

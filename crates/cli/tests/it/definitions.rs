@@ -17,7 +17,7 @@ tasks:
 #[test]
 fn a_command_line_that_makes_no_sense_is_a_usage_error() {
     let folder = folder_with("x", "");
-    for arguments in [&["--nonsense"][..], &["tasks"], &["bench", "w99"], &["jobs", "list", "--limit", "0"]] {
+    for arguments in [&["--nonsense"][..], &["tasks", "paint"], &["bench", "w99"], &["jobs", "list", "--limit", "0"]] {
         let ended = run_in(folder.path(), arguments).expect(2);
         assert!(ended.out.is_empty(), "{}", ended.out);
     }
