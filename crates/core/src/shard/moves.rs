@@ -1,16 +1,17 @@
-//! The only place where a task changes its status. Every move is checked against the table of legal moves.
+//! The only place where a task changes its status. Every move is checked against the table of legal moves. `attempt`
+//! ends attempts and says what follows, `job` carries the ends of tasks into their job.
 //!
 //! *Active* tasks are those the shard watches: in a lane, with an armed timer, running, or settling. `leave` undoes
 //! whatever the present status set up; each other function here sets up the next.
 
+mod attempt;
+mod job;
+
 use super::lanes::rank;
-use super::{Dirt, Shard, Task, Work};
-use crate::effect::Effect;
-use crate::id::{Key, Token};
-use crate::job::{FailurePolicy, JobStatus, Sweep, SweepKind};
-use crate::row::{AttemptRow, OutputRow, TaskRow, TransitionKind};
-use crate::spec::OnWorkerLost;
-use crate::task::{Failure, Outcome, Place, Settling, SkipReason, TaskStatus};
+use super::{Dirt, Shard, Task};
+use crate::id::Key;
+use crate::row::{TaskRow, TransitionKind};
+use crate::task::{Failure, Place, SkipReason, TaskStatus};
 use crate::time::Timestamp;
 
 impl Shard {
@@ -258,208 +259,6 @@ impl Shard {
         self.tell(kind, Some(key), job, attempt, None);
         if let Some(job) = job {
             self.count_end(job, key, status);
-        }
-    }
-
-    fn count_end(&mut self, job_key: Key, key: Key, status: TaskStatus) {
-        self.touch_job(job_key);
-        let job = self.job_mut(job_key);
-        let counts = &mut job.row.state.counts;
-        match status {
-            TaskStatus::Completed => counts.completed += 1,
-            TaskStatus::Cancelled => counts.cancelled += 1,
-            TaskStatus::Skipped => counts.skipped += 1,
-            _ => {
-                counts.failed += 1;
-                job.row.state.unhandled += 1;
-            }
-        }
-        let fail_fast = job.row.failure_policy == FailurePolicy::FailFast
-            && status == TaskStatus::Failed
-            && !job.row.state.failing_fast
-            && !job.row.state.cancelled;
-        if fail_fast {
-            job.row.state.failing_fast = true;
-            self.start_sweep(job_key, SweepKind::FailingFast);
-        }
-        // A job that is being cancelled as a whole needs no telling: every task of it ends anyway.
-        if self.job(job_key).row.state.cancelled {
-            return self.check_job_end(job_key);
-        }
-        self.job_mut(job_key).settling += 1;
-        let state = &mut self.task_mut(key).row.state;
-        state.settling = Some(Settling::Children(0));
-        state.place = Place::Hot;
-        self.activate(key);
-        self.work.insert(Work::Settle(key));
-    }
-
-    /// Sets the durable marker of a sweep; the work goes on in later steps.
-    pub(super) fn start_sweep(&mut self, job: Key, kind: SweepKind) {
-        self.job_mut(job).row.state.sweep = Some(Sweep { kind, next: 0 });
-        self.touch_job(job);
-        self.work.insert(Work::Sweep(job));
-    }
-
-    /// The job's state is a function of its tasks (I11).
-    pub(super) fn check_job_end(&mut self, key: Key) {
-        let job = self.job(key);
-        let state = &job.row.state;
-        let busy = matches!(
-            state.sweep.as_ref().map(|sweep| &sweep.kind),
-            Some(SweepKind::Staging | SweepKind::Rerunning(_) | SweepKind::Deleting)
-        );
-        if state.status.is_terminal() || busy || job.settling > 0 || state.counts.ended() < job.row.tasks {
-            return;
-        }
-        let (status, kind) = if state.cancelled {
-            (JobStatus::Cancelled, TransitionKind::JobCancelled)
-        } else if state.unhandled > 0 {
-            (JobStatus::Failed, TransitionKind::JobFailed)
-        } else {
-            (JobStatus::Completed, TransitionKind::JobComplete)
-        };
-        let now = self.now;
-        let state = &mut self.job_mut(key).row.state;
-        state.status = status;
-        state.sweep = None;
-        state.paused = false;
-        state.ended_at = Some(now);
-        self.work.remove(&Work::Sweep(key));
-        self.touch_job(key);
-        self.tell(kind, None, Some(key), 0, None);
-    }
-
-    /// Ends the running attempt; the caller moves the task on.
-    pub(super) fn end_attempt(&mut self, key: Key, outcome: Outcome, error: Option<Failure>) {
-        let now = self.now;
-        let task = self.task_mut(key);
-        let job = task.row.job;
-        let last = task.row.state.last.as_mut().expect("a running task has an attempt");
-        last.ended_at = Some(now);
-        last.outcome = Some(outcome);
-        last.error = error;
-        let (attempt, took) = (last.number, now.since(last.started_at));
-        let spec = task.row.spec.clone().expect("a running task has its spec");
-        self.figures.attempt_ended(&spec, outcome, took);
-        if matches!(outcome, Outcome::Failure | Outcome::Timeout | Outcome::Lost) {
-            self.tell(TransitionKind::TaskFailed, Some(key), job, attempt, None);
-        }
-        self.touch(key);
-    }
-
-    /// Ends the running attempt well.
-    pub(super) fn complete(&mut self, key: Key, output: Option<std::sync::Arc<str>>) {
-        self.end_attempt(key, Outcome::Success, None);
-        if let Some(output) = output {
-            self.changes.put_outputs.push(OutputRow { task: key, output });
-            self.rows += 1;
-        }
-        self.end_task(key, TaskStatus::Completed);
-    }
-
-    /// Ends the running attempt badly, and decides what follows: a retry, a hold, or the dead letters.
-    pub(super) fn fail_attempt(
-        &mut self,
-        key: Key,
-        outcome: Outcome,
-        error: Option<Failure>,
-        retryable: Option<bool>,
-        after_ms: Option<u64>,
-    ) {
-        let policy = self.task(key).row.spec.as_ref().expect("a running task has its spec").policy.clone();
-        let kind = error.as_ref().map(|error| error.kind.clone());
-        self.end_attempt(key, outcome, error);
-        let seed = self.config.seed;
-        let state = &mut self.task_mut(key).row.state;
-        match outcome {
-            Outcome::Lost => {
-                state.losses += 1;
-                match policy.on_worker_lost {
-                    OnWorkerLost::Hold if state.losses < crate::limits::LOSSES_MAX => return self.hold(key),
-                    OnWorkerLost::Retry if state.losses < crate::limits::LOSSES_MAX => return self.retry_at(key, 0),
-                    _ => return self.end_task(key, TaskStatus::Failed),
-                }
-            }
-            Outcome::Snoozed => {
-                state.snoozes += 1;
-                if state.snoozes <= crate::limits::SNOOZES_MAX {
-                    return self.make_scheduled_from_running(key, after_ms.unwrap_or(1_000).max(1));
-                }
-                return self.end_task(key, TaskStatus::Failed);
-            }
-            _ => state.failures += 1,
-        }
-        let listed = |kinds: &[crate::id::Name]| kind.as_ref().is_some_and(|kind| kinds.contains(kind));
-        let allowed = retryable.unwrap_or(true)
-            && !listed(&policy.non_retryable)
-            && (policy.retry_on.is_empty() || listed(&policy.retry_on));
-        if !allowed || state.failures > policy.retries {
-            return self.end_task(key, TaskStatus::Failed);
-        }
-        let random = crate::retry::mix(seed ^ key.raw() ^ (u64::from(state.attempt) << 48));
-        let wait = after_ms.unwrap_or_else(|| policy.backoff.wait_ms(state.failures, random));
-        self.retry_at(key, wait.min(crate::limits::DELAY_MS_MAX));
-    }
-
-    fn hold(&mut self, key: Key) {
-        self.leave(key);
-        self.set_status(key, TaskStatus::Waiting);
-        let state = &mut self.task_mut(key).row.state;
-        state.held = true;
-        state.place = Place::Rest;
-    }
-
-    /// Plans the next attempt after a failure or a loss.
-    fn retry_at(&mut self, key: Key, wait_ms: u64) {
-        let task = self.task(key);
-        let (job, attempt) = (task.row.job, task.row.state.attempt);
-        let spec = task.row.spec.clone().expect("a running task has its spec");
-        self.figures.retried(&spec);
-        self.tell(TransitionKind::TaskRetry, Some(key), job, attempt, None);
-        if wait_ms == 0 {
-            self.make_ready(key);
-        } else {
-            self.make_scheduled_from_running(key, wait_ms);
-        }
-    }
-
-    fn make_scheduled_from_running(&mut self, key: Key, wait_ms: u64) {
-        let due = self.now.plus_ms(wait_ms);
-        self.make_scheduled(key, due);
-    }
-
-    /// Takes a running attempt away from its worker.
-    pub(super) fn revoke(&mut self, key: Key) {
-        let incarnation = self.incarnation;
-        if let Some(lease) = &self.task(key).row.state.lease {
-            let effect = Effect::Revoke {
-                session: lease.session.clone(),
-                token: Token { incarnation, task: key, lease: lease.number },
-            };
-            self.effects.push(effect);
-        }
-    }
-
-    /// Calls a task off, whatever it does now; false if it has ended.
-    pub(super) fn cancel(&mut self, key: Key) -> bool {
-        let status = self.task(key).row.state.status;
-        if status.is_terminal() {
-            return false;
-        }
-        if status == TaskStatus::Running {
-            self.revoke(key);
-            self.end_attempt(key, Outcome::Cancelled, None);
-        }
-        self.end_task(key, TaskStatus::Cancelled);
-        true
-    }
-
-    /// Moves the last attempt out of the row before the next one starts.
-    pub(super) fn archive_attempt(&mut self, key: Key) {
-        if let Some(attempt) = self.task_mut(key).row.state.last.take() {
-            self.changes.insert_attempts.push(AttemptRow { task: key, attempt });
-            self.rows += 1;
         }
     }
 }

@@ -1,0 +1,92 @@
+//! Orders about dead letters: redrive, discard, edit.
+
+use super::super::{Job, Shard};
+use crate::effect::{Answer, Refusal};
+use crate::id::{Key, Name};
+use crate::job::{RerunFrom, SweepKind};
+use crate::task::{TaskState, TaskStatus};
+
+impl Shard {
+    /// Opens the next generation of an ended standalone task.
+    pub(super) fn open_generation(&mut self, key: Key, wait_ms: u64) {
+        let due = self.now.plus_ms(wait_ms);
+        let task = self.task_mut(key);
+        let state = &mut task.row.state;
+        assert!(state.status.may_become(TaskStatus::Pending, true), "only an ended task opens a generation");
+        let (generation, attempt, last) = (state.generation + 1, state.attempt, state.last.take());
+        *state = TaskState { attempt, last, ..super::super::submit::fresh_state(generation) };
+        self.touch(key);
+        if wait_ms == 0 {
+            self.make_ready(key);
+        } else {
+            self.make_scheduled(key, due);
+        }
+    }
+
+    pub(super) fn order_redrive(&mut self, actor: &Name, tasks: Vec<Key>, spacing_ms: u64) -> Answer {
+        let mut took = Vec::with_capacity(tasks.len());
+        for key in tasks {
+            let Some(task) = self.tasks.get(&key).filter(|task| task.row.state.dead) else { continue };
+            match task.row.job {
+                None => {
+                    let place = self.part_offset + took.len() as u64;
+                    self.open_generation(key, spacing_ms.saturating_mul(place).min(crate::limits::DELAY_MS_MAX));
+                }
+                Some(job) => {
+                    let from = RerunFrom::Task(job.index_of(key));
+                    // Several dead letters of one job: the first opens the rerun; the others follow as failed tasks.
+                    let joined = self.jobs.get_mut(&job).is_some_and(join_rerun);
+                    if !joined && self.order_rerun_job(actor, job, from).is_err() {
+                        continue;
+                    }
+                }
+            }
+            self.audit_key(actor, "dead_letter.redrive", key, crate::id::IdKind::Task);
+            took.push(key);
+        }
+        Answer::Took(took)
+    }
+
+    pub(super) fn order_discard(&mut self, actor: &Name, tasks: Vec<Key>) -> Answer {
+        let mut took = Vec::with_capacity(tasks.len());
+        for key in tasks {
+            if self.tasks.get(&key).is_some_and(|task| task.row.state.dead) {
+                self.task_mut(key).row.state.dead = false;
+                self.touch(key);
+                self.audit_key(actor, "dead_letter.discard", key, crate::id::IdKind::Task);
+                took.push(key);
+            }
+        }
+        Answer::Took(took)
+    }
+
+    pub(super) fn order_edit(&mut self, actor: &Name, key: Key, body: crate::spec::Body) -> Result<Answer, Refusal> {
+        if !self.known_task(key)?.dead {
+            return Err(Refusal::NotDead);
+        }
+        let task = self.task_mut(key);
+        if let Some(spec) = &task.row.spec {
+            let kept = if body.len() > crate::limits::RESIDENT_BODY_BYTES_MAX { "".into() } else { body.clone() };
+            task.row.spec = Some(std::sync::Arc::new(crate::spec::TaskSpec { body: kept, ..(**spec).clone() }));
+        }
+        self.bytes += body.len();
+        self.rows += 1;
+        self.changes.rewrite_bodies.retain(|(other, _)| *other != key);
+        self.changes.rewrite_bodies.push((key, body));
+        // The row is told apart from an untouched one, so that it is not forgotten before this commit returned.
+        self.touch(key);
+        self.audit_key(actor, "dead_letter.edit", key, crate::id::IdKind::Task);
+        Ok(Answer::Done)
+    }
+}
+
+/// Widens a rerun that has not begun yet to all failed tasks; false if there is none such.
+fn join_rerun(job: &mut Job) -> bool {
+    match &mut job.row.state.sweep {
+        Some(sweep) if sweep.next == 0 && matches!(sweep.kind, SweepKind::Rerunning(_)) => {
+            sweep.kind = SweepKind::Rerunning(RerunFrom::Failed);
+            true
+        }
+        _ => false,
+    }
+}

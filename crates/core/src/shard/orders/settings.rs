@@ -1,0 +1,72 @@
+//! Orders about the shard's settings: queues, workers, definitions.
+
+use super::super::Shard;
+use crate::effect::{Answer, Refusal};
+use crate::id::Name;
+use crate::row::{DefinitionKind, DefinitionRow, Directive, QueueRow, TransitionKind, WorkerRow};
+
+impl Shard {
+    pub(super) fn order_pause_queue(&mut self, actor: &Name, queue: Name, paused: bool) -> Answer {
+        let changed = if paused { self.paused_queues.insert(queue.clone()) } else { self.paused_queues.remove(&queue) };
+        if changed {
+            self.changes.put_queues.retain(|row| row.name != queue);
+            self.changes.put_queues.push(QueueRow { name: queue.clone(), paused });
+            self.rows += 1;
+            let (kind, action) = if paused {
+                (TransitionKind::QueuePaused, "queue.pause")
+            } else {
+                (TransitionKind::QueueResumed, "queue.resume")
+            };
+            self.tell(kind, None, None, 0, Some(queue.clone()));
+            self.audit(actor, action, queue, "{}");
+        }
+        Answer::Done
+    }
+
+    pub(super) fn order_direct_worker(&mut self, actor: &Name, worker: Name, directive: Directive) -> Answer {
+        if self.directive_of(&worker) != directive {
+            if directive == Directive::Run {
+                self.directives.remove(&worker);
+            } else {
+                self.directives.insert(worker.clone(), directive);
+            }
+            self.changes.put_workers.retain(|row| row.worker != worker);
+            self.changes.put_workers.push(WorkerRow { worker: worker.clone(), directive });
+            self.rows += 1;
+            let action = match directive {
+                Directive::Run => "worker.resume",
+                Directive::Pause => "worker.pause",
+                Directive::Drain => "worker.drain",
+            };
+            let of_worker = self.sessions.iter().filter(|(_, session)| session.worker == worker);
+            let told: Vec<_> = of_worker.map(|(id, _)| id.clone()).collect();
+            self.effects.extend(told.into_iter().map(|session| crate::effect::Effect::Direct { session, directive }));
+            self.audit(actor, action, worker, "{}");
+        }
+        Answer::Done
+    }
+
+    pub(super) fn order_define(
+        &mut self,
+        actor: &Name,
+        kind: DefinitionKind,
+        tenant: Name,
+        name: Name,
+        body: Option<std::sync::Arc<str>>,
+    ) -> Result<Answer, Refusal> {
+        let id = (kind, tenant.clone(), name.clone());
+        let last = self.definitions.get(&id).copied();
+        if body.is_none() && last.is_none() {
+            return Err(Refusal::NoDefinition);
+        }
+        let version = last.unwrap_or(0) + 1;
+        self.definitions.insert(id, version);
+        let action = if body.is_some() { "definition.apply" } else { "definition.delete" };
+        self.bytes += body.as_ref().map_or(0, |body| body.len());
+        let at = self.now;
+        self.changes.insert_definitions.push(DefinitionRow { kind, tenant, name: name.clone(), version, body, at });
+        self.rows += 1;
+        self.audit(actor, action, name, "{}");
+        Ok(Answer::Version(version))
+    }
+}

@@ -1,0 +1,76 @@
+//! Which rows leave memory, and when.
+
+use super::super::{Dirt, Job, Shard, Task};
+use crate::task::Place;
+
+impl Shard {
+    /// A commit returned: rows whose last change is in it may leave.
+    pub(crate) fn forget(&mut self, committed: u64) {
+        while let Some(&(commit, key)) = self.retiring.front()
+            && commit <= committed
+        {
+            self.retiring.pop_front();
+            let Some(task) = self.tasks.get(&key).filter(|task| may_leave(task, committed)) else { continue };
+            let state = &task.row.state;
+            let returns_by_itself = matches!(state.place, Place::ColdReady { .. } | Place::ColdTimer);
+            if state.status.is_terminal() || returns_by_itself {
+                self.tasks.remove(&key);
+            } else {
+                self.resting.push_back(key);
+            }
+        }
+        while self.resting.len() > self.config.resting_max {
+            let key = self.resting.pop_front().expect("it is longer than the limit");
+            if self.tasks.get(&key).is_some_and(|task| may_leave(task, committed)) {
+                self.tasks.remove(&key);
+            }
+        }
+        self.forget_jobs(committed);
+        while self.chunk_order.len() > self.config.chunks_max {
+            match self.chunk_order.front() {
+                Some(&(commit, name)) if commit <= committed => {
+                    self.chunk_order.pop_front();
+                    self.chunks.remove(&name);
+                }
+                _ => break,
+            }
+        }
+    }
+
+    fn forget_jobs(&mut self, committed: u64) {
+        let may_leave = |job: &Job| {
+            job.dirt == Dirt::Clean
+                && job.commit <= committed
+                && job.active == 0
+                && job.settling == 0
+                && job.row.state.sweep.is_none()
+        };
+        while let Some(&(commit, key)) = self.retiring_jobs.front()
+            && commit <= committed
+        {
+            self.retiring_jobs.pop_front();
+            let Some(job) = self.jobs.get(&key).filter(|job| may_leave(job)) else { continue };
+            if job.row.state.status.is_terminal() {
+                self.jobs.remove(&key);
+            } else {
+                self.resting_jobs.push_back(key);
+            }
+        }
+        while self.resting_jobs.len() > self.config.resting_max {
+            let key = self.resting_jobs.pop_front().expect("it is longer than the limit");
+            if self.jobs.get(&key).is_some_and(may_leave) {
+                self.jobs.remove(&key);
+            }
+        }
+    }
+
+    /// Drops what reads said about claims and missing rows, except what is newer than the last returned commit.
+    pub(crate) fn forget_reads(&mut self, committed: u64) {
+        self.claims.retain(|_, (_, commit)| *commit > committed);
+        self.absent.retain(|_, commit| *commit > committed);
+    }
+}
+
+fn may_leave(task: &Task, committed: u64) -> bool {
+    task.dirt == Dirt::Clean && task.commit <= committed && !task.active && task.row.state.place != Place::Hot
+}

@@ -1,0 +1,158 @@
+//! The restart from a snapshot, and how rows that a load or a page brought become active.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::super::lanes::Lanes;
+use super::super::{Session, Shard, ShardConfig, Work, figures};
+use super::FIRST;
+use crate::event::Offer;
+use crate::id::Key;
+use crate::row::{Directive, Snapshot};
+use crate::task::{Place, TaskStatus};
+use crate::time::Timestamp;
+
+impl Shard {
+    /// A shard as the store left it. Its hot rows become active as [`Work::Admit`]; until those are done the driver lets
+    /// nothing else in.
+    pub(crate) fn restore(config: ShardConfig, snapshot: Snapshot, now: Timestamp) -> Self {
+        let now = now.max(snapshot.high_water.time);
+        let mut shard = Self {
+            config,
+            incarnation: snapshot.incarnation,
+            now,
+            high_water: crate::row::HighWater { time: now, ..snapshot.high_water },
+            tasks: Default::default(),
+            jobs: Default::default(),
+            chunks: Default::default(),
+            chunk_order: Default::default(),
+            claims: Default::default(),
+            absent: Default::default(),
+            lanes: Lanes::restore(snapshot.lanes),
+            timers: BTreeSet::new(),
+            scheduled: 0,
+            cold_timers: snapshot.cold_timers,
+            cold_timers_active: 0,
+            next_cold_timer: snapshot.next_timer,
+            timers_paging: false,
+            cold_timer_made: None,
+            sessions: BTreeMap::new(),
+            sessions_checked_at: now,
+            rotation: 0,
+            paused_queues: snapshot.queues.into_iter().filter(|queue| queue.paused).map(|queue| queue.name).collect(),
+            directives: snapshot
+                .workers
+                .into_iter()
+                .filter(|worker| worker.directive != Directive::Run)
+                .map(|worker| (worker.worker, worker.directive))
+                .collect(),
+            definitions: snapshot
+                .definitions
+                .into_iter()
+                .map(|(kind, tenant, name, version)| ((kind, tenant, name), version))
+                .collect(),
+            work: BTreeSet::new(),
+            admitting: 0,
+            recovering: true,
+            dirty_tasks: Vec::new(),
+            dirty_jobs: Vec::new(),
+            changes: Default::default(),
+            rows: 0,
+            bytes: 0,
+            effects: Vec::new(),
+            part_offset: 0,
+            retiring: Default::default(),
+            resting: Default::default(),
+            retiring_jobs: Default::default(),
+            resting_jobs: Default::default(),
+            figures: figures::Counters::default(),
+        };
+        for (lane, cold) in snapshot.cold_ready {
+            let lane = shard.lanes.get_mut(lane);
+            lane.cold = cold;
+            lane.cold_from = Some(FIRST);
+        }
+        for row in snapshot.jobs {
+            if row.state.sweep.is_some() {
+                shard.work.insert(Work::Sweep(row.key));
+            }
+            shard.keep_job(row);
+        }
+        for row in snapshot.tasks {
+            let key = row.key;
+            shard.keep_task(row);
+            shard.admit_later(key);
+        }
+        shard
+    }
+
+    /// Makes a row active that a page or a load brought, unless it moved on meanwhile.
+    pub(in super::super) fn admit(&mut self, key: Key) {
+        self.admitting -= 1;
+        let Some(task) = self.tasks.get(&key) else { return };
+        if task.active {
+            return;
+        }
+        if let Some(job) = task.row.job
+            && task.row.spec.is_none()
+        {
+            let Some(chunk) = self.chunks.get(&(job, job.index_of(key) / crate::limits::GRAPH_CHUNK_TASKS)) else {
+                return;
+            };
+            let spec = chunk.tasks[(job.index_of(key) % crate::limits::GRAPH_CHUNK_TASKS) as usize].spec.clone();
+            self.give_spec(key, spec);
+        }
+        let state = &self.task(key).row.state;
+        match (state.status, state.place) {
+            (TaskStatus::Ready, Place::ColdReady { lane }) => {
+                self.lanes.get_mut(lane).cold -= 1;
+                self.lanes.get_mut(lane).cold_active += 1;
+                self.stand_in_lane(key, lane);
+            }
+            (TaskStatus::Ready, Place::Hot) => {
+                let row = &self.task(key).row;
+                let spec = row.spec.as_ref().expect("its spec was just given");
+                let lane = self.lanes.find(&spec.queue, &row.tenant, &spec.class).expect("a ready task has a lane");
+                self.stand_in_lane(key, lane);
+            }
+            (TaskStatus::Scheduled, place @ (Place::ColdTimer | Place::Hot)) => {
+                let due = state.due.expect("a scheduled task has a time");
+                if place == Place::ColdTimer {
+                    self.cold_timers -= 1;
+                    self.cold_timers_active += 1;
+                }
+                self.wait_for(key, due);
+            }
+            (TaskStatus::Running, _) => self.admit_running(key),
+            (status, Place::Hot) if status.is_terminal() && state.settling.is_some() => {
+                let job = self.task(key).row.job.expect("only tasks of jobs settle");
+                self.job_mut(job).settling += 1;
+                self.activate(key);
+                self.work.insert(Work::Settle(key));
+            }
+            _ => {}
+        }
+    }
+
+    /// A lease that lives through a load gets one full lease time; its session is remembered until it speaks.
+    fn admit_running(&mut self, key: Key) {
+        let now = self.now;
+        let lease = self.task(key).row.state.lease.clone().expect("a running task has a lease");
+        let session = self.sessions.entry(lease.session.clone()).or_insert_with(|| Session {
+            worker: lease.worker.clone(),
+            offer: Arc::new(Offer { queues: Vec::new(), executors: Vec::new(), labels: Vec::new() }),
+            credits: 0,
+            leases: BTreeSet::new(),
+            lease_ms: lease.lease_ms,
+            since: now,
+            heard_at: now,
+            connected: false,
+            groups: Vec::new(),
+            groups_known: 0,
+        });
+        session.leases.insert(key);
+        self.task_mut(key).lease_until = now.plus_ms(lease.lease_ms);
+        self.activate(key);
+        self.watch_attempt(key);
+    }
+}
