@@ -1,0 +1,9 @@
+//! Tests of the core from outside: transcripts, properties, and the work that large graphs cost.
+
+mod names;
+mod render;
+mod script;
+mod store;
+mod transcripts;
+mod words;
+mod world;

@@ -1,0 +1,245 @@
+//! The commands of transcripts.
+//!
+//! ```text
+//!  submit NAME… [n=COUNT] [id= key= hash= tenant=] [delay= at= expires=] [type= queue= labels= priority= body=]
+//!               [retries= backoff=SHAPE:MS factor= cap= jitter=full] [timeout= heartbeat= lost= never= only=]
+//!  job NAME [policy=fail_fast] [id= key= hash= tenant=]      then one indented line per task:
+//!    NAME [n=COUNT] [needs=a,b] [trigger=] [delay=] and everything about the task as above
+//!  worker W [session= credits= lease= queues= executors= labels=] [resume=yes]
+//!         [ok=TASK:OUTPUT fail=TASK:KIND snooze=TASK:MS interrupt=TASK cancelled=TASK timeout=TASK lost=TASK]
+//!         [retryable=yes|no after=MS] [running=TASK progress=TASK:PERCENT log=TASK:TEXT]
+//!  leave SESSION · lose SESSION
+//!  cancel T · cancel-job J · pause J · resume J · retry T · rerun J failed|start|TASK · redrive T… [spacing=]
+//!  discard T… · edit T BODY · delete [task= job= forget-task= forget-job=] · why T · sessions
+//!  pause-queue Q · resume-queue Q · tell W run|pause|drain · define NAME [body=]
+//!  config … · show NAME… · quietly (nothing but what `show` says) · advance MS · stall MS (the driver sees only its end)
+//!  commits N (and no more) · crash
+//! ```
+
+use std::sync::Arc;
+
+use mainspring_core::event::{
+    AttemptEnded, Command, EndSession, Event, Exchange, LogLine, NewTask, Offer, Order, Progress, SessionEnd,
+    SubmitJob, SubmitTasks,
+};
+use mainspring_core::graph::{DraftTask, Graph};
+use mainspring_core::id::{Bucket, Key, Name};
+use mainspring_core::job::{FailurePolicy, RerunFrom};
+use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive, LogStream};
+use mainspring_core::task::{Failure, Outcome};
+
+use super::Script;
+use crate::words::Words;
+
+impl Script {
+    /// The events that a command stands for.
+    pub(super) fn events(&mut self, verb: &str, words: &Words<'_>, nested: &[&str]) -> Vec<Event> {
+        self.requests += 1;
+        let event = match verb {
+            "submit" => self.submit(words),
+            "job" => self.job(words, nested),
+            "worker" => self.worker(words),
+            "leave" => end_session(words, SessionEnd::Left),
+            "lose" => end_session(words, SessionEnd::Lost),
+            verb => {
+                Event::Command(Command { to: self.requests, actor: "operator".into(), order: self.order(verb, words) })
+            }
+        };
+        vec![event]
+    }
+
+    fn submit(&mut self, words: &Words<'_>) -> Event {
+        let names = numbered(words);
+        let spec = words.spec();
+        let several = names.len() > 1;
+        let tasks = names.iter().enumerate().map(|(index, _)| NewTask {
+            tenant: words.name("tenant", "default"),
+            given_id: words.get("id").map(Name::from),
+            idempotency_key: words
+                .get("key")
+                .map(|key| if several { format!("{key}/{index}").into() } else { key.into() }),
+            body_hash: u128::from(words.number("hash").unwrap_or(1)),
+            spec: spec.clone(),
+            start: words.start(),
+        });
+        let event = SubmitTasks { to: self.requests, bucket: Bucket::new(5), tasks: tasks.collect() };
+        self.submitted.push((self.requests, names));
+        Event::SubmitTasks(event)
+    }
+
+    fn job(&mut self, words: &Words<'_>, nested: &[&str]) -> Event {
+        let drafts = nested.iter().flat_map(|line| {
+            let words = Words::read(line);
+            let draft = |name: String| DraftTask {
+                name: name.into(),
+                spec: words.spec(),
+                trigger: words.trigger(),
+                delay_ms: words.number("delay").unwrap_or(0),
+                needs: needs(&words),
+            };
+            numbered(&words).into_iter().map(draft).collect::<Vec<_>>()
+        });
+        let graph = Graph::build(drafts.collect()).expect("the graph of a transcript is valid");
+        self.submitted.push((self.requests, vec![words.names[0].to_owned()]));
+        Event::SubmitJob(Box::new(SubmitJob {
+            to: self.requests,
+            bucket: Bucket::new(6),
+            tenant: words.name("tenant", "default"),
+            given_id: words.get("id").map(Name::from),
+            idempotency_key: words.get("key").map(Name::from),
+            body_hash: u128::from(words.number("hash").unwrap_or(1)),
+            title: None,
+            failure_policy: match words.get("policy") {
+                Some("fail_fast") => FailurePolicy::FailFast,
+                _ => FailurePolicy::Continue,
+            },
+            body: "{}".into(),
+            tags: Arc::new([]),
+            graph: Arc::new(graph),
+        }))
+    }
+
+    fn worker(&mut self, words: &Words<'_>) -> Event {
+        let worker: Name = words.names[0].into();
+        let mut executors = words.list("executors");
+        if executors.is_empty() {
+            executors.push("*".into());
+        }
+        let parted = |text: &str| -> (String, Option<String>) {
+            text.split_once(':').map_or((text.to_owned(), None), |(task, more)| (task.into(), Some(more.into())))
+        };
+        let logs = words.all("log").enumerate().map(|(number, text)| {
+            let (task, data) = parted(text);
+            let token = self.names.token(&task);
+            LogLine { token, number: number as u64, stream: LogStream::Stdout, data: data.unwrap_or_default().into() }
+        });
+        let progress = words.all("progress").map(|text| {
+            let (task, percent) = parted(text);
+            let percent = percent.map(|percent| percent.parse().expect("percent"));
+            Progress { token: self.names.token(&task), percent, message: None }
+        });
+        Event::Exchange(Exchange {
+            to: self.requests,
+            session: words.get("session").map_or_else(|| worker.clone(), Name::from),
+            worker,
+            offer: Arc::new(Offer { queues: words.list("queues"), executors, labels: words.list("labels") }),
+            credits: words.number("credits").unwrap_or(0) as u32,
+            lease_ms: words.number("lease").unwrap_or(15_000),
+            outcomes: self.outcomes(words),
+            running: words.all("running").map(|task| self.names.token(task)).collect(),
+            logs: logs.collect(),
+            progress: progress.collect(),
+            resume: words.get("resume").is_some(),
+        })
+    }
+
+    fn outcomes(&self, words: &Words<'_>) -> Vec<AttemptEnded> {
+        let mut ended = Vec::new();
+        for (option, outcome) in [
+            ("ok", Outcome::Success),
+            ("fail", Outcome::Failure),
+            ("timeout", Outcome::Timeout),
+            ("lost", Outcome::Lost),
+            ("cancelled", Outcome::Cancelled),
+            ("snooze", Outcome::Snoozed),
+            ("interrupt", Outcome::Interrupted),
+        ] {
+            for text in words.all(option) {
+                let (task, more) = text.split_once(':').map_or((text, None), |(task, more)| (task, Some(more)));
+                let kind = more.filter(|_| outcome == Outcome::Failure);
+                ended.push(AttemptEnded {
+                    token: self.names.token(task),
+                    outcome,
+                    output: more.filter(|_| outcome == Outcome::Success).map(Into::into),
+                    error: kind.map(|kind| Failure { kind: kind.into(), message: "it broke".into(), trace: None }),
+                    retryable: words.get("retryable").map(|word| word == "yes"),
+                    retry_after_ms: match outcome {
+                        Outcome::Snoozed => more.map(|ms| if ms == "max" { u64::MAX } else { ms.parse().expect("ms") }),
+                        _ => words.number("after"),
+                    },
+                });
+            }
+        }
+        ended
+    }
+
+    fn order(&self, verb: &str, words: &Words<'_>) -> Order {
+        let keys = || -> Vec<Key> { words.names.iter().map(|name| self.names.key(name)).collect() };
+        let first = || self.names.key(words.names[0]);
+        match verb {
+            "cancel" => Order::CancelTask(first()),
+            "cancel-job" => Order::CancelJob(first()),
+            "pause" => Order::PauseJob(first()),
+            "resume" => Order::ResumeJob(first()),
+            "retry" => Order::RetryTask(first()),
+            "rerun" => Order::RerunJob(first(), self.rerun_from(words)),
+            "redrive" => Order::Redrive { tasks: keys(), spacing_ms: words.number("spacing").unwrap_or(0) },
+            "discard" => Order::Discard(keys()),
+            "edit" => Order::EditBody(first(), words.names[1].into()),
+            "delete" => self.delete(words),
+            "why" => Order::Why(first()),
+            "sessions" => Order::Sessions,
+            "figures" => Order::Figures,
+            "pause-queue" => Order::PauseQueue { queue: words.names[0].into(), paused: true },
+            "resume-queue" => Order::PauseQueue { queue: words.names[0].into(), paused: false },
+            "tell" => Order::DirectWorker {
+                worker: words.names[0].into(),
+                directive: match words.names[1] {
+                    "pause" => Directive::Pause,
+                    "drain" => Directive::Drain,
+                    _ => Directive::Run,
+                },
+            },
+            "define" => Order::Define {
+                kind: DefinitionKind::Job,
+                tenant: "default".into(),
+                name: words.names[0].into(),
+                body: words.get("body").map(Into::into),
+            },
+            other => panic!("no command `{other}`"),
+        }
+    }
+
+    fn rerun_from(&self, words: &Words<'_>) -> RerunFrom {
+        match words.names[1] {
+            "failed" => RerunFrom::Failed,
+            "start" => RerunFrom::Start,
+            task => RerunFrom::Task(self.names.key(words.names[0]).index_of(self.names.key(task))),
+        }
+    }
+
+    fn delete(&self, words: &Words<'_>) -> Order {
+        let claim = |kind, text: &str| ClaimName { kind, tenant: "default".into(), text: text.into() };
+        let tasks = words.all("forget-task").map(|text| claim(ClaimKind::TaskId, text));
+        let jobs = words.all("forget-job").map(|text| claim(ClaimKind::JobId, text));
+        Order::Delete {
+            tasks: words.all("task").map(|name| self.names.key(name)).collect(),
+            jobs: words.all("job").map(|name| self.names.key(name)).collect(),
+            forget: tasks.chain(jobs).collect(),
+        }
+    }
+}
+
+fn end_session(words: &Words<'_>, reason: SessionEnd) -> Event {
+    Event::EndSession(EndSession { session: words.names[0].into(), reason })
+}
+
+/// The names of a line; `kids n=3` stands for `kids1 kids2 kids3`.
+fn numbered(words: &Words<'_>) -> Vec<String> {
+    match words.number("n") {
+        Some(count) => (1..=count).map(|number| format!("{}{number}", words.names[0])).collect(),
+        None => words.names.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+/// `needs=a,b`; `needs=kids*3` stands for `kids1 kids2 kids3`.
+fn needs(words: &Words<'_>) -> Vec<Name> {
+    let one = |need: Name| match need.split_once('*') {
+        Some((name, count)) => {
+            let count: u32 = count.parse().expect("a count");
+            (1..=count).map(|number| format!("{name}{number}").into()).collect()
+        }
+        None => vec![need],
+    };
+    words.list("needs").into_iter().flat_map(one).collect()
+}

@@ -1,0 +1,68 @@
+//! Plays every file of `testdata/` and compares it with itself. `UPDATE_EXPECT=1` rewrites what came out.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::script;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
+
+fn compare(name: &str) {
+    let path = folder().join(name).with_extension("txt");
+    let text = std::fs::read_to_string(&path).expect("the transcript can be read");
+    expect_test::expect_file![path].assert_eq(&script::play(&text));
+}
+
+macro_rules! transcripts {
+    ($($name:ident)*) => {
+        $(#[test] fn $name() { compare(stringify!($name)); })*
+
+        #[test]
+        fn every_transcript_is_played() {
+            let played: BTreeSet<String> = [$(stringify!($name)),*].iter().map(|name| (*name).to_owned()).collect();
+            let files = std::fs::read_dir(folder()).expect("the folder can be read");
+            let found = files.map(|file| file.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned());
+            assert_eq!(played, found.collect());
+        }
+    };
+}
+
+transcripts! {
+    a_crash_while_an_end_is_carried_on_loses_nothing
+    a_definition_has_versions
+    a_discarded_dead_letter_stays_failed
+    a_handled_failure_does_not_fail_the_job
+    a_large_job_is_published_by_its_last_commit
+    a_new_session_of_a_worker_ends_the_old_one
+    a_paused_job_is_not_granted
+    a_paused_queue_is_not_granted
+    a_repeated_outcome_is_taken_once
+    a_staged_job_that_was_not_published_is_gone_after_a_crash
+    a_stale_token_changes_nothing
+    a_task_expires_in_its_queue
+    a_task_is_granted_and_completes
+    a_task_of_a_job_waits_for_its_delay
+    a_wide_fan_out_goes_on_in_later_steps
+    an_attempt_that_runs_too_long_is_taken_back
+    an_edited_body_is_what_runs_next
+    an_error_that_is_never_retried_fails_at_once
+    an_interrupted_attempt_costs_nothing
+    backoff_waits_are_fixed_linear_or_exponential
+    cancel_ends_what_waits_and_what_runs
+    cancel_of_a_job_stops_every_grant
+    fail_fast_cancels_what_has_not_started
+    far_timers_are_paged_in_before_they_are_due
+    gates_say_why_a_task_does_not_run
+    lease_expiry_requeues_the_task
+    on_worker_lost_fails_or_holds
+    paused_and_draining_workers_get_nothing
+    priority_orders_a_lane_and_nothing_starves
+    redrive_is_spaced_and_opens_a_generation
+    rerun_from_failed_from_a_task_and_from_the_start
+    retry_after_overrides_the_backoff
+    silence_beyond_the_heartbeat_timeout_is_a_timeout
+    the_same_body_answers_the_same_and_another_is_refused
+    three_losses_are_poison
+}
