@@ -182,8 +182,10 @@ pub(crate) struct Shard {
     chunk_order: VecDeque<(u64, (Key, u32))>,
     /// What a read said about claims (commit 0), and claims made since, with the commit that holds them.
     claims: HashMap<ClaimName, (Option<ClaimRow>, u64)>,
-    /// Keys that do not exist, or no longer after the commit with this number (0: says a read).
-    absent: KeyMap<u64>,
+    /// Tasks that do not exist, or no longer after the commit with this number (0: says a read).
+    absent_tasks: KeyMap<u64>,
+    /// The same of jobs: a key that somebody made up may name something of the other kind.
+    absent_jobs: KeyMap<u64>,
     lanes: Lanes,
     timers: BTreeSet<(Timestamp, Key)>,
     scheduled: usize,

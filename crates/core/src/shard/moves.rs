@@ -18,6 +18,8 @@ impl Shard {
     /// Takes a new row in, without a status move: the caller starts it next.
     pub(super) fn insert_task(&mut self, row: TaskRow) {
         let key = row.key;
+        // Somebody may have asked for the key before it was minted.
+        self.absent_tasks.remove(&key);
         self.bytes += row.spec.as_ref().map_or(0, |spec| spec.body.len());
         let task = Task {
             row,

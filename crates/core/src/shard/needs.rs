@@ -138,13 +138,13 @@ impl Shard {
     }
 
     fn need_task(&self, key: Key, set: &mut ReadSet) {
-        if !self.tasks.contains_key(&key) && !self.absent.contains_key(&key) {
+        if !self.tasks.contains_key(&key) && !self.absent_tasks.contains_key(&key) {
             set.tasks.push(key);
         }
     }
 
     fn need_job(&self, key: Key, set: &mut ReadSet) {
-        if !self.jobs.contains_key(&key) && !self.absent.contains_key(&key) {
+        if !self.jobs.contains_key(&key) && !self.absent_jobs.contains_key(&key) {
             set.jobs.push(key);
         }
     }
@@ -152,7 +152,7 @@ impl Shard {
     /// Whether the chunk with this task is in memory; asks for it otherwise.
     fn need_chunk(&self, job: Key, index: u32, set: &mut ReadSet) -> bool {
         let chunk = (job, index / GRAPH_CHUNK_TASKS);
-        let here = self.chunks.contains_key(&chunk) || self.absent.contains_key(&job);
+        let here = self.chunks.contains_key(&chunk) || self.absent_jobs.contains_key(&job);
         if !here {
             set.chunks.push(chunk);
         }

@@ -84,7 +84,7 @@ impl Shard {
             }
         }
         for row in rows.jobs {
-            if !self.jobs.contains_key(&row.key) && !self.absent.contains_key(&row.key) {
+            if !self.jobs.contains_key(&row.key) && !self.absent_jobs.contains_key(&row.key) {
                 self.keep_job(row);
             }
         }
@@ -96,7 +96,7 @@ impl Shard {
         self.note_pages(set, &rows.tasks, rows.next_timer);
         for row in rows.tasks {
             let (key, place) = (row.key, row.state.place);
-            if !self.tasks.contains_key(&key) && !self.absent.contains_key(&key) {
+            if !self.tasks.contains_key(&key) && !self.absent_tasks.contains_key(&key) {
                 self.keep_task(row);
             }
             let paged = match place {
@@ -108,10 +108,11 @@ impl Shard {
                 self.admit_later(key);
             }
         }
-        for key in set.tasks.iter().chain(&set.jobs) {
-            if !self.tasks.contains_key(key) && !self.jobs.contains_key(key) {
-                self.absent.entry(*key).or_insert(0);
-            }
+        for key in set.tasks.iter().filter(|key| !self.tasks.contains_key(key)) {
+            self.absent_tasks.entry(*key).or_insert(0);
+        }
+        for key in set.jobs.iter().filter(|key| !self.jobs.contains_key(key)) {
+            self.absent_jobs.entry(*key).or_insert(0);
         }
     }
 

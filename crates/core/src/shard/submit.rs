@@ -159,6 +159,7 @@ impl Shard {
             state,
         };
         let staging = staged.then(|| (submission.graph.clone(), submission.to));
+        self.absent_jobs.remove(&key);
         self.jobs.insert(key, Job { row, dirt: Dirt::Inserted, commit: 0, active: 0, settling: 0, staging });
         self.dirty_jobs.push(key);
         self.rows += 1;

@@ -176,7 +176,7 @@ impl Shard {
         if let Some(task) = self.tasks.get(&key) {
             assert!(task.row.state.status.is_terminal() && !task.active, "only what has ended is deleted");
             self.tasks.remove(&key);
-            self.absent.insert(key, self.high_water.commit + 1);
+            self.absent_tasks.insert(key, self.high_water.commit + 1);
         }
         self.changes.delete_tasks.push(key);
         self.rows += 1;
@@ -184,7 +184,7 @@ impl Shard {
 
     fn delete_job(&mut self, key: Key) {
         self.jobs.remove(&key);
-        self.absent.insert(key, self.high_water.commit + 1);
+        self.absent_jobs.insert(key, self.high_water.commit + 1);
         self.changes.delete_jobs.push(key);
         self.rows += 1;
     }

@@ -56,6 +56,7 @@ transcripts! {
     far_timers_are_paged_in_before_they_are_due
     gates_say_why_a_task_does_not_run
     lease_expiry_requeues_the_task
+    nonsense_keys_are_not_found
     on_worker_lost_fails_or_holds
     paused_and_draining_workers_get_nothing
     priority_orders_a_lane_and_nothing_starves

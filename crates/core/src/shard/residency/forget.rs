@@ -67,7 +67,8 @@ impl Shard {
     /// Drops what reads said about claims and missing rows, except what is newer than the last returned commit.
     pub(crate) fn forget_reads(&mut self, committed: u64) {
         self.claims.retain(|_, (_, commit)| *commit > committed);
-        self.absent.retain(|_, commit| *commit > committed);
+        self.absent_tasks.retain(|_, commit| *commit > committed);
+        self.absent_jobs.retain(|_, commit| *commit > committed);
     }
 }
 

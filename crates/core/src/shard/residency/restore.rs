@@ -7,8 +7,8 @@ use super::super::lanes::Lanes;
 use super::super::{Session, Shard, ShardConfig, Work, figures};
 use super::FIRST;
 use crate::event::Offer;
-use crate::id::Key;
-use crate::row::{Directive, Snapshot};
+use crate::id::{Key, Name};
+use crate::row::{Directive, Snapshot, WorkerRow};
 use crate::task::{Place, TaskStatus};
 use crate::time::Timestamp;
 
@@ -27,7 +27,8 @@ impl Shard {
             chunks: Default::default(),
             chunk_order: Default::default(),
             claims: Default::default(),
-            absent: Default::default(),
+            absent_tasks: Default::default(),
+            absent_jobs: Default::default(),
             lanes: Lanes::restore(snapshot.lanes),
             timers: BTreeSet::new(),
             scheduled: 0,
@@ -40,12 +41,7 @@ impl Shard {
             sessions_checked_at: now,
             rotation: 0,
             paused_queues: snapshot.queues.into_iter().filter(|queue| queue.paused).map(|queue| queue.name).collect(),
-            directives: snapshot
-                .workers
-                .into_iter()
-                .filter(|worker| worker.directive != Directive::Run)
-                .map(|worker| (worker.worker, worker.directive))
-                .collect(),
+            directives: directives_of(snapshot.workers),
             definitions: snapshot
                 .definitions
                 .into_iter()
@@ -155,4 +151,9 @@ impl Shard {
         self.activate(key);
         self.watch_attempt(key);
     }
+}
+
+fn directives_of(workers: Vec<WorkerRow>) -> BTreeMap<Name, Directive> {
+    let told = workers.into_iter().filter(|worker| worker.directive != Directive::Run);
+    told.map(|worker| (worker.worker, worker.directive)).collect()
 }
