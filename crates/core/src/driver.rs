@@ -115,7 +115,12 @@ impl Driver {
             return Some(self.order_read());
         }
         if self.commit.is_none() && self.shard.has_changes() {
-            return Some(self.order_commit());
+            let commit = self.order_commit();
+            // Asked for at once: a busy shard has changes again before it comes by here next.
+            if self.reading.is_none() {
+                self.shard.want_pages(&mut self.wanted);
+            }
+            return Some(commit);
         }
         if !self.shard.has_changes() {
             let effects = self.shard.take_effects();
@@ -255,7 +260,9 @@ impl Driver {
 
     /// When to poll again even if nothing happens.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.shard.wake_at()
+        // A page that is due waits for what is in flight, whose answer polls anyway.
+        let may_page = self.reading.is_none() && self.commit.is_none();
+        self.shard.wake_at(may_page)
     }
 
     /// Whether anything is in flight or waits to be stepped.

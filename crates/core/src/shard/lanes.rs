@@ -8,6 +8,8 @@
 //! A lane stands in the ring of the level of its best task. Taking costs O(log n) in the tasks of one lane and
 //! O(1) in the number of tenants.
 
+mod cold;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::id::{Key, Name};
@@ -15,6 +17,7 @@ use crate::limits::PRIORITY_MAX;
 use crate::row::LaneRow;
 use crate::spec::Class;
 use crate::task::LaneId;
+pub(super) use cold::FIRST;
 
 const LEVELS: usize = PRIORITY_MAX as usize + 1;
 /// One grant in this many goes to the oldest task instead of the best, so that nothing starves.
@@ -63,13 +66,6 @@ impl Lane {
         self.ready.len() < window || self.ready.last().is_some_and(|last| entry < *last)
     }
 
-    /// Notes that a task of the lane went cold.
-    pub(super) fn went_cold(&mut self, entry: (Rank, Key)) {
-        self.cold_from = if self.cold == 0 { Some(entry) } else { self.cold_from.map(|from| from.min(entry)) };
-        self.cold_made = Some(self.cold_made.map_or(entry, |made| made.min(entry)));
-        self.cold += 1;
-    }
-
     /// The `count` tasks that would go last, last first.
     pub(super) fn tail(&self, count: usize) -> Vec<(Rank, Key)> {
         self.ready.iter().rev().take(count).copied().collect()
@@ -111,6 +107,8 @@ pub(super) struct Group {
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
+    /// Lanes with anything cold.
+    with_cold: BTreeSet<LaneId>,
     by_name: BTreeMap<(Name, Name, Class), LaneId>,
     groups: Vec<Group>,
     group_by_name: BTreeMap<(Name, Class), usize>,
@@ -181,11 +179,6 @@ impl Lanes {
 
     pub(super) fn get_mut(&mut self, lane: LaneId) -> &mut Lane {
         &mut self.lanes[lane.0 as usize]
-    }
-
-    /// How many lanes there are; they are numbered from 0.
-    pub(super) fn count(&self) -> u32 {
-        self.lanes.len() as u32
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Lane> {

@@ -48,14 +48,11 @@ impl Shard {
             (TaskStatus::Ready, place) => {
                 let lane = task.lane.take();
                 let entry = (rank(task.row.spec.as_ref().map_or(0, |spec| spec.priority)), key);
-                if let (Place::ColdReady { lane }, false) = (place, active) {
-                    self.lanes.get_mut(lane).cold -= 1;
+                if let Place::ColdReady { lane } = place {
+                    self.lanes.left_cold(lane, active);
                 }
                 if let (Some(lane), true) = (lane, active) {
                     self.lanes.remove(lane, entry.0, entry.1);
-                    if matches!(place, Place::ColdReady { .. }) {
-                        self.lanes.get_mut(lane).cold_active -= 1;
-                    }
                 }
             }
             (TaskStatus::Scheduled, place) => match (place, active) {
@@ -166,7 +163,7 @@ impl Shard {
         let window = self.window();
         self.touch(key);
         if !self.lanes.get(lane).has_room(entry, window) {
-            self.lanes.get_mut(lane).went_cold(entry);
+            self.lanes.went_cold(lane, entry);
             self.task_mut(key).row.state.place = Place::ColdReady { lane };
             return;
         }
@@ -200,7 +197,7 @@ impl Shard {
         for entry in self.lanes.get(lane).tail(count) {
             let key = entry.1;
             self.leave(key);
-            self.lanes.get_mut(lane).went_cold(entry);
+            self.lanes.went_cold(lane, entry);
             self.task_mut(key).row.state.place = Place::ColdReady { lane };
             self.touch(key);
         }
@@ -219,8 +216,9 @@ impl Shard {
         if far {
             state.place = Place::ColdTimer;
             self.cold_timers += 1;
-            self.next_cold_timer = Some(self.next_cold_timer.map_or(due, |next| next.min(due)));
-            self.cold_timer_made = Some(self.cold_timer_made.map_or(due, |made| made.min(due)));
+            for earliest in [&mut self.next_cold_timer, &mut self.cold_timer_made] {
+                *earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
+            }
         } else {
             state.place = Place::Hot;
             self.wait_for(key, due);

@@ -7,7 +7,7 @@ use crate::event::{Command, Event, Order};
 use crate::id::Key;
 use crate::job::SweepKind;
 use crate::limits::GRAPH_CHUNK_TASKS;
-use crate::row::{ClaimKind, ClaimName, LanePage, ReadSet};
+use crate::row::{ClaimKind, ClaimName, ReadSet};
 use crate::task::TaskStatus;
 
 /// Parents that `why` looks at.
@@ -170,22 +170,14 @@ impl Shard {
         }
     }
 
-    /// Adds the pages of cold rows that should come in now, and notes that they are on their way.
+    /// Adds the pages of cold rows that should come in now, and notes that they are on their way. None while anything is
+    /// not ordered to be committed: the page would bring rows that have moved on, and miss those that just went cold.
     pub(crate) fn want_pages(&mut self, set: &mut ReadSet) {
-        if self.admitting > 0 {
+        if self.admitting > 0 || self.has_changes() {
             return;
         }
         let low = (self.config.lane_window / 2).max(1);
-        for index in 0..self.lanes.count() {
-            let lane = self.lanes.get_mut(crate::task::LaneId(index));
-            if lane.cold > 0 && !lane.paging && lane.len() < low {
-                lane.paging = true;
-                lane.cold_made = None;
-                let page =
-                    LanePage { lane: lane.row.lane, limit: lane.cold_active + low as u32, oldest: low as u32 / 16 };
-                set.lanes.push(page);
-            }
-        }
+        set.lanes.extend(self.lanes.wanted_pages(low));
         if let Some(page) = self.wanted_timers() {
             self.timers_paging = true;
             self.cold_timer_made = None;

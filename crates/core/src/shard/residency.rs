@@ -8,7 +8,7 @@ mod restore;
 
 use std::sync::Arc;
 
-use super::lanes::rank;
+use super::lanes::{self, rank};
 use super::{Dirt, Job, Shard, Task, Work};
 use crate::id::Key;
 use crate::job::{GraphChunk, JobRow};
@@ -16,9 +16,6 @@ use crate::row::{ReadSet, Rows, TaskRow};
 use crate::spec::TaskSpec;
 use crate::task::{LaneId, Place};
 use crate::time::Timestamp;
-
-/// The position before all others in a lane.
-const FIRST: (u8, Key) = (0, Key::ZERO);
 
 impl Shard {
     fn keep_task(&mut self, row: TaskRow) {
@@ -127,8 +124,11 @@ impl Shard {
             let lane = self.lanes.get_mut(page.lane);
             lane.paging = false;
             let reached = entries.get(page.limit as usize - 1).copied();
-            let after =
-                if ranked { reached.map(|(rank, key)| (rank, Key::from_raw(key.raw() + 1))) } else { Some(FIRST) };
+            let after = if ranked {
+                reached.map(|(rank, key)| (rank, Key::from_raw(key.raw() + 1)))
+            } else {
+                Some(lanes::FIRST)
+            };
             lane.cold_from = [after, lane.cold_made].into_iter().flatten().min();
         }
         if set.timers.is_some() {

@@ -67,11 +67,16 @@ impl Shard {
         }
     }
 
+    /// Cold timers that are asked for at a time, and that are active at the most before more are asked for.
+    fn timer_page(&self) -> u32 {
+        (TIMER_PAGE as usize).min(self.config.timers_max).max(1) as u32
+    }
+
     /// The page of cold timers that should be read now, if any.
     pub(super) fn wanted_timers(&self) -> Option<TimerPage> {
         let next = self.next_cold_timer?;
         let soon = next.since(self.now) <= self.config.horizon_ms / 2;
-        let page = TIMER_PAGE.min(self.config.timers_max as u32).max(1);
+        let page = self.timer_page();
         if self.timers_paging || self.cold_timers == 0 || !soon || self.cold_timers_active >= page {
             return None;
         }
@@ -79,17 +84,24 @@ impl Shard {
         Some(TimerPage { until, limit: self.cold_timers_active + page })
     }
 
-    /// When something is due next.
-    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+    /// When something is due next; `may_page`: the next page of cold timers too.
+    pub(crate) fn wake_at(&self, may_page: bool) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let page = (self.cold_timers > 0 && !self.timers_paging && self.cold_timers_active < TIMER_PAGE)
-            .then_some(self.next_cold_timer)
-            .flatten()
-            .map(|next| Timestamp::from_millis(next.as_millis().saturating_sub((self.config.horizon_ms / 2) as i64)));
+        let page = (may_page
+            && self.cold_timers > 0
+            && !self.timers_paging
+            && self.cold_timers_active < self.timer_page())
+        .then_some(self.next_cold_timer)
+        .flatten()
+        .map(|next| Timestamp::from_millis(next.as_millis().saturating_sub((self.config.horizon_ms / 2) as i64)));
         let session = self
             .sessions
             .values()
-            .map(|session| session.heard_at.plus_ms(session.lease_ms.saturating_add(self.config.session_grace_ms + 1)))
+            .map(|session| {
+                session
+                    .heard_at
+                    .plus_ms(session.lease_ms.saturating_add(self.config.session_grace_ms).saturating_add(1))
+            })
             .min()
             .map(|at| at.max(self.sessions_checked_at.plus_ms(1_000)));
         [timer, page, session].into_iter().flatten().min()

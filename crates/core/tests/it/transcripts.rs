@@ -31,6 +31,8 @@ macro_rules! transcripts {
 
 transcripts! {
     a_crash_while_an_end_is_carried_on_loses_nothing
+    a_deep_backlog_is_paged_back_in
+    a_deep_backlog_of_jobs_is_paged_back_in
     a_definition_has_versions
     a_discarded_dead_letter_stays_failed
     a_handled_failure_does_not_fail_the_job
@@ -56,6 +58,7 @@ transcripts! {
     far_timers_are_paged_in_before_they_are_due
     gates_say_why_a_task_does_not_run
     lease_expiry_requeues_the_task
+    more_timers_than_memory_holds_fire_in_order
     nonsense_keys_are_not_found
     on_worker_lost_fails_or_holds
     paused_and_draining_workers_get_nothing

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::super::lanes::Lanes;
 use super::super::{Session, Shard, ShardConfig, Work, figures};
-use super::FIRST;
 use crate::event::Offer;
 use crate::id::{Key, Name};
 use crate::row::{Directive, Snapshot, WorkerRow};
@@ -64,9 +63,7 @@ impl Shard {
             figures: figures::Counters::default(),
         };
         for (lane, cold) in snapshot.cold_ready {
-            let lane = shard.lanes.get_mut(lane);
-            lane.cold = cold;
-            lane.cold_from = Some(FIRST);
+            shard.lanes.restore_cold(lane, cold);
         }
         for row in snapshot.jobs {
             if row.state.sweep.is_some() {
@@ -101,8 +98,7 @@ impl Shard {
         let state = &self.task(key).row.state;
         match (state.status, state.place) {
             (TaskStatus::Ready, Place::ColdReady { lane }) => {
-                self.lanes.get_mut(lane).cold -= 1;
-                self.lanes.get_mut(lane).cold_active += 1;
+                self.lanes.admitted(lane);
                 self.stand_in_lane(key, lane);
             }
             (TaskStatus::Ready, Place::Hot) => {
