@@ -61,6 +61,8 @@ struct InFlight {
 pub struct Driver {
     shard: Shard,
     mailbox: VecDeque<Event>,
+    /// How many events of the mailbox, from its front, were looked through for signs of life.
+    heard: usize,
     /// Events whose rows were just read, in front of the mailbox.
     returned: VecDeque<Event>,
     /// Events that wait for the next read.
@@ -85,6 +87,7 @@ impl Driver {
         Self {
             shard: Shard::restore(config, snapshot, now),
             mailbox: VecDeque::new(),
+            heard: 0,
             returned: VecDeque::new(),
             parked: Vec::new(),
             parked_again: 0,
@@ -108,6 +111,7 @@ impl Driver {
     /// What to do next; call it until it returns `None`.
     pub fn poll(&mut self, now: Timestamp) -> Option<Io> {
         self.shard.advance(now);
+        self.hear();
         if !self.shard.is_full() {
             self.run();
         }
@@ -132,6 +136,16 @@ impl Driver {
             }
         }
         None
+    }
+
+    /// Looks through what arrived for signs of life: deadlines are judged before events are stepped.
+    fn hear(&mut self) {
+        for event in self.mailbox.iter().skip(self.heard) {
+            if let Event::Exchange(exchange) = event {
+                self.shard.hear(exchange);
+            }
+        }
+        self.heard = self.mailbox.len();
     }
 
     /// Steps until the batch is full or nothing is left that can be stepped.
@@ -177,7 +191,9 @@ impl Driver {
         if let Some(event) = self.returned.pop_front() {
             return Some((event, true));
         }
-        self.mailbox.pop_front().map(|event| (event, false))
+        let event = self.mailbox.pop_front()?;
+        self.heard -= 1;
+        Some((event, false))
     }
 
     fn is_missing(&mut self, needs: impl FnOnce(&Shard, &mut ReadSet)) -> bool {

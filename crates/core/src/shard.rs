@@ -124,6 +124,10 @@ struct Task {
     lease_until: Timestamp,
     /// When the task's own code was last heard of. Volatile.
     beat_at: Timestamp,
+    /// When its progress went to the feed last; `None`: not in this attempt. Volatile.
+    told_at: Option<Timestamp>,
+    /// The outcome of the running attempt waits to be stepped: no deadline ends it any more. Volatile.
+    reported: bool,
 }
 
 /// A job in memory.

@@ -237,6 +237,8 @@ impl Shard {
         state.lease = Some(Lease { number, session: id.clone(), worker: worker.clone(), lease_ms });
         task.lease_until = now.plus_ms(lease_ms);
         task.beat_at = now;
+        task.told_at = None;
+        task.reported = false;
         let (job, attempt, generation) = (task.row.job, state.attempt, state.generation);
         let spec = task.row.spec.clone().expect("a ready task has its spec");
         let (tenant, given_id) = (task.row.tenant.clone(), task.row.given_id.clone());

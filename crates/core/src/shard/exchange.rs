@@ -18,6 +18,30 @@ enum Standing {
 }
 
 impl Shard {
+    /// Notes the signs of life in what waits to be stepped, before any deadline is judged: after a stall nobody is given
+    /// up who has spoken meanwhile. Changes no row.
+    pub(crate) fn hear(&mut self, exchange: &Exchange) {
+        let now = self.now;
+        if let Some(session) = self.sessions.get_mut(&exchange.session) {
+            session.heard_at = now;
+        }
+        for token in &exchange.running {
+            if self.holds(&exchange.session, *token) {
+                self.renew(token.task, exchange.lease_ms);
+            }
+        }
+        for progress in &exchange.progress {
+            if self.holds(&exchange.session, progress.token) {
+                self.task_mut(progress.token.task).beat_at = now;
+            }
+        }
+        for ended in &exchange.outcomes {
+            if self.holds(&exchange.session, ended.token) {
+                self.task_mut(ended.token.task).reported = true;
+            }
+        }
+    }
+
     pub(super) fn exchange(&mut self, exchange: Exchange) {
         self.greet(&exchange);
         let mut accepted = Vec::with_capacity(exchange.outcomes.len());
@@ -123,8 +147,11 @@ impl Shard {
             let now = self.now;
             let task = self.task_mut(key);
             // The feed takes at most one a second of each task; every one counts as a sign of life.
-            let due = now.since(task.beat_at) >= 1_000 || progress.percent == Some(100);
+            let due = task.told_at.is_none_or(|at| now.since(at) >= 1_000) || progress.percent == Some(100);
             task.beat_at = now;
+            if due {
+                task.told_at = Some(now);
+            }
             let (job, attempt) = (task.row.job, task.row.state.attempt);
             if due {
                 let text = match (progress.percent, &progress.message) {

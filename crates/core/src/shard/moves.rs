@@ -30,6 +30,8 @@ impl Shard {
             timer: None,
             lease_until: self.now,
             beat_at: self.now,
+            told_at: None,
+            reported: false,
         };
         self.tasks.insert(key, task);
         self.dirty_tasks.push(key);

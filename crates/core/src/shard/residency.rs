@@ -30,6 +30,8 @@ impl Shard {
             timer: None,
             lease_until: now,
             beat_at: now,
+            told_at: None,
+            reported: false,
         };
         self.tasks.insert(key, task);
         self.resting.push_back(key);

@@ -45,6 +45,9 @@ impl Shard {
     fn judge_attempt(&mut self, key: Key) {
         let now = self.now;
         let task = self.task(key);
+        if task.reported {
+            return;
+        }
         let policy = task.row.spec.as_ref().expect("a running task has its spec").policy.clone();
         let started_at = task.row.state.last.as_ref().map_or(now, |last| last.started_at);
         let timeout = |message: String| Failure { kind: "timeout".into(), message: message.into(), trace: None };

@@ -63,10 +63,12 @@ transcripts! {
     on_worker_lost_fails_or_holds
     paused_and_draining_workers_get_nothing
     priority_orders_a_lane_and_nothing_starves
+    progress_is_told_once_a_second
     redrive_is_spaced_and_opens_a_generation
     rerun_from_failed_from_a_task_and_from_the_start
     retry_after_overrides_the_backoff
     silence_beyond_the_heartbeat_timeout_is_a_timeout
     the_same_body_answers_the_same_and_another_is_refused
     three_losses_are_poison
+    waiting_renewals_are_read_before_leases_expire
 }
