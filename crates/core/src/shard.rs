@@ -122,6 +122,8 @@ struct Task {
     timer: Option<Timestamp>,
     /// Until when the lease is good without renewal. Volatile.
     lease_until: Timestamp,
+    /// From when the run time of the attempt counts: its start, or when its grant was sent again. Volatile.
+    run_from: Timestamp,
     /// When the task's own code was last heard of. Volatile.
     beat_at: Timestamp,
     /// When its progress went to the feed last; `None`: not in this attempt. Volatile.

@@ -8,7 +8,6 @@ use crate::job::{JobStatus, SweepKind};
 use crate::row::{Directive, TransitionKind};
 use crate::spec::Class;
 use crate::task::{Attempt, Lease, Outcome, Place, TaskStatus};
-use crate::time::Timestamp;
 
 /// The executor whose tasks a worker must ask for by name: it runs commands.
 const SHELL: &str = "shell";
@@ -39,6 +38,7 @@ impl Shard {
             session.heard_at = now;
             if joined {
                 self.tell(TransitionKind::WorkerJoined, None, None, 0, Some(exchange.worker.clone()));
+                self.watch_leases_of(&exchange.session);
             }
             return;
         }
@@ -236,6 +236,7 @@ impl Shard {
         });
         state.lease = Some(Lease { number, session: id.clone(), worker: worker.clone(), lease_ms });
         task.lease_until = now.plus_ms(lease_ms);
+        task.run_from = now;
         task.beat_at = now;
         task.told_at = None;
         task.reported = false;
@@ -276,23 +277,4 @@ impl Shard {
             self.tell(TransitionKind::JobStarted, None, Some(key), 0, None);
         }
     }
-
-    /// Arms the timer of a running attempt: the end of its lease, of its run time, or of its silence.
-    pub(super) fn watch_attempt(&mut self, key: Key) {
-        let task = self.task(key);
-        let mut at = task.lease_until;
-        let policy = &task.row.spec.as_ref().expect("a running task has its spec").policy;
-        if let (Some(timeout), Some(last)) = (policy.timeout_ms, &task.row.state.last) {
-            at = at.min(run_limit(last.started_at, timeout));
-        }
-        if let Some(silence) = policy.heartbeat_timeout_ms {
-            at = at.min(task.beat_at.plus_ms(silence));
-        }
-        self.arm(key, at);
-    }
-}
-
-/// The worker itself ends an attempt at its timeout. Ten seconds later the core does, should the worker fail to.
-pub(super) fn run_limit(started_at: Timestamp, timeout_ms: u64) -> Timestamp {
-    started_at.plus_ms(timeout_ms.saturating_add(10_000))
 }

@@ -169,14 +169,22 @@ impl Shard {
     fn grant_again(&mut self, session: &SessionId, running: &[Token], reported: &[Token]) {
         let held: Vec<Key> = self.sessions[session].leases.iter().copied().collect();
         for key in held {
-            let known = running.iter().chain(reported).any(|token| token.task == key);
+            // It may speak of an older lease of the same task, whose loss it has not heard of.
+            let known = running.iter().chain(reported).any(|token| token.task == key && self.holds(session, *token));
             if !known {
                 self.repeat_grant(session, key);
             }
         }
     }
 
+    /// The attempt starts only now: its deadlines count from here.
     fn repeat_grant(&mut self, session: &SessionId, key: Key) {
+        let now = self.now;
+        let task = self.task_mut(key);
+        let lease_ms = task.row.state.lease.as_ref().map_or(0, |lease| lease.lease_ms);
+        task.lease_until = task.lease_until.max(now.plus_ms(lease_ms));
+        task.run_from = now;
+        task.beat_at = now;
         let task = self.task(key);
         let (Some(lease), Some(spec)) = (&task.row.state.lease, &task.row.spec) else { return };
         let job = task.row.job.map(|job| (job, self.job(job).row.given_id.clone()));

@@ -29,6 +29,7 @@ impl Shard {
             lane: None,
             timer: None,
             lease_until: self.now,
+            run_from: self.now,
             beat_at: self.now,
             told_at: None,
             reported: false,

@@ -29,6 +29,7 @@ impl Shard {
             lane: None,
             timer: None,
             lease_until: now,
+            run_from: now,
             beat_at: now,
             told_at: None,
             reported: false,

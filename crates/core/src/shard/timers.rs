@@ -1,8 +1,7 @@
 //! Time passing: due tasks start, leases and time limits run out, expired tasks fail, cold timers come in.
 
-use super::dispatch::run_limit;
 use super::{Shard, Work};
-use crate::id::Key;
+use crate::id::{Key, SessionId};
 use crate::row::TimerPage;
 use crate::task::{Failure, Outcome, TaskStatus};
 use crate::time::Timestamp;
@@ -41,6 +40,37 @@ impl Shard {
         }
     }
 
+    /// Arms the timer of a running attempt: the end of its lease, of its run time, or of its silence. The latter two count
+    /// only while its session is connected: after a load nothing can be heard of the task, and its lease alone decides.
+    pub(super) fn watch_attempt(&mut self, key: Key) {
+        let task = self.task(key);
+        let mut at = task.lease_until;
+        if self.is_connected(key) {
+            let policy = &task.row.spec.as_ref().expect("a running task has its spec").policy;
+            let limits = [
+                policy.timeout_ms.map(|ms| run_limit(task.run_from, ms)),
+                policy.heartbeat_timeout_ms.map(|ms| task.beat_at.plus_ms(ms)),
+            ];
+            at = limits.into_iter().flatten().fold(at, Timestamp::min);
+        }
+        self.arm(key, at);
+    }
+
+    /// A session speaks again after a load: from now on silence of its tasks counts.
+    pub(super) fn watch_leases_of(&mut self, session: &SessionId) {
+        let now = self.now;
+        let leases: Vec<Key> = self.sessions[session].leases.iter().copied().collect();
+        for key in leases {
+            self.task_mut(key).beat_at = now;
+            self.watch_attempt(key);
+        }
+    }
+
+    fn is_connected(&self, key: Key) -> bool {
+        let lease = self.task(key).row.state.lease.as_ref();
+        lease.and_then(|lease| self.sessions.get(&lease.session)).is_some_and(|session| session.connected)
+    }
+
     /// A running attempt's time is up, or was extended meanwhile.
     fn judge_attempt(&mut self, key: Key) {
         let now = self.now;
@@ -49,10 +79,10 @@ impl Shard {
             return;
         }
         let policy = task.row.spec.as_ref().expect("a running task has its spec").policy.clone();
-        let started_at = task.row.state.last.as_ref().map_or(now, |last| last.started_at);
         let timeout = |message: String| Failure { kind: "timeout".into(), message: message.into(), trace: None };
-        let over = policy.timeout_ms.filter(|ms| run_limit(started_at, *ms) <= now);
-        let silent = policy.heartbeat_timeout_ms.filter(|ms| task.beat_at.plus_ms(*ms) <= now);
+        let connected = self.is_connected(key);
+        let over = policy.timeout_ms.filter(|ms| connected && run_limit(task.run_from, *ms) <= now);
+        let silent = policy.heartbeat_timeout_ms.filter(|ms| connected && task.beat_at.plus_ms(*ms) <= now);
         let lost = task.lease_until <= now;
         if let Some(ms) = over {
             self.revoke(key);
@@ -109,4 +139,9 @@ impl Shard {
             .map(|at| at.max(self.sessions_checked_at.plus_ms(1_000)));
         [timer, page, session].into_iter().flatten().min()
     }
+}
+
+/// The worker itself ends an attempt at its timeout. Ten seconds later the core does, should the worker fail to.
+fn run_limit(from: Timestamp, timeout_ms: u64) -> Timestamp {
+    from.plus_ms(timeout_ms.saturating_add(10_000))
 }

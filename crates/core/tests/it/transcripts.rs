@@ -40,7 +40,9 @@ transcripts! {
     a_new_session_of_a_worker_ends_the_old_one
     a_paused_job_is_not_granted
     a_paused_queue_is_not_granted
+    a_redelivered_grant_gets_its_full_time
     a_repeated_outcome_is_taken_once
+    a_session_that_speaks_of_an_older_lease_is_granted_the_newer_again
     a_staged_job_that_was_not_published_is_gone_after_a_crash
     a_stale_token_changes_nothing
     a_task_expires_in_its_queue

@@ -143,7 +143,9 @@ impl Shard {
             groups_known: 0,
         });
         session.leases.insert(key);
-        self.task_mut(key).lease_until = now.plus_ms(lease.lease_ms);
+        let task = self.task_mut(key);
+        task.lease_until = now.plus_ms(lease.lease_ms);
+        task.run_from = task.row.state.last.as_ref().map_or(now, |last| last.started_at);
         self.activate(key);
         self.watch_attempt(key);
     }
