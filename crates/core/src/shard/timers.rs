@@ -94,6 +94,7 @@ impl Shard {
             self.fail_attempt(key, Outcome::Timeout, Some(error), None, None);
         } else if lost {
             self.revoke(key);
+            self.doubt_session_of(key);
             self.lose(key, Outcome::Lost);
         } else {
             self.watch_attempt(key);
@@ -103,6 +104,15 @@ impl Shard {
     /// Cold timers that are asked for at a time, and that are active at the most before more are asked for.
     fn timer_page(&self) -> u32 {
         (TIMER_PAGE as usize).min(self.config.timers_max).max(1) as u32
+    }
+
+    /// A lease ran out: its session is granted nothing more until it speaks. Else a worker that died with free places
+    /// would take the same task again and again, and make it poison.
+    fn doubt_session_of(&mut self, key: Key) {
+        let lease = self.task(key).row.state.lease.clone();
+        if let Some(session) = lease.and_then(|lease| self.sessions.get_mut(&lease.session)) {
+            session.credits = 0;
+        }
     }
 
     /// The page of cold timers that should be read now, if any.

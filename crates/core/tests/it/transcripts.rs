@@ -43,6 +43,8 @@ transcripts! {
     a_redelivered_grant_gets_its_full_time
     a_repeated_outcome_is_taken_once
     a_session_that_speaks_of_an_older_lease_is_granted_the_newer_again
+    a_session_whose_lease_ran_out_gets_nothing_until_it_speaks
+    a_silent_session_ends_and_its_leases_are_lost
     a_staged_job_that_was_not_published_is_gone_after_a_crash
     a_stale_token_changes_nothing
     a_task_expires_in_its_queue
