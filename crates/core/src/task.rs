@@ -146,9 +146,9 @@ impl Outcome {
 /// Why a task was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipReason {
-    /// Its own condition was false.
+    /// Its own condition was false, or its trigger rule wished for a failure or a skip that did not happen.
     Condition,
-    /// Its trigger rule can no longer hold because a parent failed, was cancelled, or did not fail.
+    /// Its trigger rule can no longer hold because a parent failed or was cancelled.
     UpstreamFailed,
     /// Its trigger rule can no longer hold because a parent was skipped.
     UpstreamSkipped,

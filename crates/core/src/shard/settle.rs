@@ -37,13 +37,14 @@ pub(crate) fn judge(trigger: Trigger, ended: ParentCounts, parents: u32) -> Verd
         Trigger::AllSuccess if ended.failed + ended.skipped > 0 => Verdict::Skip(blame),
         Trigger::AllSuccess => when_all(true, blame),
         Trigger::AllDone => when_all(true, blame),
-        Trigger::AllFailed if ended.completed > 0 => Verdict::Skip(SkipReason::UpstreamFailed),
+        // What these rules wish for did not happen: that is no failure, and must not look like one to the next rescue.
+        Trigger::AllFailed if ended.completed > 0 => Verdict::Skip(SkipReason::Condition),
         Trigger::AllFailed if ended.skipped > 0 => Verdict::Skip(SkipReason::UpstreamSkipped),
         Trigger::AllFailed => when_all(true, blame),
-        Trigger::AllSkipped if ended.completed + ended.failed > 0 => Verdict::Skip(SkipReason::UpstreamFailed),
+        Trigger::AllSkipped if ended.completed + ended.failed > 0 => Verdict::Skip(SkipReason::Condition),
         Trigger::AllSkipped => when_all(true, blame),
         Trigger::OneSuccess => at_once(ended.completed > 0, blame),
-        Trigger::OneFailed => at_once(ended.failed > 0, SkipReason::UpstreamFailed),
+        Trigger::OneFailed => at_once(ended.failed > 0, SkipReason::Condition),
         Trigger::OneDone => at_once(ended.completed + ended.failed > 0, SkipReason::UpstreamSkipped),
         Trigger::NoneFailed if ended.failed > 0 => Verdict::Skip(SkipReason::UpstreamFailed),
         Trigger::NoneFailed => when_all(true, blame),
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(judge(Trigger::AllSuccess, ended(0, 1, 0), 5), Verdict::Skip(SkipReason::UpstreamFailed));
         assert_eq!(judge(Trigger::AllSuccess, ended(0, 0, 1), 5), Verdict::Skip(SkipReason::UpstreamSkipped));
         assert_eq!(judge(Trigger::OneFailed, ended(0, 1, 0), 5), Verdict::Start);
-        assert_eq!(judge(Trigger::OneFailed, ended(5, 0, 0), 5), Verdict::Skip(SkipReason::UpstreamFailed));
+        assert_eq!(judge(Trigger::OneFailed, ended(5, 0, 0), 5), Verdict::Skip(SkipReason::Condition));
         assert_eq!(judge(Trigger::OneSuccess, ended(1, 0, 0), 5), Verdict::Start);
     }
 

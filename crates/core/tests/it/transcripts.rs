@@ -58,6 +58,7 @@ transcripts! {
     backoff_waits_are_fixed_linear_or_exponential
     cancel_ends_what_waits_and_what_runs
     cancel_of_a_job_stops_every_grant
+    every_trigger_rule_on_a_diamond
     fail_fast_cancels_what_has_not_started
     far_timers_are_paged_in_before_they_are_due
     gates_say_why_a_task_does_not_run
@@ -72,6 +73,7 @@ transcripts! {
     rerun_from_failed_from_a_task_and_from_the_start
     retry_after_overrides_the_backoff
     silence_beyond_the_heartbeat_timeout_is_a_timeout
+    skip_reasons_name_the_cause
     the_same_body_answers_the_same_and_another_is_refused
     three_losses_are_poison
     waiting_renewals_are_read_before_leases_expire

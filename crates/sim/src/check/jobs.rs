@@ -132,10 +132,12 @@ impl Checker {
             if now == TaskStatus::Skipped {
                 let blamed = match row.state.skip_reason {
                     Some(SkipReason::UpstreamSkipped) => parents.contains(&Parent::Skipped),
-                    Some(SkipReason::UpstreamFailed) => {
-                        parents.contains(&Parent::Failed) || parents.contains(&Parent::Completed)
+                    Some(SkipReason::UpstreamFailed) => parents.contains(&Parent::Failed),
+                    // The rule wished for a failure or a skip.
+                    Some(SkipReason::Condition) => {
+                        matches!(row.trigger, Trigger::OneFailed | Trigger::AllFailed | Trigger::AllSkipped)
                     }
-                    _ => false,
+                    None => false,
                 };
                 ensure(blamed, "I9", || format!("{} for {:?}", describe(), row.state.skip_reason))?;
             }
