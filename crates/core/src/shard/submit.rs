@@ -104,6 +104,8 @@ impl Shard {
             let expires_at = (name.kind == ClaimKind::IdempotencyKey).then(|| self.now.plus_ms(IDEMPOTENCY_MS));
             let claim = ClaimRow { name: name.clone(), target, body_hash, expires_at };
             self.claims.insert(name, (Some(claim.clone()), self.high_water.commit + 1));
+            // Stores forget after they put: a name that was forgotten in this batch would be lost.
+            self.changes.delete_claims.retain(|forgotten| *forgotten != claim.name);
             self.changes.put_claims.push(claim);
             self.rows += 1;
         }
