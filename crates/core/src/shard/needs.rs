@@ -49,8 +49,8 @@ impl Shard {
 
     fn needs_of_command(&self, command: &Command, set: &mut ReadSet) {
         match &command.order {
-            Order::CancelTask(key) | Order::EditBody(key, _) => self.need_task_and_job(*key, set),
-            Order::RetryTask(key) => self.need_task_job_chunk(*key, set),
+            Order::CancelTask(key) => self.need_task_and_job(*key, set),
+            Order::RetryTask(key) | Order::EditBody(key, _) => self.need_task_job_chunk(*key, set),
             Order::Why(key) => self.needs_of_why(*key, set),
             Order::CancelJob(key) | Order::PauseJob(key) | Order::ResumeJob(key) | Order::RerunJob(key, _) => {
                 self.need_job(*key, set);

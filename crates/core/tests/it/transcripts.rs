@@ -52,6 +52,7 @@ transcripts! {
     a_task_of_a_job_waits_for_its_delay
     a_wide_fan_out_goes_on_in_later_steps
     an_attempt_that_runs_too_long_is_taken_back
+    an_edit_and_its_redrive_may_come_together
     an_edited_body_is_what_runs_next
     an_error_that_is_never_retried_fails_at_once
     an_interrupted_attempt_costs_nothing
