@@ -59,6 +59,7 @@ transcripts! {
     backoff_waits_are_fixed_linear_or_exponential
     cancel_ends_what_waits_and_what_runs
     cancel_of_a_job_stops_every_grant
+    dead_letters_of_one_job_share_a_rerun
     deleted_rows_are_gone_and_their_names_are_free
     every_trigger_rule_on_a_diamond
     fail_fast_cancels_what_has_not_started

@@ -1,9 +1,9 @@
 //! Orders about dead letters: redrive, discard, edit.
 
-use super::super::{Job, Shard};
+use super::super::Shard;
 use crate::effect::{Answer, Refusal};
 use crate::id::{Key, Name};
-use crate::job::{RerunFrom, SweepKind};
+use crate::job::{RerunFrom, Sweep, SweepKind};
 use crate::task::{TaskState, TaskStatus};
 
 impl Shard {
@@ -35,8 +35,7 @@ impl Shard {
                 Some(job) => {
                     let from = RerunFrom::Task(job.index_of(key));
                     // Several dead letters of one job: the first opens the rerun; the others follow as failed tasks.
-                    let joined = self.jobs.get_mut(&job).is_some_and(join_rerun);
-                    if !joined && self.order_rerun_job(actor, job, from).is_err() {
+                    if !self.join_rerun(job) && self.order_rerun_job(actor, job, from).is_err() {
                         continue;
                     }
                 }
@@ -83,15 +82,23 @@ impl Shard {
         self.audit_key(actor, "dead_letter.edit", key, crate::id::IdKind::Task);
         Ok(Answer::Done)
     }
-}
 
-/// Widens a rerun that has not begun yet to all failed tasks; false if there is none such.
-fn join_rerun(job: &mut Job) -> bool {
-    match &mut job.row.state.sweep {
-        Some(sweep) if sweep.next == 0 && matches!(sweep.kind, SweepKind::Rerunning(_)) => {
-            sweep.kind = SweepKind::Rerunning(RerunFrom::Failed);
-            true
+    /// Widens a rerun that has not begun yet so that it covers the job's dead letters; false if there is none such.
+    fn join_rerun(&mut self, key: Key) -> bool {
+        let Some(job) = self.jobs.get(&key) else { return false };
+        let Some(sweep) = job.row.state.sweep.as_ref().filter(|sweep| sweep.next == 0) else { return false };
+        match sweep.kind {
+            SweepKind::Rerunning(RerunFrom::Start | RerunFrom::Failed) => true,
+            SweepKind::Rerunning(RerunFrom::Task(index)) => {
+                // To all failed tasks, unless somebody ordered a rerun from one that had not failed.
+                let dead = self.tasks.get(&key.task_of_job(index)).is_some_and(|task| task.row.state.dead);
+                if dead {
+                    self.job_mut(key).row.state.sweep =
+                        Some(Sweep { kind: SweepKind::Rerunning(RerunFrom::Failed), next: 0 });
+                }
+                dead
+            }
+            _ => false,
         }
-        _ => false,
     }
 }
