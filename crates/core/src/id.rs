@@ -191,10 +191,4 @@ mod tests {
             assert_eq!(Key::parse(id), None, "{id}");
         }
     }
-
-    #[test]
-    fn the_bucket_hash_is_part_of_the_stored_format() {
-        assert_eq!(Bucket::of_text("task_101").number(), Bucket::of_text("task_101").number());
-        assert!(Bucket::of_text("job_202").number() < BUCKETS);
-    }
 }

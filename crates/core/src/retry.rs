@@ -24,7 +24,7 @@ impl Backoff {
                 if wait >= cap || wait == 0 {
                     break;
                 }
-                wait = wait * factor / 1_000;
+                wait = wait.saturating_mul(factor) / 1_000;
             }
         }
         u64::try_from(wait / 1_000).unwrap_or(u64::MAX)

@@ -1,5 +1,7 @@
 //! Tests of the core from outside: transcripts, properties, and the work that large graphs cost.
 
+mod arithmetic;
+mod graphs;
 mod names;
 mod render;
 mod script;

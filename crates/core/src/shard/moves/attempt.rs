@@ -63,7 +63,8 @@ impl Shard {
             Outcome::Snoozed => {
                 state.snoozes += 1;
                 if state.snoozes <= crate::limits::SNOOZES_MAX {
-                    return self.make_scheduled_from_running(key, after_ms.unwrap_or(1_000).max(1));
+                    let wait = after_ms.unwrap_or(1_000).clamp(1, crate::limits::DELAY_MS_MAX);
+                    return self.make_scheduled_from_running(key, wait);
                 }
                 return self.end_task(key, TaskStatus::Failed);
             }
