@@ -95,13 +95,14 @@ impl Shard {
         }
         self.note_pages(set, &rows.tasks, rows.next_timer);
         for row in rows.tasks {
-            let (key, place) = (row.key, row.state.place);
+            let (key, place, due) = (row.key, row.state.place, row.state.due);
             if !self.tasks.contains_key(&key) && !self.absent_tasks.contains_key(&key) {
                 self.keep_task(row);
             }
             let paged = match place {
                 Place::ColdReady { lane } => set.lanes.iter().any(|page| page.lane == lane),
-                Place::ColdTimer => set.timers.is_some(),
+                // One that was read by its name may be due in years: it must not take a place among those of the page.
+                Place::ColdTimer => set.timers.is_some_and(|page| due.is_some_and(|due| due <= page.until)),
                 Place::Hot | Place::Rest => false,
             };
             if paged && self.tasks.contains_key(&key) {

@@ -1,10 +1,12 @@
 //! Turns what changed since the last seal into one commit, and says what a recovered shard must equal.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::residency::without_large_body;
-use super::{Dirt, Shard};
+use super::{Dirt, Job, Shard};
 use crate::effect::Effect;
+use crate::id::Key;
 use crate::row::Changes;
 use crate::task::Place;
 
@@ -83,12 +85,13 @@ impl Shard {
         line(format_args!("definitions {:?}", self.definitions));
         let mut hot: Vec<_> = self.tasks.values().filter(|task| task.row.state.place == Place::Hot).collect();
         hot.sort_by_key(|task| task.row.key);
+        let of_hot: BTreeSet<Key> = hot.iter().filter_map(|task| task.row.job).collect();
         for task in hot {
             let row = &task.row;
             line(format_args!("task {:?} {} {:?} {:?} {:?}", row.key, row.tenant, row.given_id, row.job, row.state));
         }
-        let mut jobs: Vec<_> =
-            self.jobs.values().filter(|job| job.active > 0 || job.row.state.sweep.is_some()).collect();
+        let must_be_here = |job: &&Job| of_hot.contains(&job.row.key) || job.row.state.sweep.is_some();
+        let mut jobs: Vec<_> = self.jobs.values().filter(must_be_here).collect();
         jobs.sort_by_key(|job| job.row.key);
         for job in jobs {
             line(format_args!("job {:?} settling {} {:?}", job.row.key, job.settling, job.row.state));

@@ -6,6 +6,7 @@ mod names;
 mod render;
 mod script;
 mod store;
+mod streams;
 mod transcripts;
 mod words;
 mod world;

@@ -8,11 +8,11 @@ use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, SweepKind};
 use mainspring_core::limits::{PRIORITY_MAX, RESIDENT_BODY_BYTES_MAX};
 use mainspring_core::row::{
-    Changes, ClaimName, ClaimRow, DefinitionKind, HighWater, LaneRow, QueueRow, ReadSet, Rows, Snapshot, TaskRow,
-    WorkerRow,
+    AttemptRow, Changes, ClaimName, ClaimRow, DefinitionKind, HighWater, LaneRow, QueueRow, ReadSet, Rows, Snapshot,
+    TaskRow, WorkerRow,
 };
 use mainspring_core::spec::TaskSpec;
-use mainspring_core::task::{LaneId, Place, TaskStatus};
+use mainspring_core::task::{LaneId, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 
 /// The rows of one shard.
@@ -72,7 +72,7 @@ impl Store {
         for (key, state) in &changes.update_tasks {
             self.index(*key, false);
             let row = self.tasks.get_mut(key).expect("an updated task is there");
-            check_move(row, state);
+            check_move(row, state, &changes.insert_attempts);
             row.state = state.clone();
             self.index(*key, true);
         }
@@ -119,7 +119,11 @@ impl Store {
             Place::Hot => set(&mut self.hot, key, present),
             Place::ColdReady { lane } => {
                 let priority = row.spec.as_ref().map_or(0, |spec| spec.priority);
-                set(self.cold_ready.entry(lane).or_default(), (PRIORITY_MAX - priority, key), present);
+                set(
+                    self.cold_ready.entry(lane).or_default(),
+                    (PRIORITY_MAX - priority.min(PRIORITY_MAX), key),
+                    present,
+                );
             }
             Place::ColdTimer => {
                 set(&mut self.cold_timers, (row.state.due.expect("a timer has a time"), key), present);
@@ -200,14 +204,19 @@ impl Store {
 }
 
 /// What holds between two committed states of a task, however many moves lie between them.
-fn check_move(row: &TaskRow, next: &mainspring_core::task::TaskState) {
+fn check_move(row: &TaskRow, next: &TaskState, archived: &[AttemptRow]) {
     let (key, old) = (row.key, &row.state);
     assert!(next.generation >= old.generation, "{key:?} goes back a generation");
     if next.generation == old.generation && old.status.is_terminal() {
         assert_eq!(next.status, old.status, "{key:?} left a terminal state without a new generation");
     }
-    assert!(next.attempt == old.attempt || next.attempt == old.attempt + 1, "attempts of {key:?} have gaps");
-    let number = |state: &mainspring_core::task::TaskState| state.last.as_ref().map_or(0, |last| last.lease);
+    for number in old.attempt + 1..next.attempt {
+        // Granted and ended within one batch.
+        let archived = archived.iter().any(|row| row.task == key && row.attempt.number == number);
+        assert!(archived, "attempt {number} of {key:?} is missing");
+    }
+    assert!(next.attempt >= old.attempt, "attempts of {key:?} go back");
+    let number = |state: &TaskState| state.last.as_ref().map_or(0, |last| last.lease);
     assert!(number(next) >= number(old) || next.last.is_none(), "the lease number of {key:?} went back");
     assert_eq!(next.status == TaskStatus::Running, next.lease.is_some(), "{key:?} has a lease while it runs");
     assert!(!next.dead || next.status == TaskStatus::Failed, "only what failed is dead");

@@ -114,8 +114,10 @@ impl World {
         }
         let (live, loaded) = (self.driver.canonical(), other.canonical());
         assert!(live.is_some(), "a settled driver has a canonical text");
-        if loaded.is_some() {
+        let (Some(live), Some(loaded)) = (live, loaded) else { return };
+        for (live, loaded) in live.lines().zip(loaded.lines()) {
             assert_eq!(live, loaded, "I4: what is loaded equals what is live");
         }
+        assert_eq!(live.lines().count(), loaded.lines().count(), "I4: both know as much");
     }
 }
