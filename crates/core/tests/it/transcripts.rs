@@ -78,6 +78,7 @@ transcripts! {
     silence_beyond_the_heartbeat_timeout_is_a_timeout
     skip_reasons_name_the_cause
     snoozes_cost_no_retry
+    tenants_take_turns_whatever_their_backlog
     the_same_body_answers_the_same_and_another_is_refused
     three_losses_are_poison
     waiting_renewals_are_read_before_leases_expire
