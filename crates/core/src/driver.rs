@@ -151,33 +151,16 @@ impl Driver {
     /// Steps until the batch is full or nothing is left that can be stepped.
     fn run(&mut self) {
         loop {
-            let mut moved = false;
             self.shard.collect_due();
-            while !self.shard.is_full()
-                && let Some(work) = self.shard.next_work()
-            {
-                moved = true;
-                if self.is_missing(|shard, set| shard.needs_of_work(work, set)) {
-                    self.blocked.push(work);
-                } else {
-                    self.shard.carry_on(work);
-                }
-            }
+            let mut moved = self.carry_on();
             if self.shard.is_recovering() {
                 return;
             }
-            while !self.shard.is_full()
-                && let Some((event, again)) = self.next_event()
-            {
-                moved = true;
-                if self.is_missing(|shard, set| shard.needs(&event, set)) {
-                    self.parked_again += usize::from(again);
-                    self.parked.push(event);
-                } else {
-                    self.shard.set_part_offset(self.parts.offset_of(&event));
-                    self.shard.step(event);
-                }
+            // Before the events too: a flood of submissions fills every batch, and nothing would be granted.
+            if !self.shard.is_full() {
+                self.shard.dispatch();
             }
+            moved |= self.step();
             if !self.shard.is_full() {
                 self.shard.dispatch();
             }
@@ -185,6 +168,42 @@ impl Driver {
                 return;
             }
         }
+    }
+
+    /// Does the shard's own work: in half of the batch while events wait, so that a sweep over a large job keeps nobody
+    /// else waiting. True if there was any.
+    fn carry_on(&mut self) -> bool {
+        let mut moved = false;
+        let events_wait = !self.mailbox.is_empty() || !self.returned.is_empty();
+        while !(self.shard.is_full() || events_wait && self.shard.is_half_full())
+            && let Some(work) = self.shard.next_work()
+        {
+            moved = true;
+            if self.is_missing(|shard, set| shard.needs_of_work(work, set)) {
+                self.blocked.push(work);
+            } else {
+                self.shard.carry_on(work);
+            }
+        }
+        moved
+    }
+
+    /// Steps events; true if there were any.
+    fn step(&mut self) -> bool {
+        let mut moved = false;
+        while !self.shard.is_full()
+            && let Some((event, again)) = self.next_event()
+        {
+            moved = true;
+            if self.is_missing(|shard, set| shard.needs(&event, set)) {
+                self.parked_again += usize::from(again);
+                self.parked.push(event);
+            } else {
+                self.shard.set_part_offset(self.parts.offset_of(&event));
+                self.shard.step(event);
+            }
+        }
+        moved
     }
 
     fn next_event(&mut self) -> Option<(Event, bool)> {

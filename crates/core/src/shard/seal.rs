@@ -19,6 +19,11 @@ impl Shard {
         self.rows >= self.config.step_rows_max || self.bytes >= BATCH_BYTES_MAX
     }
 
+    /// Whether half of that is filled.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.rows >= self.config.step_rows_max / 2 || self.bytes >= BATCH_BYTES_MAX / 2
+    }
+
     /// Whether there is anything to commit.
     pub(crate) fn has_changes(&self) -> bool {
         self.rows > 0 || !self.changes.feed.is_empty() || !self.changes.is_empty()

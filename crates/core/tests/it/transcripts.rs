@@ -35,6 +35,7 @@ transcripts! {
     a_deep_backlog_of_jobs_is_paged_back_in
     a_definition_has_versions
     a_discarded_dead_letter_stays_failed
+    a_flood_of_submissions_does_not_stop_grants
     a_handled_failure_does_not_fail_the_job
     a_large_job_is_published_by_its_last_commit
     a_new_session_of_a_worker_ends_the_old_one
@@ -47,6 +48,7 @@ transcripts! {
     a_silent_session_ends_and_its_leases_are_lost
     a_staged_job_that_was_not_published_is_gone_after_a_crash
     a_stale_token_changes_nothing
+    a_sweep_keeps_nobody_waiting
     a_task_expires_in_its_queue
     a_task_is_granted_and_completes
     a_task_of_a_job_waits_for_its_delay
