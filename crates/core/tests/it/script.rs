@@ -182,6 +182,7 @@ fn config(words: &Words<'_>) -> ShardConfig {
     let number = |option: &str, default: usize| words.number(option).map_or(default, |number| number as usize);
     ShardConfig {
         lane_window: number("lane_window", default.lane_window),
+        ready_max: number("ready_max", 0),
         horizon_ms: words.number("horizon").unwrap_or(default.horizon_ms),
         timers_max: number("timers_max", default.timers_max),
         resting_max: number("resting_max", default.resting_max),

@@ -77,6 +77,7 @@ impl Stream {
         let mut dice = Dice { numbers: numbers.into_iter() };
         let config = ShardConfig {
             lane_window: 1 + dice.below(6) as usize,
+            ready_max: dice.below(8) as usize,
             horizon_ms: 1 + dice.below(3_000),
             timers_max: 1 + dice.below(4) as usize,
             resting_max: dice.below(8) as usize,
