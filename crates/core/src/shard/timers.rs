@@ -117,26 +117,25 @@ impl Shard {
 
     /// The page of cold timers that should be read now, if any.
     pub(super) fn wanted_timers(&self) -> Option<TimerPage> {
-        let next = self.next_cold_timer?;
-        let soon = next.since(self.now) <= self.config.horizon_ms / 2;
-        let page = self.timer_page();
-        if self.timers_paging || self.cold_timers == 0 || !soon || self.cold_timers_active >= page {
+        if self.page_timers_at()? > self.now {
             return None;
         }
         let until = self.now.plus_ms(self.config.horizon_ms);
-        Some(TimerPage { until, limit: self.cold_timers_active + page })
+        Some(TimerPage { until, limit: self.cold_timers_active + self.timer_page() })
+    }
+
+    /// When the next page of cold timers should be read: half a horizon ahead while there is room for it, and at the
+    /// latest when its first timer is due. What came in before may be due later than what went cold since.
+    fn page_timers_at(&self) -> Option<Timestamp> {
+        let next = self.next_cold_timer.filter(|_| self.cold_timers > 0 && !self.timers_paging)?;
+        let ahead_ms = if self.cold_timers_active < self.timer_page() { self.config.horizon_ms / 2 } else { 0 };
+        Some(Timestamp::from_millis(next.as_millis().saturating_sub(ahead_ms as i64)))
     }
 
     /// When something is due next; `may_page`: the next page of cold timers too.
     pub(crate) fn wake_at(&self, may_page: bool) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let page = (may_page
-            && self.cold_timers > 0
-            && !self.timers_paging
-            && self.cold_timers_active < self.timer_page())
-        .then_some(self.next_cold_timer)
-        .flatten()
-        .map(|next| Timestamp::from_millis(next.as_millis().saturating_sub((self.config.horizon_ms / 2) as i64)));
+        let page = may_page.then(|| self.page_timers_at()).flatten();
         let session = self
             .sessions
             .values()
