@@ -101,7 +101,13 @@ impl Shard {
         match settling {
             Settling::Children(from) => {
                 for child in neighbours {
-                    self.parent_ended(job, job.task_of_job(child), status, reason);
+                    let child = job.task_of_job(child);
+                    self.parent_ended(job, child, status, reason);
+                    // A rescue task that another failure started may have completed before this one.
+                    let row = &self.task(child).row;
+                    if row.state.status == TaskStatus::Completed && is_rescue(row.trigger) {
+                        self.handle_failure(job, key);
+                    }
                 }
                 let node = self.node(job, job.index_of(key));
                 let (children, rescue) = (node.children.len() as u32, is_rescue(node.trigger));
