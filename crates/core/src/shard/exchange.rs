@@ -74,6 +74,8 @@ impl Shard {
         }
         stale.sort_unstable();
         stale.dedup();
+        // Only the owner may call a token stale: the verdict waits for a commit, which a node that lost the shard cannot make.
+        self.rows += usize::from(!stale.is_empty());
         let directive = self.directive_of(&exchange.worker);
         self.effects.push(Effect::Exchanged { to: exchange.to, accepted, stale, directive });
     }
