@@ -107,10 +107,7 @@ impl Shard {
             }
             _ => return wrong,
         }
-        if let (Some(job), None) = (job, &self.task(key).row.spec) {
-            let spec = self.node(job, job.index_of(key)).spec.clone();
-            self.give_spec(key, spec);
-        }
+        self.give_spec_of_graph(key);
         self.audit_key(actor, "task.retry", key, crate::id::IdKind::Task);
         self.make_ready(key);
         Ok(Answer::Done)

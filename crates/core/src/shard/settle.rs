@@ -190,6 +190,15 @@ impl Shard {
         }
     }
 
+    /// Gives a task of a job that has no spec the one in the graph.
+    pub(super) fn give_spec_of_graph(&mut self, key: Key) {
+        let row = &self.task(key).row;
+        if let (Some(job), None) = (row.job, &row.spec) {
+            let spec = self.node(job, job.index_of(key)).spec.clone();
+            self.give_spec(key, spec);
+        }
+    }
+
     /// A rescue task completed: its failed parent counts as handled.
     fn handle_failure(&mut self, job: Key, parent: Key) {
         let state = &mut self.task_mut(parent).row.state;

@@ -63,10 +63,7 @@ impl Shard {
         if !self.known_task(key)?.dead {
             return Err(Refusal::NotDead);
         }
-        if let (Some(job), None) = (self.task(key).row.job, &self.task(key).row.spec) {
-            let spec = self.node(job, job.index_of(key)).spec.clone();
-            self.give_spec(key, spec);
-        }
+        self.give_spec_of_graph(key);
         // From here on the row's own spec goes before the graph's, here as in the store.
         let task = self.task_mut(key);
         if let Some(spec) = &task.row.spec {
