@@ -84,6 +84,8 @@ pub struct Checker {
     /// Tasks and jobs whose acceptance was released.
     acknowledged_tasks: BTreeSet<Key>,
     acknowledged_jobs: BTreeSet<Key>,
+    /// Of those, the ones of which somebody was told that they were not there before.
+    acknowledged_as_new: BTreeSet<Key>,
     /// Claims whose acceptance was released: hash, target, end.
     acknowledged_claims: BTreeMap<ClaimName, (u128, Key, Option<Timestamp>)>,
     /// Jobs whose cancel was released, with the generation it was for.
@@ -109,6 +111,7 @@ impl Checker {
             holders: BTreeMap::new(),
             acknowledged_tasks: BTreeSet::new(),
             acknowledged_jobs: BTreeSet::new(),
+            acknowledged_as_new: BTreeSet::new(),
             acknowledged_claims: BTreeMap::new(),
             acknowledged_cancels: BTreeMap::new(),
             deleted: BTreeSet::new(),
@@ -339,6 +342,18 @@ impl Checker {
             }
         }
         Ok(())
+    }
+
+    /// I4: whatever was due had happened before the load; only what expired behind a lane's window was not looked at yet.
+    pub fn check_only_expires(&self, changes: &Changes) -> Verdict {
+        let expired = |key: &Key, failed: bool| {
+            let row = self.model.tasks.get(key);
+            failed && row.is_some_and(|row| attempts::has_expired(row, changes.high_water.time))
+        };
+        let rest = changes.update_tasks.iter().filter(|(_, state)| state.settling.is_none());
+        let odd = rest.clone().find(|(key, state)| !expired(key, state.status == TaskStatus::Failed));
+        let any = changes.update_tasks.iter().any(|(key, state)| expired(key, state.status == TaskStatus::Failed));
+        ensure(any && odd.is_none(), "I4", || format!("a loaded core wants to commit at once: {changes:?}"))
     }
 
     /// Acknowledged work still exists (I1).

@@ -81,7 +81,11 @@ impl WorldConfig {
         let rng = &mut Rng::new(seed);
         let calm = rng.percent(10);
         let rough = *rng.pick(&[0, 1, 1, 2, 4]);
-        let shard = Self::shard(rng);
+        let mut shard = Self::shard(rng);
+        if calm {
+            // Whoever waits in a long poll is silent, and is not lost for it.
+            shard.session_grace_ms = 45_000;
+        }
         let calls = *rng.pick(&[6, 12, 25, 40]);
         let slow_store = rng.percent(25);
         Self {

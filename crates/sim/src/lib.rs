@@ -10,7 +10,7 @@
 //! ```text
 //! cargo xtask sim                         60 s of fresh seeds, after all regressions
 //! cargo xtask sim --seed 4711             one world; prints its configuration
-//! cargo xtask sim --seed 4711 --trace     the same, with the last lines of what happened
+//! cargo xtask sim --seed 4711 --trace     the same, with the last 400 lines of what happened, or with `--lines 4000`
 //! cargo xtask sim --from 1 --seeds 1000   worlds 1 to 1,000
 //! cargo xtask sim --liveness              worlds whose faults never quite stop, and which must end all the same
 //! cargo xtask sim --planted all           shows that each planted bug is found, by which invariant and seed

@@ -23,6 +23,7 @@ struct Options {
     regressions: bool,
     trace: bool,
     failures: Option<usize>,
+    lines: Option<usize>,
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
@@ -38,6 +39,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
             "--seeds" => options.seeds = Some(number()?),
             "--from" => options.from = Some(number()?),
             "--failures" => options.failures = Some(number()? as usize),
+            "--lines" => options.lines = Some(number()? as usize),
             "--liveness" => options.liveness = true,
             "--regressions" => options.regressions = true,
             "--trace" => options.trace = true,
@@ -87,7 +89,7 @@ fn carry_out(options: &Options) -> anyhow::Result<bool> {
 fn one(config: &WorldConfig, options: &Options) -> bool {
     println!("{config:#?}");
     let outcome = run::world(config, true, options.trace);
-    let shown = outcome.trace.len().saturating_sub(400);
+    let shown = outcome.trace.len().saturating_sub(options.lines.unwrap_or(400));
     for line in &outcome.trace[shown..] {
         println!("{line}");
     }

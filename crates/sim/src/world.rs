@@ -173,7 +173,10 @@ impl World {
         let Some(((at, _), event)) = self.queue.pop_first() else { return Ok(false) };
         self.now_ms = at;
         self.events += 1;
-        ensure(self.events < EVENTS_MAX, "L7", || "the world spins without getting anywhere".into())?;
+        if self.events >= EVENTS_MAX {
+            self.checker.check_ended(&self.offers())?;
+            return ensure(false, "L7", || "the world spins without getting anywhere".into()).map(|()| false);
+        }
         if at > self.deadline_ms {
             return Ok(false);
         }

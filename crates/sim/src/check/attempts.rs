@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainspring_core::id::{Key, Name};
-use mainspring_core::job::JobRow;
+use mainspring_core::job::{FailurePolicy, JobRow};
 use mainspring_core::limits::{DELAY_MS_MAX, LOSSES_MAX, SNOOZES_MAX};
 use mainspring_core::row::{Directive, HighWater, TaskRow};
 use mainspring_core::spec::{Backoff, BackoffShape, OnWorkerLost};
@@ -271,7 +271,11 @@ impl Checker {
         let reported = row.state.last.as_ref().is_some_and(|last| {
             last.outcome == Some(Outcome::Cancelled) && self.asked.reports.contains_key(&last.lease)
         });
-        let fast = job.is_some_and(|job| job.state.failing_fast);
+        // A rerun in the same commit opens the next generation of the job, which does not fail fast yet.
+        let fast = job.is_some_and(|job| {
+            let rerun = job.state.generation > row.state.generation;
+            job.failure_policy == FailurePolicy::FailFast && (job.state.failing_fast || rerun)
+        });
         let ordered = self.asked.cancelled_tasks.contains(&row.key)
             || row.job.is_some_and(|job| self.asked.cancelled_jobs.contains(&job));
         ensure(reported || fast || ordered, "I20", || format!("nobody cancelled task {:?}", row.key))

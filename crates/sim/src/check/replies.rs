@@ -111,13 +111,13 @@ impl Checker {
                 for (task, result) in tasks.iter().zip(results) {
                     match result {
                         Ok(submitted) => self.check_submitted(task, submitted)?,
-                        Err(refusal) => self.check_refused(&claims_of_task(task), task.body_hash, refusal)?,
+                        Err(refusal) => self.check_refused(&claims_of_task(task), task.body_hash, false, refusal)?,
                     }
                 }
                 Ok(())
             }
             (Ask::Job(job), Ok(Answer::Job { key, repeated, .. })) => self.check_job_answer(job, *key, *repeated),
-            (Ask::Job(job), Err(refusal)) => self.check_refused(&claims_of_job(job), job.body_hash, refusal),
+            (Ask::Job(job), Err(refusal)) => self.check_refused(&claims_of_job(job), job.body_hash, true, refusal),
             (Ask::Order(order), Ok(answer)) => self.check_order_answer(order, answer),
             (Ask::Order(_), Err(Refusal::Busy)) => {
                 self.sometimes.hit("order.busy");
@@ -191,10 +191,13 @@ impl Checker {
         };
         if let Some(name) = names.iter().find(live) {
             let (old_hash, target, _) = self.acknowledged_claims[name];
-            ensure(old_hash == hash && target == key && repeated, "I16", || {
+            ensure(old_hash == hash && target == key, "I16", || {
                 format!("{name:?} led to {target:?}, now to {key:?} (repeated: {repeated})")
             })?;
         }
+        // A repeat may be answered before what it repeats, whose batch has more parts; but only one is told that it is new.
+        let new = repeated || self.acknowledged_as_new.insert(key);
+        ensure(new, "I16", || format!("{key:?} was acknowledged as new twice"))?;
         for name in names {
             if let Some(claim) = self.model.claims.get(name).filter(|claim| claim.target == key) {
                 self.acknowledged_claims.insert(name.clone(), (claim.body_hash, key, claim.expires_at));
@@ -205,7 +208,7 @@ impl Checker {
         Ok(())
     }
 
-    fn check_refused(&mut self, names: &[ClaimName], hash: u128, refusal: &Refusal) -> Verdict {
+    fn check_refused(&mut self, names: &[ClaimName], hash: u128, is_job: bool, refusal: &Refusal) -> Verdict {
         let text: &Name = match refusal {
             Refusal::IdTaken(text) | Refusal::KeyReused(text) => text,
             Refusal::Busy | Refusal::OutcomeUnknown => return Ok(()),
@@ -214,7 +217,10 @@ impl Checker {
         self.sometimes.hit("claim.refused");
         let name = names.iter().find(|name| name.text == *text);
         let claim = name.and_then(|name| self.model.claims.get(name));
-        let known = claim.is_some_and(|claim| claim.body_hash != hash);
+        let of_other_kind = |target: &Key| {
+            if is_job { self.model.tasks.contains_key(target) } else { self.model.jobs.contains_key(target) }
+        };
+        let known = claim.is_some_and(|claim| claim.body_hash != hash || of_other_kind(&claim.target));
         let gone = name.is_some_and(|name| self.asked.forgotten.contains(name));
         ensure(known || gone, "I16", || format!("`{text}` was refused, but {claim:?} is claimed"))
     }
