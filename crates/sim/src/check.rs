@@ -407,6 +407,7 @@ impl Checker {
             }
             match (row.state.status, row.state.skip_reason) {
                 (TaskStatus::Skipped, Some(SkipReason::UpstreamFailed)) => sometimes.hit("skip.upstream_failed"),
+                (TaskStatus::Skipped, Some(SkipReason::Condition)) => sometimes.hit("skip.condition"),
                 (TaskStatus::Skipped, Some(SkipReason::UpstreamSkipped)) => sometimes.hit("skip.upstream_skipped"),
                 (TaskStatus::Failed, _) if attempts::has_expired(row, self.model.water.time) => {
                     sometimes.hit("task.expired");

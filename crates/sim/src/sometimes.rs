@@ -59,6 +59,7 @@ pub const NAMES: &[&str] = &[
     "read.unavailable",
     "recovery.compared",
     "settling.committed",
+    "skip.condition",
     "skip.upstream_failed",
     "skip.upstream_skipped",
     "sweep.continued",

@@ -156,7 +156,7 @@ impl Checker {
             ensure(!early, "I15", || format!("task {:?} is ready before it is due: {state:?}", row.key))?;
         }
         let expired_early = state.status == TaskStatus::Failed
-            && touched.old.as_ref().is_none_or(|old| old.state.attempt == state.attempt)
+            && touched.old.as_ref().map_or(0, |old| old.state.attempt) == state.attempt
             && touched.old.as_ref().is_none_or(|old| !moves::is_terminal(old.state.status))
             && touched.old.as_ref().is_none_or(|old| old.state.status != TaskStatus::Running)
             && !has_expired(row, now);

@@ -8,6 +8,11 @@ use mainspring_core::task::{ParentCounts, Place, Settling, SkipReason, TaskState
 use super::trigger::{Parent, Says, class_of, says};
 use super::{Checker, Touched, Verdict, ensure, moves};
 
+/// Rules that hold only where a parent failed or was skipped.
+fn asks_for_trouble(rule: Trigger) -> bool {
+    matches!(rule, Trigger::OneFailed | Trigger::AllFailed | Trigger::AllSkipped)
+}
+
 impl Checker {
     /// All that concerns a job and its tasks together, after a commit that touched either.
     pub(super) fn check_job(&self, key: Key, old: Option<&JobRow>, before: &[Touched]) -> Verdict {
@@ -133,10 +138,7 @@ impl Checker {
                 let blamed = match row.state.skip_reason {
                     Some(SkipReason::UpstreamSkipped) => parents.contains(&Parent::Skipped),
                     Some(SkipReason::UpstreamFailed) => parents.contains(&Parent::Failed),
-                    // The rule wished for a failure or a skip.
-                    Some(SkipReason::Condition) => {
-                        matches!(row.trigger, Trigger::OneFailed | Trigger::AllFailed | Trigger::AllSkipped)
-                    }
+                    Some(SkipReason::Condition) => asks_for_trouble(row.trigger),
                     None => false,
                 };
                 ensure(blamed, "I9", || format!("{} for {:?}", describe(), row.state.skip_reason))?;
