@@ -200,7 +200,7 @@ impl Shard {
     }
 
     /// A rescue task completed: its failed parent counts as handled.
-    fn handle_failure(&mut self, job: Key, parent: Key) {
+    pub(super) fn handle_failure(&mut self, job: Key, parent: Key) {
         let state = &mut self.task_mut(parent).row.state;
         if state.status == TaskStatus::Failed && !state.handled {
             state.handled = true;

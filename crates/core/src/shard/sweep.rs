@@ -125,7 +125,8 @@ impl Shard {
         }
     }
 
-    /// Resets a task that was chosen, or one of whose parents was reset before it.
+    /// Resets a task that was chosen, or one of whose parents was reset before it. What handled the failures that stay is
+    /// found anew: parents come before their children, so each failure is unhandled first, then handled by what is left.
     fn rerun_task(&mut self, job: Key, index: u32, from: &RerunFrom) {
         let key = job.task_of_job(index);
         let generation = self.job(job).row.state.generation;
@@ -138,7 +139,7 @@ impl Shard {
         };
         let mut counts = ParentCounts::default();
         let mut reset = chosen;
-        for parent in parents {
+        for parent in parents.iter().copied() {
             let parent = &self.task(job.task_of_job(parent)).row.state;
             if parent.generation == generation {
                 reset = true;
@@ -146,8 +147,16 @@ impl Shard {
                 count_parent(&mut counts, parent.status, parent.skip_reason);
             }
         }
+        let row = &self.task(key).row;
         if reset {
             self.reset(job, key, generation, counts);
+        } else if row.state.status == TaskStatus::Completed && is_rescue(row.trigger) {
+            parents.iter().for_each(|parent| self.handle_failure(job, job.task_of_job(*parent)));
+        } else if row.state.handled {
+            self.task_mut(key).row.state.handled = false;
+            self.touch(key);
+            self.job_mut(job).row.state.unhandled += 1;
+            self.touch_job(job);
         }
     }
 
