@@ -131,11 +131,13 @@ impl Clients {
             5 => self.task(model, |status, _| status == TaskStatus::Scheduled).map(Order::RetryTask),
             6 => self.task(model, |_, _| true).map(Order::RetryTask),
             7 | 8 => {
-                let job = self.job(model)?;
+                let ended = model.jobs.values().filter(|row| row.state.status.is_terminal());
+                let ended: Vec<Key> = ended.map(|row| row.key).collect();
+                let job = self.rng.pick_some(&ended).filter(|_| self.rng.percent(80)).or_else(|| self.job(model))?;
                 let from = match self.rng.below(3) {
                     0 => RerunFrom::Failed,
                     1 => RerunFrom::Start,
-                    _ => RerunFrom::Task(self.rng.below(config.job_tasks_max) as u32),
+                    _ => RerunFrom::Task(self.rng.below(u64::from(model.jobs[&job].tasks) + 1) as u32),
                 };
                 Some(Order::RerunJob(job, from))
             }

@@ -35,6 +35,8 @@ const TRIGGERS: [Trigger; 11] = [
     Trigger::Always,
 ];
 
+const RESCUES: [Trigger; 3] = [Trigger::OneFailed, Trigger::AllFailed, Trigger::OneFailed];
+
 /// Draws what clients send.
 #[derive(Debug)]
 pub struct Workload {
@@ -145,6 +147,8 @@ impl Workload {
     pub fn job(&mut self, now: Timestamp, config: &WorldConfig) -> SubmitJob {
         let count = self.rng.range(1, config.job_tasks_max);
         let plain = self.rng.percent(50);
+        // Rescue tasks behind failures, to be rerun in part.
+        let troubled = !plain && self.rng.percent(40);
         let density = self.rng.range(1, 3);
         let mut drafts = Vec::new();
         for index in 0..count {
@@ -156,7 +160,11 @@ impl Workload {
                     needs.push(format!("n{}", self.rng.range(from, index - 1)).into());
                 }
             }
-            let trigger = if plain && self.rng.percent(85) { Trigger::AllSuccess } else { *self.rng.pick(&TRIGGERS) };
+            let trigger = match (plain, troubled) {
+                (true, _) if self.rng.percent(85) => Trigger::AllSuccess,
+                (_, true) if self.rng.percent(70) => *self.rng.pick(&RESCUES),
+                _ => *self.rng.pick(&TRIGGERS),
+            };
             let delay_ms = if self.rng.percent(10) { self.rng.below(config.delay_max_ms) } else { 0 };
             drafts.push(DraftTask {
                 name: format!("n{index}").into(),
