@@ -39,13 +39,15 @@ pub struct Clients {
     pub left: u64,
     /// How often something was repeated.
     pub repeats: u64,
+    /// How often an answer did not come in time.
+    pub unanswered: u64,
 }
 
 impl Clients {
     /// Clients of their own stream.
     pub fn new(config: &WorldConfig, mut rng: Rng) -> Self {
         let workload = Workload::new(rng.fork());
-        Self { rng, workload, numbered: 0, pending: BTreeMap::new(), left: config.calls, repeats: 0 }
+        Self { rng, workload, numbered: 0, pending: BTreeMap::new(), left: config.calls, repeats: 0, unanswered: 0 }
     }
 
     /// The next call of their own account.
@@ -77,6 +79,7 @@ impl Clients {
             if now_ms - pending.sent_ms < ANSWER_MS {
                 continue;
             }
+            self.unanswered += 1;
             if !is_repeatable(&pending.call.ask) {
                 given_up.push(*number);
                 continue;

@@ -57,7 +57,8 @@ impl Gateway {
         if resume {
             let replaced: Vec<SessionId> =
                 self.sessions.iter().filter(|(_, old)| old.worker == call.worker).map(|(id, _)| id.clone()).collect();
-            if replaced.iter().any(|old| *old > call.session) {
+            // A late call of an older process of the same worker; two live processes with one id displace each other.
+            if replaced.iter().any(|old| *old > call.session && self.sessions[old].index == call.index) {
                 return events;
             }
             for old in replaced {

@@ -28,7 +28,8 @@
 //! ```
 //! Two nodes stand ready: a takeover leaves the old one believing that it still owns the shard. Windows, horizons and step
 //! budgets are drawn small, so that paging, cold lanes, cold timers and continued sweeps happen in worlds of a few dozen
-//! tasks. Rare branches are counted ([`sometimes`]); a counter that stays at zero over a whole run fails it.
+//! tasks. Rare branches are counted ([`sometimes`]); a counter that stays at zero over a whole run fails it, but for the few
+//! that a minute does not reliably reach.
 
 pub mod check;
 pub mod client;

@@ -142,9 +142,12 @@ fn report(campaign: &Campaign, options: &Options, from: u64, took: f64) -> bool 
         let liveness = if options.liveness { " --liveness" } else { "" };
         println!("  replay: cargo xtask sim --seed {seed}{liveness} --trace");
     }
-    let never = campaign.sometimes.never();
+    let (never, rarely) = campaign.sometimes.never();
     if full && !never.is_empty() {
         println!("never happened: {}", never.join(", "));
+    }
+    if full && !rarely.is_empty() {
+        println!("rare, and not seen this time: {}", rarely.join(", "));
     }
     campaign.failures.is_empty() && (!full || never.is_empty())
 }
@@ -162,21 +165,17 @@ fn planted(name: &str, options: &Options) -> anyhow::Result<bool> {
         let config = WorldConfig { plant: Some(plants[0]), ..run::config_of(seed, options.liveness) };
         return Ok(one(&config, options));
     }
-    let mut missed = 0;
-    for plant in plants {
-        let find = run::hunt(plant, options.from.unwrap_or(1), options.seeds.unwrap_or(PLANT_SEEDS_MAX));
-        match find.found {
-            Some((seed, violation)) => {
-                let mut detail = violation.to_string();
-                detail.truncate(detail.char_indices().nth(110).map_or(detail.len(), |(at, _)| at));
-                println!("{:<22} found in world {seed:>4} by {}", plant.name(), detail.replace('\n', " "));
-            }
-            None => {
-                missed += 1;
-                println!("{:<22} MISSED in {} worlds, struck {} times", plant.name(), find.worlds, find.struck);
-            }
-        }
+    let watch = Stopwatch::start();
+    println!("{:<22} {:>6} {:>8}  found by", "planted bug", "worlds", "strikes");
+    let finds = run::hunt_all(&plants, options.from.unwrap_or(1), options.seeds.unwrap_or(PLANT_SEEDS_MAX));
+    for find in &finds {
+        let found = find.found.as_ref().map(|(_, violation)| violation.to_string());
+        let mut detail = found.unwrap_or_else(|| "MISSED".to_owned()).replace('\n', " ");
+        detail.truncate(detail.char_indices().nth(110).map_or(detail.len(), |(at, _)| at));
+        println!("{:<22} {:>6} {:>8}  {detail}", find.plant.name(), find.worlds, find.struck);
     }
-    println!("{missed} planted bugs missed");
-    Ok(missed == 0)
+    let missed: Vec<_> = finds.iter().filter(|find| find.found.is_none()).map(|find| find.plant.name()).collect();
+    let took = watch.elapsed().as_secs_f64();
+    println!("{} planted bugs, {} missed, in {took:.1} s {}", finds.len(), missed.len(), missed.join(" "));
+    Ok(missed.is_empty())
 }

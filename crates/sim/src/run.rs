@@ -166,6 +166,26 @@ pub struct Find {
     pub struck: u64,
 }
 
+/// Looks for planted bugs on all cores; what was found comes in the order of the bugs.
+pub fn hunt_all(plants: &[Plant], from: u64, seeds: u64) -> Vec<Find> {
+    let next = AtomicU64::new(0);
+    let finds = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(plant) = plants.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let find = hunt(*plant, from, seeds);
+                    finds.lock().unwrap_or_else(PoisonError::into_inner).push(find);
+                }
+            });
+        }
+    });
+    let mut finds = finds.into_inner().unwrap_or_else(PoisonError::into_inner);
+    finds.sort_by_key(|find| plants.iter().position(|plant| *plant == find.plant));
+    finds
+}
+
 /// Looks for a planted bug, seed by seed.
 pub fn hunt(plant: Plant, from: u64, seeds: u64) -> Find {
     let mut struck = 0;

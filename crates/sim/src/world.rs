@@ -1,23 +1,25 @@
 //! A world: nodes, workers, clients, a network and a store, moved by one queue of events on virtual time.
 
+mod ending;
 mod fate;
 mod node;
+mod recovery;
+mod storing;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mainspring_core::event::Order;
-use mainspring_core::row::{Changes, Directive, ReadSet};
+use mainspring_core::row::Changes;
 use mainspring_store::MemoryStore;
 
-use crate::check::ending::Offers;
 use crate::check::{Checker, Verdict, ensure};
 use crate::client::Clients;
 use crate::config::WorldConfig;
 use crate::plant::Planted;
 use crate::rng::Rng;
 use crate::sometimes::Sometimes;
-use crate::wire::{Ask, Reply, Request};
+use crate::wire::{Reply, Request};
 use crate::worker::{Mode, Worker};
 use node::{Done, Node};
 
@@ -304,109 +306,4 @@ impl World {
     }
 
     // The end of faults, and of the world.
-
-    fn heal(&mut self) {
-        self.note(|| "faults stop".into());
-        self.healing = true;
-        self.faulty = self.config.lasting;
-        if self.config.lasting {
-            let faults = &mut self.config.faults;
-            (faults.crash, faults.commit_rejected) = (0, 0);
-            faults.lost = faults.lost.min(20);
-            faults.commit_unknown = faults.commit_unknown.min(2);
-        }
-        for index in 0..self.workers.len() {
-            if self.config.lasting && index > 0 && index + 1 == self.workers.len() {
-                self.workers[index].crash();
-                continue;
-            }
-            let life = self.workers[index].life;
-            match self.workers[index].mode {
-                Mode::Up => {}
-                Mode::Frozen => self.after(0, Ev::WorkerThaw { index, life }),
-                Mode::Down => self.after(0, Ev::WorkerStart { index, life }),
-            }
-        }
-        self.after(SETTLE_MS, Ev::GiveHealingOrders);
-    }
-
-    /// Takes back most of what operators held up; what is left must show as a named wait.
-    fn give_healing_orders(&mut self) {
-        self.clients.forget_pending();
-        let mut orders = Vec::new();
-        for queue in crate::workload::QUEUES {
-            if self.rng.percent(85) {
-                orders.push(Order::PauseQueue { queue: queue.into(), paused: false });
-            }
-        }
-        for index in 0..self.workers.len() {
-            if index == 0 || self.rng.percent(85) {
-                let worker = self.workers[index].name().clone();
-                orders.push(Order::DirectWorker { worker, directive: Directive::Run });
-            }
-        }
-        let jobs: Vec<_> = self.checker.model.jobs.keys().copied().collect();
-        for job in jobs {
-            if self.rng.percent(90) {
-                orders.push(Order::ResumeJob(job));
-            }
-        }
-        let held = self.checker.model.tasks.values().filter(|row| row.state.held);
-        let held: Vec<_> = held.map(|row| row.key).collect();
-        for task in held {
-            if self.rng.percent(50) {
-                orders.push(Order::RetryTask(task));
-            }
-        }
-        for order in orders {
-            let call = self.clients.send(Ask::Order(order), self.now_ms);
-            self.send(Request::Call(call));
-        }
-        self.healed = true;
-        self.deadline_ms = self.now_ms + self.config.patience_ms as i64;
-    }
-
-    fn offers(&self) -> Offers<'_> {
-        let alive = self.workers.iter().filter(|worker| worker.mode != Mode::Down);
-        alive.map(|worker| (worker.name().clone(), worker.offer())).collect()
-    }
-
-    fn is_finished(&self) -> bool {
-        let node = &self.nodes[self.owner];
-        node.is_idle()
-            && self.checker.unfinished(&self.offers()).is_empty()
-            && self.checker.check_ended(&self.offers()).is_ok()
-    }
-
-    fn end(&mut self) -> Verdict {
-        self.checker.check_ended(&self.offers())?;
-        if self.config.calm {
-            self.checker.check_calm()?;
-        }
-        self.check_store()
-    }
-
-    /// The store holds what the commits said.
-    fn check_store(&self) -> Verdict {
-        let model = &self.checker.model;
-        let set = ReadSet {
-            tasks: model.tasks.keys().copied().collect(),
-            jobs: model.jobs.keys().copied().collect(),
-            ..ReadSet::default()
-        };
-        let rows = self.store.rows(&set);
-        let tasks =
-            rows.tasks.iter().all(|row| model.tasks.get(&row.key).is_some_and(|known| known.state == row.state));
-        let jobs = rows.jobs.iter().all(|row| model.jobs.get(&row.key) == Some(row));
-        let all = rows.tasks.len() == model.tasks.len() && rows.jobs.len() == model.jobs.len();
-        ensure(tasks && jobs && all, "I1", || {
-            format!(
-                "the store reads {} tasks and {} jobs, committed were {} and {}",
-                rows.tasks.len(),
-                rows.jobs.len(),
-                model.tasks.len(),
-                model.jobs.len()
-            )
-        })
-    }
 }

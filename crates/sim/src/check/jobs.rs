@@ -38,6 +38,8 @@ impl Checker {
         ensure(tasks.len() == job.tasks as usize, "I1", || {
             format!("job {key:?} has {} of {} tasks", tasks.len(), job.tasks)
         })?;
+        let nodes = self.model.graphs.get(&key).map_or(0, Vec::len);
+        ensure(nodes == tasks.len(), "I1", || format!("job {key:?} has {nodes} of {} nodes stored", tasks.len()))?;
         self.check_counts(key, job, &tasks)?;
         self.check_closure(key, job, &tasks)?;
         self.check_left_pending(key, before)?;

@@ -49,7 +49,7 @@ impl World {
             return;
         }
         let index = self.rng.below(self.workers.len() as u64) as usize;
-        let choice = self.rng.below(10);
+        let choice = self.rng.below(11);
         self.note(|| format!("stroke {choice} on worker {index}"));
         match choice {
             0..=2 => self.crash_worker(index),
@@ -63,6 +63,7 @@ impl World {
             }
             6 | 7 => self.jump_clock(),
             8 => self.take_over(),
+            9 => self.swap_worker(index),
             _ => self.crash_node(self.owner),
         }
     }
@@ -80,10 +81,22 @@ impl World {
             return;
         }
         self.workers[index].freeze();
+        self.checker.sometimes.hit("worker.freeze");
         let life = self.workers[index].life;
         let leases = self.rng.range(1, 30);
         let pause = (self.config.lease_ms * leases / 10) as i64;
         self.after(pause, Ev::WorkerThaw { index, life });
+    }
+
+    /// A second live process with the id of another, until faults stop.
+    fn swap_worker(&mut self, index: usize) {
+        let other = (index + 1) % self.workers.len();
+        if other != index && self.workers[index].mode == Mode::Up {
+            self.checker.sometimes.hit("worker.swap");
+            let name = self.workers[other].name().clone();
+            self.workers[index].restart_as(name);
+            self.wake_worker(index, 0);
+        }
     }
 
     fn jump_clock(&mut self) {

@@ -1,25 +1,24 @@
 //! A simulated node: the real driver between a faulty store and the gateway.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use mainspring_core::driver::{Driver, Io, Ticket};
-use mainspring_core::effect::{Answer, Effect, Refusal};
-use mainspring_core::event::{Command, Event, Order, RequestId, SubmitTasks};
-use mainspring_core::id::Bucket;
-use mainspring_core::row::{Changes, ReadSet, Rows};
+use mainspring_core::effect::{Answer, Effect};
+use mainspring_core::event::RequestId;
+use mainspring_core::row::Rows;
 use mainspring_core::time::Timestamp;
-use mainspring_store::{BoxFuture, CommitAnswer, CommitFault, Error, Fence, ShardCommit, ShardId, Store};
+use mainspring_store::{BoxFuture, Fence, ShardId, Store};
 
+use super::telling::{event_of, short};
 use super::{Ev, World};
 use crate::check::{Verdict, ensure};
 use crate::gateway::Gateway;
 use crate::plant::Plant;
-use crate::wire::{Ask, Call, Reply, Request};
+use crate::wire::{Call, Reply, Request};
 
 /// Inputs and outputs in one poll after which a driver is taken to spin.
-const IOS_MAX: u32 = 20_000;
+pub(super) const IOS_MAX: u32 = 20_000;
 
 /// What a store answered.
 #[derive(Debug)]
@@ -33,20 +32,20 @@ pub(super) enum Done {
 
 /// A node process, or none where there is no driver.
 pub(super) struct Node {
-    life: u64,
-    driver: Option<Driver>,
-    fence: Option<Fence>,
-    gateway: Gateway,
-    asks: BTreeMap<RequestId, Call>,
+    pub(super) life: u64,
+    pub(super) driver: Option<Driver>,
+    pub(super) fence: Option<Fence>,
+    pub(super) gateway: Gateway,
+    pub(super) asks: BTreeMap<RequestId, Call>,
     requests: RequestId,
     poll_at: Option<i64>,
-    latest_ms: i64,
+    pub(super) latest_ms: i64,
     /// How far its wall clock is off.
     pub(super) offset_ms: i64,
 }
 
 /// A future of the in-memory store is complete when it is made.
-fn now<T>(mut future: BoxFuture<T>) -> T {
+pub(super) fn now<T>(mut future: BoxFuture<T>) -> T {
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("the in-memory store answers at once"),
@@ -78,7 +77,7 @@ impl Node {
         Timestamp::from_millis(now_ms + self.offset_ms)
     }
 
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.life += 1;
         self.driver = None;
         self.gateway = Gateway::default();
@@ -92,6 +91,7 @@ impl World {
     /// The process ends, whatever it was doing; another starts after a while.
     pub(super) fn crash_node(&mut self, index: usize) {
         self.note(|| format!("node {index} crashes"));
+        self.checker.sometimes.hit("node.crash");
         self.nodes[index].reset();
         if index == self.owner {
             let life = self.nodes[index].life;
@@ -249,7 +249,7 @@ impl World {
         let now_ms = self.now_ms;
         let node = &self.nodes[index];
         let Some(driver) = &node.driver else { return Ok(()) };
-        let deaf = self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::DeafTimer));
+        let deaf = self.planted.as_mut().is_some_and(|planted| planted.strikes_often(Plant::DeafTimer, 100));
         let wake = driver.wake_at().filter(|_| !deaf).map(|at| at.as_millis() - node.offset_ms);
         let next = [wake, node.gateway.next_flush_ms()].into_iter().flatten().min();
         if let Some(next) = next {
@@ -284,170 +284,8 @@ impl World {
         }
     }
 
-    /// Orders a commit: it takes effect now, its answer comes later.
-    fn commit(&mut self, index: usize, ticket: Ticket, mut changes: Changes) -> Verdict {
-        if let Some(planted) = &mut self.planted {
-            planted.on_commit(&mut changes, &self.checker.model);
-        }
-        let mut fence = self.nodes[index].fence.clone().expect("a node with a driver has a fence");
-        if index != self.owner
-            && self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::UnfencedZombie))
-            && let Some(other) = self.nodes[self.owner].fence.clone()
-        {
-            self.digest(&changes);
-            // The store does not look at the epoch: what it writes is judged under the epoch of its writer.
-            self.checker.committed(&changes, fence.epoch)?;
-            fence = other;
-        }
-        let in_force = fence.epoch == self.store.epoch();
-        let fault = if in_force { self.draw_fault() } else { None };
-        self.store.faults().script_commits([fault]);
-        let changes = Arc::new(changes);
-        let epoch = fence.epoch;
-        let shard_commit = ShardCommit { fence, changes: changes.clone() };
-        let answer = now(self.store.commit(vec![shard_commit])).remove(0);
-        if self.trace.is_some() {
-            self.note(|| {
-                format!("node {index} commits {} {fault:?}: {answer:?}{}", changes.high_water.commit, told(&changes))
-            });
-        }
-        let applied = match (&answer, fault) {
-            (CommitAnswer::Committed, _) | (_, Some(CommitFault::UnknownApplied)) => true,
-            (_, Some(CommitFault::UnknownLate)) => {
-                self.late = Some((changes.clone(), epoch));
-                false
-            }
-            _ => false,
-        };
-        if applied {
-            self.digest(&changes);
-            self.checker.committed(&changes, epoch)?;
-        }
-        let believed = fault != Some(CommitFault::Rejected)
-            && matches!(answer, CommitAnswer::Unknown { .. })
-            && self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::UnknownIsCommitted));
-        if self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::EffectsBeforeCommit)) && !applied {
-            let effects = self.nodes[index].driver.as_mut().map(|driver| driver.committed(ticket));
-            return self.release(index, effects.unwrap_or_default());
-        }
-        if !in_force {
-            self.checker.sometimes.hit("node.zombie_commit_refused");
-        }
-        let done =
-            if answer == CommitAnswer::Committed || believed { Done::Committed(ticket) } else { Done::NotCommitted };
-        let (least, most) = self.config.commit_ms;
-        self.answer_later(index, (least, most), done);
-        Ok(())
-    }
-
-    fn draw_fault(&mut self) -> Option<CommitFault> {
-        let faults = self.config.faults;
-        if !self.faulty {
-            return None;
-        }
-        if self.rng.permille(faults.commit_rejected) {
-            self.checker.sometimes.hit("commit.rejected");
-            return Some(CommitFault::Rejected);
-        }
-        if !self.rng.permille(faults.commit_unknown) {
-            return None;
-        }
-        let (name, fault) = *self.rng.pick(&[
-            ("commit.unknown_applied", CommitFault::UnknownApplied),
-            ("commit.unknown_lost", CommitFault::UnknownLost),
-            ("commit.unknown_late", CommitFault::UnknownLate),
-        ]);
-        self.checker.sometimes.hit(name);
-        Some(fault)
-    }
-
-    fn read(&mut self, index: usize, ticket: Ticket, set: ReadSet) {
-        self.note(|| format!("node {index} reads {set:?}"));
-        let sometimes = &mut self.checker.sometimes;
-        for (name, hit) in [
-            ("read.tasks", !set.tasks.is_empty()),
-            ("read.jobs", !set.jobs.is_empty()),
-            ("read.chunks", !set.chunks.is_empty()),
-            ("read.claims", !set.claims.is_empty()),
-            ("read.lanes", !set.lanes.is_empty()),
-            ("read.timers", set.timers.is_some()),
-        ] {
-            sometimes.add(name, u64::from(hit));
-        }
-        let unlucky = self.faulty && self.rng.permille(self.config.faults.read_failed);
-        self.store.faults().script_unavailable([unlucky]);
-        let fence = self.nodes[index].fence.clone().expect("a node with a driver has a fence");
-        let done = match now(self.store.read(fence, set)) {
-            Ok(mut rows) => {
-                if let Some(planted) = &mut self.planted {
-                    planted.on_rows(&mut rows);
-                }
-                Done::Loaded(ticket, Box::new(rows))
-            }
-            Err(Error::Unavailable(_)) => {
-                self.checker.sometimes.hit("read.unavailable");
-                Done::ReadFailed(ticket)
-            }
-            Err(_) => Done::Disowned,
-        };
-        let times = self.config.read_ms;
-        self.answer_later(index, times, done);
-    }
-
-    fn answer_later(&mut self, index: usize, (least, most): (u64, u64), done: Done) {
-        let delay = self.rng.range(least, most) as i64;
-        let life = self.nodes[index].life;
-        self.after(delay, Ev::Stored { node: index, life, done });
-    }
-
-    pub(super) fn stored(&mut self, index: usize, life: u64, done: Done) -> Verdict {
-        if self.nodes[index].life != life {
-            return Ok(());
-        }
-        let Some(driver) = &mut self.nodes[index].driver else { return Ok(()) };
-        match done {
-            Done::Committed(ticket) => {
-                let effects = driver.committed(ticket);
-                self.release(index, effects)?;
-            }
-            Done::Loaded(ticket, rows) => driver.loaded(ticket, *rows),
-            Done::ReadFailed(ticket) => {
-                driver.read_failed(ticket);
-                self.wake_node(index, 50);
-                return Ok(());
-            }
-            Done::NotCommitted | Done::Disowned => {
-                self.abandon(index);
-                return Ok(());
-            }
-        }
-        self.wake_node(index, 0);
-        Ok(())
-    }
-
-    /// The driver's commit did not return as committed: callers hear that nobody knows, and the shard is loaded again.
-    fn abandon(&mut self, index: usize) {
-        self.note(|| format!("node {index} abandons"));
-        let Some(driver) = self.nodes[index].driver.take() else { return };
-        for request in driver.abandon() {
-            if let Some(call) = self.nodes[index].asks.remove(&request) {
-                self.send_back(Reply::Answer { call: call.number, answer: Err(Refusal::OutcomeUnknown) });
-            }
-        }
-        let open = self.nodes[index].gateway.hang_up();
-        for (worker, reply) in open {
-            self.send_back(Reply::Exchange(worker, reply));
-        }
-        self.nodes[index].reset();
-        if index == self.owner {
-            let life = self.nodes[index].life;
-            let pause = self.rng.range(0, 200) as i64;
-            self.after(pause, Ev::NodeStart { node: index, life });
-        }
-    }
-
     /// Effects leave: each is judged, then goes its way.
-    fn release(&mut self, index: usize, mut effects: Vec<Effect>) -> Verdict {
+    pub(super) fn release(&mut self, index: usize, mut effects: Vec<Effect>) -> Verdict {
         if let Some(planted) = &mut self.planted {
             planted.on_effects(&mut effects);
         }
@@ -477,88 +315,4 @@ impl World {
         self.flush(index);
         Ok(())
     }
-
-    /// I4: a driver loaded from the store now says the same of itself as the live one.
-    fn compare_recovery(&mut self, index: usize) -> Verdict {
-        let due = self.config.recovery_always || self.rng.permille(30);
-        if !due || index != self.owner {
-            return Ok(());
-        }
-        let node = &self.nodes[index];
-        let Some(live) = node.driver.as_ref().filter(|driver| driver.is_idle()).and_then(Driver::canonical) else {
-            return Ok(());
-        };
-        let time = Timestamp::from_millis(node.latest_ms);
-        let mut fresh = Driver::new(self.config.shard.clone(), self.store.snapshot(), time);
-        let mut loaded = None;
-        let mut read = None;
-        for _ in 0..IOS_MAX {
-            let io = fresh.poll(time);
-            // Taken as soon as the hot rows are in: later pages may bring what expired while it was cold.
-            loaded = loaded.or_else(|| fresh.canonical());
-            match (io, read.take()) {
-                (None, None) => break,
-                (None, Some((ticket, set))) => fresh.loaded(ticket, self.store.rows(&set)),
-                (Some(Io::Read { ticket, set }), _) => read = Some((ticket, set)),
-                (Some(Io::Release(_)), waiting) => read = waiting,
-                (Some(Io::Commit { changes, .. }), _) => {
-                    self.checker.check_only_expires(&changes)?;
-                    break;
-                }
-            }
-        }
-        self.checker.sometimes.hit("recovery.compared");
-        ensure(loaded.is_some(), "I4", || format!("a loaded core never gets ready: {fresh:?}"))?;
-        ensure(loaded.as_ref() == Some(&live), "I4", || {
-            let loaded = loaded.unwrap_or_default();
-            let differs = live.lines().zip(loaded.lines()).find(|(live, loaded)| live != loaded);
-            format!(
-                "a loaded core differs (live, loaded): {differs:?}, {} and {} lines",
-                live.lines().count(),
-                loaded.lines().count()
-            )
-        })
-    }
-}
-
-fn event_of(call: &Call, to: RequestId, rng: &mut crate::rng::Rng) -> Event {
-    let bucket = Bucket::new(rng.below(4_096) as u16);
-    match &call.ask {
-        Ask::Tasks(tasks) => Event::SubmitTasks(SubmitTasks { to, bucket, tasks: tasks.clone() }),
-        Ask::Job(job) => {
-            let mut job = job.clone();
-            (job.to, job.bucket) = (to, bucket);
-            Event::SubmitJob(job)
-        }
-        Ask::Order(order) => Event::Command(Command { to, actor: "operator".into(), order: order.clone() }),
-    }
-}
-
-fn short(event: &Event) -> String {
-    match event {
-        Event::SubmitTasks(submission) => format!("{} tasks", submission.tasks.len()),
-        Event::SubmitJob(job) => format!("a job of {} tasks, id {:?}", job.graph.tasks().len(), job.given_id),
-        Event::Exchange(exchange) => format!(
-            "{} #{}: credits {} outcomes {:?} running {:?} resume {}",
-            exchange.session,
-            exchange.to,
-            exchange.credits,
-            exchange.outcomes.iter().map(|ended| (ended.token.lease, ended.outcome)).collect::<Vec<_>>(),
-            exchange.running.iter().map(|token| token.lease).collect::<Vec<_>>(),
-            exchange.resume
-        ),
-        Event::EndSession(end) => format!("the end of {}: {:?}", end.session, end.reason),
-        Event::Command(command) => match &command.order {
-            Order::EditBody(key, _) => format!("EditBody({key:?})"),
-            order => format!("{order:?}"),
-        },
-    }
-}
-
-fn told(changes: &Changes) -> String {
-    let mut text = String::new();
-    for told in &changes.feed {
-        text.push_str(&format!(" {:?}({:?})", told.kind, told.task.or(told.job)));
-    }
-    text
 }

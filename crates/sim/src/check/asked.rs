@@ -1,0 +1,118 @@
+//! What was asked of the core, as far as a later move may need it as its reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainspring_core::event::{AttemptEnded, Event, Exchange, Order, RequestId};
+use mainspring_core::id::{Key, Name, SessionId, Token};
+use mainspring_core::row::ClaimName;
+use mainspring_core::spec::Body;
+use mainspring_core::task::Outcome;
+
+use super::Checker;
+
+/// Everything that was asked.
+#[derive(Debug, Default)]
+pub struct Asked {
+    pub(super) cancelled_tasks: BTreeSet<Key>,
+    pub(super) cancelled_jobs: BTreeSet<Key>,
+    pub(super) hurried: BTreeSet<Key>,
+    pub(super) reopened: BTreeSet<Key>,
+    pub(super) discarded: BTreeSet<Key>,
+    pub(super) deleted: BTreeSet<Key>,
+    pub(super) forgotten: BTreeSet<ClaimName>,
+    /// Number of the last commit before the newest pause, resume or cancel of a job.
+    pub(super) toggled: BTreeMap<Key, u64>,
+    /// The same for queues and workers.
+    pub(super) switched: BTreeMap<Name, u64>,
+    /// Which ways each queue was switched.
+    pub(super) pauses: BTreeMap<Name, BTreeSet<bool>>,
+    /// The bodies that dead letters were given.
+    pub(super) edits: BTreeMap<Key, Vec<Body>>,
+    /// What workers reported, by lease.
+    pub(super) reports: BTreeMap<u64, (SessionId, Vec<AttemptEnded>)>,
+    /// What each exchange said.
+    pub(super) exchanges: BTreeMap<RequestId, Said>,
+}
+
+/// What a session said in one exchange.
+#[derive(Debug)]
+pub struct Said {
+    pub(super) session: SessionId,
+    pub(super) outcomes: Vec<(Token, Outcome)>,
+    /// Chunks of output, by their numbers.
+    pub(super) logs: Vec<(Token, u64)>,
+}
+
+impl Said {
+    fn of(exchange: &Exchange) -> Self {
+        Self {
+            session: exchange.session.clone(),
+            outcomes: exchange.outcomes.iter().map(|ended| (ended.token, ended.outcome)).collect(),
+            logs: exchange.logs.iter().map(|line| (line.token, line.number)).collect(),
+        }
+    }
+}
+
+impl Checker {
+    /// An event went into a core.
+    pub fn asked(&mut self, event: &Event) {
+        let commit = self.model.water.commit;
+        match event {
+            Event::Exchange(exchange) => {
+                self.asked.exchanges.insert(exchange.to, Said::of(exchange));
+                for ended in &exchange.outcomes {
+                    let entry = self.asked.reports.entry(ended.token.lease);
+                    let entry = entry.or_insert_with(|| (exchange.session.clone(), Vec::new()));
+                    entry.1.push(ended.clone());
+                }
+            }
+            Event::Command(command) => self.asked_order(&command.order, commit),
+            Event::SubmitTasks(_) | Event::SubmitJob(_) | Event::EndSession(_) => {}
+        }
+    }
+
+    fn asked_order(&mut self, order: &Order, commit: u64) {
+        let asked = &mut self.asked;
+        match order {
+            Order::CancelTask(key) => {
+                asked.cancelled_tasks.insert(*key);
+            }
+            Order::CancelJob(key) => {
+                asked.cancelled_jobs.insert(*key);
+                asked.toggled.insert(*key, commit);
+            }
+            Order::PauseJob(key) | Order::ResumeJob(key) => {
+                asked.toggled.insert(*key, commit);
+            }
+            Order::RetryTask(key) => {
+                asked.hurried.insert(*key);
+                asked.reopened.insert(*key);
+                let job = self.model.tasks.get(key).and_then(|row| row.job);
+                asked.reopened.extend(job);
+            }
+            Order::RerunJob(key, _) => {
+                asked.reopened.insert(*key);
+                asked.toggled.insert(*key, commit);
+            }
+            Order::Redrive { tasks, .. } => {
+                asked.reopened.extend(tasks.iter().copied());
+                let jobs = tasks.iter().filter_map(|key| self.model.tasks.get(key).and_then(|row| row.job));
+                asked.reopened.extend(jobs);
+            }
+            Order::Discard(keys) => asked.discarded.extend(keys.iter().copied()),
+            Order::Delete { tasks, jobs, forget } => {
+                asked.deleted.extend(tasks.iter().chain(jobs).copied());
+                asked.forgotten.extend(forget.iter().cloned());
+            }
+            Order::PauseQueue { queue, paused } => {
+                asked.pauses.entry(queue.clone()).or_default().insert(*paused);
+                asked.switched.insert(queue.clone(), commit);
+            }
+            Order::DirectWorker { worker, .. } => {
+                asked.switched.insert(worker.clone(), commit);
+            }
+            Order::EditBody(key, body) => asked.edits.entry(*key).or_default().push(body.clone()),
+            Order::Define { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
+        }
+    }
+}
