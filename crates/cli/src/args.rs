@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainspring_protocol::duration;
 
 pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Tasks, Workers};
-pub(crate) use processes::{Bench, BenchFormat, Dev, Run, Scenario, Serve, Worker};
+pub(crate) use processes::{Backup, Bench, BenchFormat, Dev, Restore, Run, Scenario, Serve, Worker};
 pub(crate) use work::{Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
 
 /// A durable scheduler for tasks and DAGs of tasks, in one binary.
@@ -87,6 +87,10 @@ pub(crate) enum Command {
     Events(Events),
     /// Measure this machine: throughput, latency, chains, fans, backlogs, footprint, graphs
     Bench(Bench),
+    /// Copy a store into a new file, also while a server runs on it
+    Backup(Backup),
+    /// Put a copy in the place of a store; no server may be running on it
+    Restore(Restore),
     /// Print a completion script for a shell
     Completions {
         /// For which shell.

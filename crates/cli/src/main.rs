@@ -41,6 +41,8 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         }
         Command::Validate(args) => command::validate::run(&args)?,
         Command::Plan(args) => command::plan::run(&args)?,
+        Command::Backup(args) => command::backup::backup(&args, cli.quiet)?,
+        Command::Restore(args) => command::backup::restore(&args, cli.quiet)?,
         command => runtime()?.block_on(dispatch(command, cli.quiet))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -73,7 +75,12 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         Command::Dlq(args) => command::dlq::run(args, quiet).await,
         Command::Events(args) => command::events::run(&args).await,
         Command::Bench(args) => bench::bench(args, quiet).await,
-        Command::Completions { .. } | Command::Supervise { .. } | Command::Validate(_) | Command::Plan(_) => {
+        Command::Completions { .. }
+        | Command::Supervise { .. }
+        | Command::Validate(_)
+        | Command::Plan(_)
+        | Command::Backup(_)
+        | Command::Restore(_) => {
             unreachable!("carried out without a runtime")
         }
     }

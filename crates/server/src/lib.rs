@@ -12,5 +12,5 @@ mod serve;
 
 pub use api::openapi;
 pub use clock::{Clock, SystemClock};
-pub use open::store as open_store;
+pub use open::{sqlite_file, store as open_store};
 pub use serve::{HttpLimits, Running, ServeConfig, ServeError, serve, serve_store};

@@ -16,14 +16,24 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(bad("`memory:` takes nothing behind the colon")),
         "sqlite" => {
-            let path = rest.strip_prefix("//").unwrap_or(rest);
-            if path.is_empty() {
-                return Err(bad("the path of the file is missing: `sqlite:mainspring.db`"));
-            }
-            open_sqlite(PathBuf::from(path)).await.map_err(|source| ServeError::Store { url: url.to_owned(), source })
+            let path = sqlite_file(url)?;
+            open_sqlite(path).await.map_err(|source| ServeError::Store { url: url.to_owned(), source })
         }
         "postgres" | "postgresql" | "redis" | "rediss" => Err(ServeError::StoreNotBuilt { scheme: scheme.to_owned() }),
         _ => Err(bad("it must start with `sqlite:` or `memory:`")),
+    }
+}
+
+/// The file that `sqlite:PATH` names.
+///
+/// # Errors
+/// Any other URL.
+pub fn sqlite_file(url: &str) -> Result<PathBuf, ServeError> {
+    let bad = |reason: &str| ServeError::StoreUrl { url: without_password(url), reason: reason.to_owned() };
+    let rest = url.strip_prefix("sqlite:").ok_or_else(|| bad("it must start with `sqlite:`"))?;
+    match rest.strip_prefix("//").unwrap_or(rest) {
+        "" => Err(bad("the path of the file is missing: `sqlite:mainspring.db`")),
+        path => Ok(PathBuf::from(path)),
     }
 }
 

@@ -10,6 +10,7 @@
 //!  API   ──▶ queue ──▶ store-read-0, -1 ◀──────┴───────────────────────────────┘
 //! ```
 
+mod backup;
 mod checkpoint;
 mod clock;
 mod connect;
@@ -34,6 +35,7 @@ use mainspring_store::{
 };
 use tokio::sync::oneshot;
 
+pub use crate::backup::{Copied, CopyError, backup, restore};
 use crate::checkpoint::Wal;
 use crate::lock::Ownership;
 use crate::read::{Pool, SqliteReader};

@@ -36,6 +36,35 @@ pub(crate) struct Serve {
     pub serving: Serving,
 }
 
+/// Which store a command is about.
+#[derive(Args, Debug)]
+pub(crate) struct Stored {
+    /// The store: `sqlite:PATH`. PostgreSQL and Redis have tools of their own, see the guide.
+    #[arg(long, env = "MAINSPRING_STORE", default_value = "sqlite:mainspring.db", value_name = "URL")]
+    pub store: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Backup {
+    /// The new file.
+    #[arg(value_name = "FILE")]
+    pub to: PathBuf,
+    #[command(flatten)]
+    pub of: Stored,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// The copy.
+    #[arg(value_name = "FILE")]
+    pub from: PathBuf,
+    #[command(flatten)]
+    pub to: Stored,
+    /// Replace the store that is there.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     /// The job or task file; `-` reads standard input.

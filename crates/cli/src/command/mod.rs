@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod acting;
+pub(crate) mod backup;
 pub(crate) mod definition;
 pub(crate) mod dev;
 pub(crate) mod dlq;

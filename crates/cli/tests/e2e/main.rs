@@ -3,6 +3,7 @@
 //! Each test starts its own server on a port and in a folder of its own. What the outside world gives no signal for is
 //! asked again until a deadline, in one place ([`wait`]).
 
+mod backup;
 mod disk;
 mod drain;
 mod history;
