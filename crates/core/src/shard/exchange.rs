@@ -127,6 +127,7 @@ impl Shard {
                 continue;
             }
             let attempt = self.task(line.token.task).row.state.attempt;
+            self.bytes += line.data.len();
             self.changes.insert_logs.push(LogRow {
                 task: line.token.task,
                 attempt,

@@ -79,7 +79,7 @@ impl Shard {
         // Leaving twice undoes nothing twice; whoever moves the task on gives it its next place.
         self.task_mut(key).row.state.place = Place::Rest;
         if let (Some(job), true) = (job, active) {
-            self.job_mut(job).active -= 1;
+            self.release_job(job);
         }
     }
 

@@ -145,7 +145,7 @@ impl Shard {
         task.row.state.settling = None;
         task.row.state.place = Place::Rest;
         if std::mem::take(&mut task.active) {
-            self.job_mut(job).active -= 1;
+            self.release_job(job);
         }
         self.touch(key);
         self.job_mut(job).settling -= 1;

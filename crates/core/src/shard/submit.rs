@@ -162,6 +162,7 @@ impl Shard {
         };
         let staging = staged.then(|| (submission.graph.clone(), submission.to));
         self.absent_jobs.remove(&key);
+        self.bytes += row.body.len();
         self.jobs.insert(key, Job { row, dirt: Dirt::Inserted, commit: 0, active: 0, settling: 0, staging });
         self.dirty_jobs.push(key);
         self.rows += 1;

@@ -1,6 +1,7 @@
 //! Tests of the core from outside: transcripts, properties, and the work that large graphs cost.
 
 mod arithmetic;
+mod batches;
 mod graphs;
 mod names;
 mod render;

@@ -31,6 +31,7 @@ impl Shard {
     pub(in super::super) fn complete(&mut self, key: Key, output: Option<std::sync::Arc<str>>) {
         self.end_attempt(key, Outcome::Success, None);
         if let Some(output) = output {
+            self.bytes += output.len();
             self.changes.put_outputs.push(OutputRow { task: key, output });
             self.rows += 1;
         }
