@@ -5,6 +5,7 @@ mod batches;
 mod graphs;
 mod names;
 mod render;
+mod scale;
 mod script;
 mod store;
 mod streams;
