@@ -10,7 +10,7 @@ use crate::limits::PRIORITY_MAX;
 use crate::row::LaneRow;
 use crate::spec::Class;
 use crate::task::LaneId;
-pub(super) use cold::FIRST;
+pub(super) use cold::Page;
 use order::{Group, Share};
 
 /// Position in a lane: `9 − priority`, so that the smallest goes first.
@@ -33,6 +33,8 @@ pub(super) struct Lane {
     pub(super) cold_active: u32,
     /// A page of this lane is being read.
     pub(super) paging: bool,
+    /// What the page that came last brought, until all of it is ranked.
+    page: Option<Page>,
     /// Nothing cold stands before this; meaningful while there is anything cold.
     pub(super) cold_from: Option<(Rank, Key)>,
     /// The best that went cold since the page that is being read was asked for.
@@ -131,6 +133,7 @@ impl Lanes {
             cold: 0,
             cold_active: 0,
             paging: false,
+            page: None,
             cold_from: None,
             cold_made: None,
             level: None,

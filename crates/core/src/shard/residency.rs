@@ -8,7 +8,7 @@ mod restore;
 
 use std::sync::Arc;
 
-use super::lanes::{self, rank};
+use super::lanes::{Page, rank};
 use super::{Dirt, Job, Shard, Task, Work};
 use crate::id::Key;
 use crate::job::{GraphChunk, JobRow};
@@ -120,20 +120,13 @@ impl Shard {
     /// Notes how far the pages reach.
     fn note_pages(&mut self, set: &ReadSet, rows: &[TaskRow], next_timer: Option<Timestamp>) {
         for page in &set.lanes {
-            let in_lane = |row: &&TaskRow| row.state.place == Place::ColdReady { lane: page.lane };
-            // A task of a job is read without its spec, so its rank is not known here: then nothing passes what is cold.
-            let ranked = rows.iter().filter(in_lane).all(|row| row.spec.is_some());
-            let mut entries: Vec<_> = rows.iter().filter(in_lane).map(|row| (priority_rank(row), row.key)).collect();
-            entries.sort_unstable();
-            let lane = self.lanes.get_mut(page.lane);
-            lane.paging = false;
-            let reached = entries.get(page.limit as usize - 1).copied();
-            let after = if ranked {
-                reached.map(|(rank, key)| (rank, Key::from_raw(key.raw() + 1)))
-            } else {
-                Some(lanes::FIRST)
-            };
-            lane.cold_from = [after, lane.cold_made].into_iter().flatten().min();
+            let mut brought = Page::new(page.limit);
+            for row in rows.iter().filter(|row| row.state.place == Place::ColdReady { lane: page.lane }) {
+                // A task of a job is read without its spec: unless it is here already, its rank is known when it is admitted.
+                let here = self.tasks.get(&row.key).and_then(|task| task.row.spec.as_ref());
+                brought.add(row.key, row.spec.as_ref().or(here).map(|spec| rank(spec.priority)));
+            }
+            self.lanes.page_read(page.lane, brought);
         }
         if set.timers.is_some() {
             self.timers_paging = false;
@@ -156,10 +149,6 @@ impl Shard {
         let lane = self.lanes.get(lane);
         lane.cold + u64::from(lane.cold_active)
     }
-}
-
-fn priority_rank(row: &TaskRow) -> u8 {
-    rank(row.spec.as_ref().map_or(0, |spec| spec.priority))
 }
 
 fn without_large_bodies(chunk: &GraphChunk) -> GraphChunk {

@@ -83,5 +83,6 @@ transcripts! {
     tenants_take_turns_whatever_their_backlog
     the_same_body_answers_the_same_and_another_is_refused
     three_losses_are_poison
+    urgent_work_passes_a_backlog_of_jobs
     waiting_renewals_are_read_before_leases_expire
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::lanes::Lanes;
+use super::super::lanes::{Lanes, rank};
 use super::super::{Session, Shard, ShardConfig, Work, figures};
 use crate::event::Offer;
 use crate::id::{Key, Name};
@@ -98,6 +98,8 @@ impl Shard {
         let state = &self.task(key).row.state;
         match (state.status, state.place) {
             (TaskStatus::Ready, Place::ColdReady { lane }) => {
+                let priority = self.task(key).row.spec.as_ref().map_or(0, |spec| spec.priority);
+                self.lanes.page_ranked(lane, (rank(priority), key));
                 self.lanes.admitted(lane);
                 self.stand_in_lane(key, lane);
             }
