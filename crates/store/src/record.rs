@@ -5,10 +5,12 @@ mod bytes;
 mod feed;
 mod graph;
 mod json;
+mod spec;
 
 pub use feed::{decode_feed, encode_feed};
 pub use graph::{decode_graph, encode_graph};
-pub use json::{RareSpec, RareState, SweepRecord, decode_names, encode_names};
+pub use json::{RareState, SweepRecord, decode_names, encode_names};
+pub use spec::RareSpec;
 
 /// A stored record that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -168,12 +168,14 @@ fn task_sources(db: &Connection, filter: &TaskFilter) -> Result<Option<Vec<Strin
                 sources.push(format!(
                     "SELECT key FROM tasks INDEXED BY tasks_place WHERE place = {place} AND status = {number} {END}"
                 ));
-                // At rest while its job is paused.
-                sources.push(format!(
-                    "SELECT t.key FROM jobs CROSS JOIN tasks t INDEXED BY tasks_of_job ON t.job = jobs.key
-                    WHERE jobs.status = 2 AND jobs.status < 3 AND t.place IS NULL AND t.status = {number}
-                    AND t.key < ?1 ORDER BY t.key DESC LIMIT ?2"
-                ));
+                // At rest while its job is paused, and after that until the sweep of the job has reached it.
+                for job in ["jobs.status = 2 AND jobs.status < 3", "jobs.sweep IS NOT NULL"] {
+                    sources.push(format!(
+                        "SELECT t.key FROM jobs CROSS JOIN tasks t INDEXED BY tasks_of_job ON t.job = jobs.key
+                        WHERE {job} AND t.place IS NULL AND t.status = {number}
+                        AND t.key < ?1 ORDER BY t.key DESC LIMIT ?2"
+                    ));
+                }
             }
             TaskStatus::Completed | TaskStatus::Cancelled | TaskStatus::Skipped => return Ok(None),
         }

@@ -5,13 +5,9 @@ use std::sync::Arc;
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::{FailurePolicy, GraphChunk, GraphTask, JobCounts, JobRow, JobState, JobStatus};
 use mainspring_core::limits::GRAPH_CHUNK_TASKS;
-use mainspring_core::row::{
-    ClaimKind, ClaimName, ClaimRow, LogRow, LogStream, TaskRow, Transition, TransitionKind,
-};
+use mainspring_core::row::{ClaimKind, ClaimName, ClaimRow, LogRow, LogStream, TaskRow, Transition, TransitionKind};
 use mainspring_core::spec::{Class, Policy, TaskSpec, Trigger};
-use mainspring_core::task::{
-    Attempt, Failure, LaneId, Lease, Outcome, ParentCounts, Place, TaskState, TaskStatus,
-};
+use mainspring_core::task::{Attempt, Failure, LaneId, Lease, Outcome, ParentCounts, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 
 /// When the cases play: 2026-11-18.
@@ -130,8 +126,7 @@ pub(super) fn failed_attempt(number: u32) -> Attempt {
 /// The state of a task that a worker runs for the `number`th time.
 pub(super) fn running(number: u32) -> TaskState {
     let last = attempt(number);
-    let lease =
-        Lease { number: last.lease, session: name("session-1"), worker: last.worker.clone(), lease_ms: 15_000 };
+    let lease = Lease { number: last.lease, session: name("session-1"), worker: last.worker.clone(), lease_ms: 15_000 };
     TaskState {
         attempt: number,
         ready_at: Some(at(10)),

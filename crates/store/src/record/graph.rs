@@ -9,7 +9,7 @@ use mainspring_core::spec::{Class, Policy, TaskSpec};
 
 use super::Unreadable;
 use super::bytes::{Reader, Writer};
-use super::json::{self, policy_from_text, policy_to_text};
+use super::spec::{policy_from_text, policy_to_text, trigger_from_number, trigger_number};
 
 /// Version 1 of the record.
 const FORMAT: u64 = 1;
@@ -43,7 +43,7 @@ fn encode_task<'a>(out: &mut Writer<'a>, task: &'a GraphTask, policy: &'a str) {
     out.signed(spec.expires_at_ms.unwrap_or_default());
     out.text(policy);
     out.text(if spec.body.len() > RESIDENT_BODY_BYTES_MAX { "" } else { &spec.body });
-    out.number(json::trigger_number(task.trigger));
+    out.number(trigger_number(task.trigger));
     out.number(task.delay_ms);
     indices(out, &task.parents);
     indices(out, &task.children);
@@ -98,7 +98,7 @@ fn decode(job: Key, number: u32, bytes: &[u8]) -> Option<GraphChunk> {
         policy = Some((text, shared.clone()));
         let body = from.text()?;
         let spec = TaskSpec { kind, title, queue, class, priority, expires_at_ms, policy: shared, body, tags };
-        let trigger = json::trigger_from_number(from.number()?)?;
+        let trigger = trigger_from_number(from.number()?)?;
         let delay_ms = from.number()?;
         let (parents, children) = (read_indices(&mut from)?, read_indices(&mut from)?);
         tasks.push(GraphTask { name, spec: Arc::new(spec), trigger, delay_ms, parents, children });
