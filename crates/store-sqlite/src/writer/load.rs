@@ -99,6 +99,8 @@ pub(super) fn rows(db: &mut Connection, set: &ReadSet, counts: &mut Counts) -> R
     // One transaction: without it every statement would take and drop the file's lock.
     let reading = db.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let mut tasks = TaskReader::new(&reading, set.tasks.len());
+    tasks.by_key(&set.tasks)?;
+    let asked = tasks.found.len();
     for page in &set.lanes {
         lane_page(&reading, page, &mut tasks)?;
     }
@@ -106,8 +108,7 @@ pub(super) fn rows(db: &mut Connection, set: &ReadSet, counts: &mut Counts) -> R
         Some(page) => timer_page(&reading, page, &mut tasks)?,
         None => None,
     };
-    tasks.found.iter().for_each(|row| counts.paged(row));
-    tasks.by_key(&set.tasks)?;
+    tasks.found[asked..].iter().for_each(|row| counts.paged(row));
     let mut out = Rows { next_timer, tasks: tasks.found, ..Rows::default() };
     for key in &set.jobs {
         out.jobs.extend(one(&reading, &format!("{JOB_COLUMNS} WHERE key = ?1"), key.raw() as i64, job)?);
