@@ -184,10 +184,15 @@ impl Checker {
             let row = self.model.tasks.get(key);
             failed && row.is_some_and(|row| attempts::has_expired(row, changes.high_water.time))
         };
-        let rest = changes.update_tasks.iter().filter(|(_, state)| state.settling.is_none());
-        let odd = rest.clone().find(|(key, state)| !expired(key, state.status == TaskStatus::Failed));
-        let any = changes.update_tasks.iter().any(|(key, state)| expired(key, state.status == TaskStatus::Failed));
-        ensure(any && odd.is_none(), "I4", || format!("a loaded core wants to commit at once: {changes:?}"))
+        let of_job = |key: &Key| self.model.tasks.get(key).and_then(|row| row.job);
+        let over = changes.update_tasks.iter().filter(|(key, state)| expired(key, state.status == TaskStatus::Failed));
+        let (over, jobs): (BTreeSet<Key>, BTreeSet<Option<Key>>) = over.map(|(key, _)| (*key, of_job(key))).unzip();
+        // What follows from their end in their jobs comes with it.
+        let follows = |key: &Key| over.contains(key) || of_job(key).is_some_and(|job| jobs.contains(&Some(job)));
+        let odd = changes.update_tasks.iter().find(|(key, _)| !follows(key));
+        ensure(!over.is_empty() && odd.is_none(), "I4", || {
+            format!("a loaded core wants to commit at once: {changes:?}")
+        })
     }
 
     /// Acknowledged work still exists (I1).
