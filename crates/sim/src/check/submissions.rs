@@ -65,7 +65,9 @@ impl Checker {
                     && !self.deleted.contains(target)
             })
         };
-        if let Some(name) = names.iter().find(live) {
+        // The first name with a claim decides; one that was claimed earlier in the same batch is not acknowledged yet.
+        let claimed = |name: &&ClaimName| repeated && self.model.claims.get(*name).is_some_and(|row| row.target == key);
+        if let Some(name) = names.iter().find(|name| live(name) || claimed(name)).filter(live) {
             let (old_hash, target, _) = self.acknowledged_claims[name];
             ensure(old_hash == hash && target == key, "I16", || {
                 format!("{name:?} led to {target:?}, now to {key:?} (repeated: {repeated})")
