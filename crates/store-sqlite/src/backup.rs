@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::connect;
 use crate::failure::Failure;
-use crate::lock::Ownership;
+use crate::lock::{self, Ownership};
 use crate::schema;
 
 /// What a copy holds.
@@ -59,8 +59,10 @@ pub fn backup(path: &Path, to: &Path) -> Result<Copied, CopyError> {
 /// `Conflict` if a server has `path`; [`CopyError::Exists`] if there is a store and `replace` is false; otherwise as
 /// [`backup`]. Then what stands at `path` is as it was.
 pub fn restore(from: &Path, path: &Path, replace: bool) -> Result<Copied, CopyError> {
+    let was_there = path.exists();
+    let path = &lock::settle(path)?;
     let _ownership = Ownership::take(path)?;
-    if path.exists() && !replace {
+    if was_there && !replace {
         return Err(CopyError::Exists(path.to_owned()));
     }
     let draft = copy(from, path)?;

@@ -91,20 +91,24 @@ impl SqliteStore {
         if path.as_os_str().as_encoded_bytes().contains(&0) {
             return Err(Error::Unavailable(format!("the path `{}` contains a NUL byte", path.display())));
         }
-        let path = std::path::absolute(path).map_err(|error| Error::Unavailable(format!("bad path: {error}")))?;
-        let ownership = Ownership::take(&path)?;
+        let path = lock::settle(path)?;
+        let ownership = Arc::new(Ownership::take(&path)?);
         let db = connect::writer(&path, &options)?;
         let (wake, woken) = sync_channel(1);
         let wal = Arc::new(Wal::new(options.page_bytes, wake));
-        let writer = Writer::new(path.clone(), options.clone(), wal.clone(), db, ownership)?;
-        let reader = Arc::new(SqliteReader::new(Arc::new(Pool::start(&path, options.readers)?)));
+        let writer = Writer::new(path.clone(), options.clone(), wal.clone(), db, ownership.clone())?;
+        let reader = Arc::new(SqliteReader::new(Arc::new(Pool::start(&path, options.readers, &ownership)?)));
         let (requests, queue) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let cannot = |error| Error::Unavailable(format!("cannot start a thread: {error}"));
         let writing = Builder::new().name("store-write".into()).spawn(move || writer.run(&queue)).map_err(cannot)?;
         let (file, seen, end) = (path.clone(), wal.clone(), stop.clone());
         let moving = Builder::new().name("store-checkpoint".into());
-        let moving = moving.spawn(move || checkpoint::run(&file, &seen, &woken, &end)).map_err(cannot)?;
+        let move_pages = move || {
+            checkpoint::run(&file, &seen, &woken, &end);
+            drop(ownership);
+        };
+        let moving = moving.spawn(move_pages).map_err(cannot)?;
         let threads = vec![writing, moving];
         Ok(Arc::new(Self { path, sync: options.sync, requests: Some(requests), wal, stop, reader, threads }))
     }

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::clock::{self, Deadline};
 use crate::connect;
 use crate::failure::Failure;
+use crate::lock::Ownership;
 
 /// Longest time of one read transaction: an old one keeps the write-ahead log from starting afresh.
 const READ_TIME_MAX: Duration = Duration::from_secs(1);
@@ -37,13 +38,16 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn start(path: &Path, threads: usize) -> Result<Self, Error> {
+    pub(crate) fn start(path: &Path, threads: usize, ownership: &Arc<Ownership>) -> Result<Self, Error> {
         let (work, queue) = channel::<Work>();
         let queue = Arc::new(Mutex::new(queue));
         let start = |number: usize| {
-            let (path, queue) = (path.to_owned(), queue.clone());
+            let (path, queue, owned) = (path.to_owned(), queue.clone(), ownership.clone());
             let name = format!("store-read-{number}");
-            let spawned = std::thread::Builder::new().name(name).spawn(move || serve(&path, &queue));
+            let spawned = std::thread::Builder::new().name(name).spawn(move || {
+                serve(&path, &queue);
+                drop(owned);
+            });
             spawned.map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))
         };
         let threads = (0..threads.max(1)).map(start).collect::<Result<_, _>>()?;

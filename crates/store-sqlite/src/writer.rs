@@ -55,7 +55,7 @@ pub(crate) struct Writer {
     /// The fence in force; `None` after a release or an unknown commit.
     fence: Option<Fence>,
     /// Dropped last, after the connection.
-    _ownership: Ownership,
+    _ownership: Arc<Ownership>,
 }
 
 type Waiting = (Vec<ShardCommit>, Reply<Vec<CommitAnswer>>);
@@ -66,7 +66,7 @@ impl Writer {
         options: Options,
         wal: Arc<Wal>,
         mut db: Connection,
-        ownership: Ownership,
+        ownership: Arc<Ownership>,
     ) -> Result<Self, Error> {
         wal.watch(&mut db)?;
         let counts = count::Counts::default();

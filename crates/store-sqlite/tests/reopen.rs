@@ -109,3 +109,19 @@ fn requests_that_are_under_way_when_the_store_closes_are_answered() {
     drop(store);
     assert!(matches!(wait(loading), Ok(_) | Err(Error::Unavailable(_))));
 }
+
+#[test]
+fn a_file_has_one_owner_whatever_name_it_is_opened_by() {
+    let folder = folder();
+    let [path, soft, hard] = ["store.db", "soft.db", "hard.db"].map(|name| folder.path().join(name));
+    let mut owner = shard(&path);
+    owner.commit(pausing(1));
+    std::os::unix::fs::symlink(&path, &soft).expect("a link can be made");
+    fs::hard_link(&path, &hard).expect("a link can be made");
+    for other in [&path, &soft, &hard] {
+        assert!(matches!(open(other).err(), Some(Error::Conflict(_))), "{}", other.display());
+    }
+    owner.commit(pausing(2));
+    drop(owner);
+    assert_eq!(shard(&soft).load().high_water.commit, 2);
+}
