@@ -94,7 +94,7 @@ impl Progress {
             None if self.quiet => {}
             None => {
                 self.tell_changes(picture);
-                eprintln!("{}", headline(picture));
+                eprintln!("{}", headline(picture, false));
             }
         }
     }
@@ -112,7 +112,7 @@ impl Progress {
 }
 
 fn draw(picture: &Picture, lines_max: usize) -> String {
-    let mut text = headline(picture);
+    let mut text = headline(picture, true);
     let all = picture.tasks.len() <= lines_max;
     let wanted = |task: &&Line| all || matches!(task.status, TaskStatus::Running | TaskStatus::Failed);
     let mut left = picture.total;
@@ -126,11 +126,12 @@ fn draw(picture: &Picture, lines_max: usize) -> String {
     text
 }
 
-fn headline(picture: &Picture) -> String {
+/// Name, status, time and progress; the bar is for a terminal.
+fn headline(picture: &Picture, with_bar: bool) -> String {
     let (total, ended) = (picture.total, picture.ended);
     let took = picture.ended_at.unwrap_or_else(clock::now).since(picture.since);
     let full = (ended * 20).checked_div(total).unwrap_or(0);
-    let bar = format!("{}{}", "█".repeat(full), "░".repeat(20 - full));
+    let bar = if with_bar { format!("{}{} ", "█".repeat(full), "░".repeat(20 - full)) } else { String::new() };
     let name =
         if picture.title == picture.id { picture.id.clone() } else { format!("{} ({})", picture.title, picture.id) };
     let status = match picture.status {
@@ -138,7 +139,7 @@ fn headline(picture: &Picture) -> String {
         JobStatus::Failed => paint(TaskStatus::Failed, "failed"),
         other => other.word().to_owned(),
     };
-    format!("{name}  {status}  {}  {bar} {ended}/{total}", span(took))
+    format!("{name}  {status}  {}  {bar}{ended}/{total}", span(took))
 }
 
 fn describe(task: &Line) -> String {

@@ -20,7 +20,7 @@ use crate::clock;
 /// Bytes that are kept whatever follows.
 const HEAD_BYTES: usize = 256 << 10;
 /// Bytes behind the head that wait at most.
-const TAIL_BYTES: usize = 256 << 10;
+const TAIL_BYTES: usize = 704 << 10;
 /// Bytes of one chunk.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Pause between two takings of the tail while the attempt runs.

@@ -109,14 +109,32 @@ impl Source {
         if let Some(source) = self.text.lines().nth(line as usize - 1)
             && item.line.is_some()
         {
-            let (before, marked) = split_at_column(source, column);
-            let _ = writeln!(text, "{pad} |\n{line} | {source}\n{pad} | {before}{}", "^".repeat(marked));
+            let (shown, column) = around(source, column);
+            let (before, marked) = split_at_column(&shown, column);
+            let _ = writeln!(text, "{pad} |\n{line} | {shown}\n{pad} | {before}{}", "^".repeat(marked));
         }
         if let Some(hint) = &item.hint {
             let _ = writeln!(text, "{pad} = hint: {hint}");
         }
         text
     }
+}
+
+/// Characters of a source line that are shown at the most, and of those before the column.
+const SHOWN_MAX: usize = 160;
+const SHOWN_BEFORE: usize = 60;
+
+/// What is shown of a line, and the column there.
+fn around(source: &str, column: u64) -> (String, u64) {
+    if source.chars().nth(SHOWN_MAX).is_none() {
+        return (source.to_owned(), column);
+    }
+    let from = (column as usize).saturating_sub(SHOWN_BEFORE + 1);
+    let mut shown: String = source.chars().skip(from).take(SHOWN_MAX).collect();
+    if source.chars().nth(from + SHOWN_MAX).is_some() {
+        shown.push('…');
+    }
+    if from > 0 { (format!("…{shown}"), column - from as u64 + 1) } else { (shown, column) }
 }
 
 /// Blanks as wide as what stands before the column, and how many characters of the word there to mark.
@@ -227,6 +245,16 @@ pub(crate) fn self_contained(document: &ParsedDefinition, all: &[ParsedDefinitio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_line_only_the_part_around_the_column_is_shown() {
+        assert_eq!(around("short", 3), ("short".to_owned(), 3));
+        let long = format!("{}here{}", "a".repeat(5_000), "b".repeat(5_000));
+        let (shown, column) = around(&long, 5_001);
+        assert_eq!(shown.chars().count(), SHOWN_MAX + 2);
+        assert_eq!(shown.chars().skip(column as usize - 1).take(4).collect::<String>(), "here");
+        assert_eq!(around(&long, 1).1, 1);
+    }
 
     #[test]
     fn a_problem_is_shown_with_its_line_and_a_caret_under_the_word() {
