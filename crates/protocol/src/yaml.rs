@@ -87,8 +87,18 @@ fn refusal(error: &serde_saphyr::Error) -> Problem {
     } else {
         Code::InvalidYaml
     };
-    if limit && ["depth", "nesting", "recursion"].iter().any(|word| lower.contains(word)) {
+    // The library speaks to programmers; people get our words.
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if limit && says(&["depth", "nesting", "recursion"]) {
         detail = format!("the text nests deeper than {NESTING_MAX} levels");
+    } else if limit && says(&["alias", "replay", "anchor"]) {
+        detail = format!("its aliases stand for more than {ALIAS_NODES_MAX} values");
+    } else if limit {
+        detail = "the text is larger than a definition may be".to_owned();
+    } else if code == Code::DuplicateKey {
+        detail = detail.split(", set ").next().unwrap_or_default().replace("mapping key: ", "key `") + "`";
+    } else if says(&["recursive"]) {
+        detail = "an alias stands inside what it stands for".to_owned();
     }
     let mut item = ProblemItem::new(code, "", detail);
     let place = error.location();
@@ -181,7 +191,10 @@ mod tests {
 
     #[test]
     fn duplicate_keys_and_old_booleans_are_errors_with_their_place() {
+        let problem = documents("a: &a [*a]\n").expect_err("is refused");
+        assert_eq!(problem.errors[0].detail, "an alias stands inside what it stands for");
         let problem = documents("a: 1\nb: 2\na: 3\n").expect_err("is refused");
+        assert_eq!(problem.errors[0].detail, "duplicate key `a`");
         assert_eq!((problem.code, problem.errors[0].line), (Code::DuplicateKey, Some(3)), "{problem:?}");
         let problem = documents("a: 1\nb: yes\n").expect_err("is refused");
         assert_eq!((problem.errors[0].line, problem.errors[0].column), (Some(2), Some(4)), "{problem:?}");
