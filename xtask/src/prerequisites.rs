@@ -1,6 +1,6 @@
 //! What the tests need beside the Rust toolchain: looked for, and installed where that is possible without asking.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -14,12 +14,16 @@ struct Program {
     why: &'static str,
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: &[Program] = &[
     Program { name: "python3", package: "python3", why: "the example report and the worker in Python" },
     Program { name: "sh", package: "dash", why: "scripts of tasks" },
     Program { name: "awk", package: "mawk", why: "the example report" },
     Program { name: "sort", package: "coreutils", why: "the example report" },
     Program { name: "cc", package: "gcc", why: "the bundled SQLite" },
+    Program { name: "postgres", package: "postgresql", why: "the PostgreSQL store" },
+    Program { name: "initdb", package: "postgresql", why: "the PostgreSQL store" },
+    Program { name: "pgbouncer", package: "pgbouncer", why: "the PostgreSQL store behind a pooler" },
+    Program { name: "setpriv", package: "util-linux", why: "servers that do not run as root" },
     Program { name: "git", package: "git", why: "the list of source files" },
 ];
 
@@ -55,7 +59,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
             missing.push(format!("{component} (rustup component add {component})"));
         }
     }
-    for program in &PROGRAMS {
+    for program in PROGRAMS {
         if !exists(program.name) {
             missing.push(format!("{} for {} (apt-get install {})", program.name, program.why, program.package));
         }
@@ -70,10 +74,14 @@ fn cargo_has(root: &Path, subcommand: &str) -> bool {
     quietly(Command::new(process::cargo()).args([subcommand, "--version"]).current_dir(root))
 }
 
-/// Whether a program of this name stands in one of the folders of `PATH`.
+/// Whether a program of this name stands in one of the folders of `PATH`, or where Debian keeps servers.
 fn exists(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    folders.extend(versions.map(|version| version.path().join("bin")));
+    folders.push(PathBuf::from("/usr/sbin"));
+    folders.iter().any(|folder| folder.join(name).is_file())
 }
 
 fn is_root() -> bool {

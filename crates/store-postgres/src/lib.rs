@@ -1,0 +1,201 @@
+//! The store on PostgreSQL. Its durability class follows from the server's settings: D2 with `synchronous_commit=on`, D3
+//! with synchronous standbys, D1 where commits do not wait for the disk.
+//!
+//! One task owns the connection that writes and serves commits and the core's reads strictly in the order in which they
+//! were made, each transaction in one round trip. A few connections serve lists. A lease row with a beat keeps a second
+//! server out while the first lives; the epoch in front of every commit keeps a late one out for good.
+//!
+//! ```text
+//!  shard ──▶ queue ──▶ store-write ─▶ BEGIN · fence · rows · feed row · COMMIT ──▶ database
+//!                          └────────▶ beat, twice a second ─────────────────────▶     ▲
+//!  API   ──▶ store-read ──▶ lists and details ────────────────────────────────────────┘
+//! ```
+//!
+//! Nothing is kept in a session, so a pooler in transaction mode may stand between.
+
+mod clock;
+mod columns;
+mod connect;
+mod failure;
+mod read;
+mod rows;
+mod schema;
+mod sql;
+mod text;
+mod url;
+mod writer;
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use mainspring_core::id::SessionId;
+use mainspring_core::row::{ReadSet, Rows, Snapshot};
+use mainspring_core::time::Timestamp;
+use mainspring_store::{BoxFuture, CommitAnswer, Description, Error, Fence, Reader, ShardCommit, ShardId, Store};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::connect::About;
+use crate::read::PostgresReader;
+use crate::url::Target;
+use crate::writer::{Reply, Request, Writer};
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The schema, unless the URL names one. Default `mainspring`.
+    pub schema: String,
+    /// Connections that serve lists. Default 2.
+    pub readers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { schema: "mainspring".to_owned(), readers: 2 }
+    }
+}
+
+/// See the crate. Dropping it finishes what was asked for, gives up its ownership and closes its connections.
+pub struct PostgresStore {
+    about: About,
+    shown: String,
+    requests: Option<mpsc::UnboundedSender<Request>>,
+    reader: Arc<PostgresReader>,
+    /// Ends the thread that reads.
+    stop: Option<oneshot::Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").field("database", &self.shown).finish_non_exhaustive()
+    }
+}
+
+impl PostgresStore {
+    /// Opens the database that `url` names and brings its schema up to date. Blocks until that is done.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database cannot be reached, lets the role not in or is read-only; `Incompatible` if the URL asks
+    /// for what cannot be done, the role has not the rights, or the schema belongs to a newer version.
+    pub fn open(url: &str, options: Options) -> Result<Arc<Self>, Error> {
+        let target = Target::parse(url, &options.schema)?;
+        let shown = target.shown();
+        let (opened, has_opened) = std::sync::mpsc::sync_channel(1);
+        let (requests, queue) = mpsc::unbounded_channel();
+        let place = target.clone();
+        let writing = thread("store-write", move |_| async move {
+            match connect::open(&place).await {
+                Ok((session, about)) => {
+                    // Whoever opens waits for this.
+                    _ = opened.send(Ok(about));
+                    Writer::new(place, session, holder()).run(queue).await;
+                }
+                Err(error) => _ = opened.send(Err(error)),
+            }
+        })?;
+        let ended = |_| Err(Error::Unavailable("opening it was cut off".to_owned()));
+        let about = has_opened.recv().unwrap_or_else(ended)?;
+        let (handles, handle) = std::sync::mpsc::sync_channel(1);
+        let (stop, stopped) = oneshot::channel();
+        let reading = thread("store-read", move |runtime| async move {
+            _ = handles.send(runtime);
+            // It ends with the store, told or dropped.
+            _ = stopped.await;
+        })?;
+        let closed = |_| Error::Unavailable("the thread that reads has ended".to_owned());
+        let reader = Arc::new(PostgresReader::new(handle.recv().map_err(closed)?, target, options.readers));
+        let (requests, stop, threads) = (Some(requests), Some(stop), vec![writing, reading]);
+        Ok(Arc::new(Self { about, shown, requests, reader, stop, threads }))
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> Request,
+        closed: impl FnOnce(String) -> T + Send + 'static,
+    ) -> BoxFuture<T> {
+        let (reply, answer) = oneshot::channel();
+        let queue = self.requests.as_ref().expect("it ends only when the store is dropped");
+        // Where the task has ended, the request is dropped with its reply, and the caller hears so.
+        _ = queue.send(request(reply));
+        Box::pin(async move { answer.await.unwrap_or_else(|_| closed("the store is closed".to_owned())) })
+    }
+}
+
+/// Runs a future on a thread of its own, with a runtime that the future gets the handle of.
+fn thread<F: Future<Output = ()>>(
+    name: &str,
+    run: impl FnOnce(Handle) -> F + Send + 'static,
+) -> Result<JoinHandle<()>, Error> {
+    let cannot = |error: std::io::Error| Error::Unavailable(format!("cannot start a thread: {error}"));
+    let runtime: Runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+    let spawned = Builder::new().name(name.to_owned()).spawn(move || {
+        let handle = runtime.handle().clone();
+        runtime.block_on(run(handle));
+    });
+    spawned.map_err(cannot)
+}
+
+/// A name that no other store has.
+fn holder() -> String {
+    let random = || RandomState::new().hash_one(std::thread::current().id());
+    format!("{:016x}{:016x}", random(), random())
+}
+
+fn unavailable<T>(reason: String) -> Result<T, Error> {
+    Err(Error::Unavailable(reason))
+}
+
+impl Store for PostgresStore {
+    fn describe(&self) -> Description {
+        Description { name: "postgres", durability: self.about.durability, detail: self.about.detail.clone() }
+    }
+
+    fn acquire(&self, shard: ShardId, owner: SessionId) -> BoxFuture<Result<Fence, Error>> {
+        self.ask(|reply| Request::Acquire(shard, owner, reply), unavailable)
+    }
+
+    fn release(&self, fence: Fence) -> BoxFuture<Result<(), Error>> {
+        self.ask(|reply| Request::Release(fence, reply), unavailable)
+    }
+
+    fn load(&self, fence: Fence) -> BoxFuture<Result<Snapshot, Error>> {
+        self.ask(|reply| Request::Load(fence, reply), unavailable)
+    }
+
+    fn commit(&self, commits: Vec<ShardCommit>) -> BoxFuture<Vec<CommitAnswer>> {
+        let number = commits.len();
+        let unknown = move |reason| vec![CommitAnswer::Unknown { reason }; number];
+        self.ask(|reply| Request::Commit(commits, reply), unknown)
+    }
+
+    fn read(&self, fence: Fence, set: ReadSet) -> BoxFuture<Result<Rows, Error>> {
+        self.ask(|reply| Request::Read(fence, set, reply), unavailable)
+    }
+
+    fn prune(
+        &self,
+        fence: Fence,
+        feed_before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<Result<u64, Error>> {
+        self.ask(|reply| Request::Prune { fence, feed_before, now, limit, reply }, unavailable)
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.reader.clone()
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.requests = None;
+        self.stop = None;
+        for thread in self.threads.drain(..) {
+            _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Embedded migrations, forward only, and the check that a schema is ours and fits this program.
+//!
+//! A migration expands; what it leaves behind is dropped one version later. So each names the oldest program that can
+//! still use the schema, and that program accepts it.
+
+use mainspring_store::Error;
+use tokio_postgres::error::SqlState;
+
+use crate::failure::Failure;
+use crate::sql::{Session, Statement};
+use crate::url::Target;
+
+/// A step from the version before.
+struct Migration {
+    script: &'static str,
+    /// The oldest version of this list that a program must know to use the schema after the step.
+    usable_from: i64,
+}
+
+/// One per version of the schema, from 1.
+const MIGRATIONS: [Migration; 1] = [Migration { script: include_str!("schema/0001.sql"), usable_from: 1 }];
+
+/// Under which starts exclude each other: `MSPR`.
+const LOCK: i64 = 0x4d53_5052;
+
+/// Brings the schema up to date, or refuses it.
+///
+/// # Errors
+/// `Incompatible` if it is another program's or newer than this one, or where the role has not the rights.
+pub(crate) async fn migrate(session: &Session, target: &Target) -> Result<(), Error> {
+    if let Some(version) = version(session, target).await?
+        && version >= MIGRATIONS.len() as i64
+    {
+        return Ok(());
+    }
+    let done = migrate_locked(session, target).await;
+    if done.is_err() {
+        // The transaction may still be open; on a connection that is gone this does nothing.
+        _ = session.script("ROLLBACK").await;
+    }
+    done.map_err(|failure| match failure {
+        failure if failure.is(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::Incompatible(rights(target, &failure)),
+        failure => failure.into(),
+    })
+}
+
+async fn migrate_locked(session: &Session, target: &Target) -> Result<(), Failure> {
+    session.script(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    let Some(from) = version(session, target).await? else {
+        create(session, target).await?;
+        return step_from(session, 0).await;
+    };
+    step_from(session, from).await
+}
+
+async fn create(session: &Session, target: &Target) -> Result<(), Failure> {
+    let taken = "SELECT count(*) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1";
+    let rows = session.query(Statement::new(taken).text(&target.schema)).await?;
+    if rows.first().is_some_and(|row| row.get::<_, i64>(0) > 0) {
+        let reason = format!("the schema `{}` belongs to another program; name another with `?schema=`", target.schema);
+        return Err(Error::Incompatible(reason).into());
+    }
+    let known = "SELECT count(*) FROM pg_namespace WHERE nspname = $1";
+    let rows = session.query(Statement::new(known).text(&target.schema)).await?;
+    if rows.first().is_some_and(|row| row.get::<_, i64>(0) == 0) {
+        session.script(&format!("CREATE SCHEMA \"{}\"", target.schema)).await?;
+    }
+    let table = "CREATE TABLE @versions (
+        version     bigint PRIMARY KEY,
+        usable_from bigint NOT NULL,
+        at          timestamptz NOT NULL DEFAULT now()
+    )";
+    session.script(table).await
+}
+
+async fn step_from(session: &Session, from: i64) -> Result<(), Failure> {
+    for (migration, version) in MIGRATIONS.iter().zip(1_i64..).skip(usize::try_from(from).unwrap_or_default()) {
+        session.script(migration.script).await?;
+        let note = "INSERT INTO @versions (version, usable_from) VALUES ($1, $2)";
+        session.query(Statement::new(note).int(version).int(migration.usable_from)).await?;
+    }
+    session.script("COMMIT").await
+}
+
+/// The version of the schema; `None` where there is none yet.
+async fn version(session: &Session, target: &Target) -> Result<Option<i64>, Error> {
+    let asked = "SELECT version, usable_from FROM @versions ORDER BY version DESC LIMIT 1";
+    // Not `to_regclass`: it may remember, from before a wait for the lock, that there was nothing.
+    let known = "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relname = 'versions'";
+    if session.query(Statement::new(known).text(&target.schema)).await?.is_empty() {
+        return Ok(None);
+    }
+    let rows = session.query(Statement::new(asked)).await;
+    let rows = rows.map_err(|failure| match failure {
+        failure if failure.is(&SqlState::INSUFFICIENT_PRIVILEGE) => Error::Incompatible(rights(target, &failure)),
+        failure => failure.into(),
+    })?;
+    let Some(row) = rows.first() else { return Ok(Some(0)) };
+    let (version, usable_from): (i64, i64) = (row.get(0), row.get(1));
+    let known = MIGRATIONS.len() as i64;
+    if usable_from > known {
+        return Err(Error::Incompatible(format!(
+            "the schema `{}` has version {version}, usable by programs that know version {usable_from}; this one knows \
+             versions up to {known}: use the newer program",
+            target.schema
+        )));
+    }
+    Ok(Some(version))
+}
+
+fn rights(target: &Target, failure: &Failure) -> String {
+    let (schema, user, database) = (&target.schema, target.user(), target.database());
+    format!(
+        "{failure}; let an administrator run `CREATE SCHEMA \"{schema}\" AUTHORIZATION \"{user}\"` in the database \
+         `{database}`, or connect as the role that owns the schema"
+    )
+}

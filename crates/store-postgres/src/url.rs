@@ -1,0 +1,129 @@
+//! Where the database is: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME`, or a folder of a socket as the host.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use mainspring_store::Error;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+/// Longest time to wait for a connection, unless the URL says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Silence after which the system asks whether the other side still lives.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// Longest time that sent bytes may stay unacknowledged.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(15);
+
+/// A database and the schema in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// How to connect.
+    pub(crate) config: Config,
+    /// Whose tables are used; a plain name.
+    pub(crate) schema: String,
+}
+
+impl Target {
+    /// Reads a URL. `schema` holds where the URL names none.
+    ///
+    /// # Errors
+    /// `Incompatible` where it asks for what this program cannot do, with what to write instead.
+    pub(crate) fn parse(url: &str, schema: &str) -> Result<Self, Error> {
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut schema = schema.to_owned();
+        let mut kept = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("schema", name)) => name.clone_into(&mut schema),
+                Some(("sslmode", mode @ ("require" | "verify-ca" | "verify-full"))) => return Err(no_tls(mode)),
+                _ => kept.push(pair),
+            }
+        }
+        check_schema(&schema)?;
+        let rest = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+        let mut config = Config::from_str(&format!("{base}{rest}")).map_err(|error| {
+            Error::Incompatible(format!("the URL cannot be read: {}", crate::failure::text(&error)))
+        })?;
+        if config.get_hosts().is_empty() {
+            return Err(Error::Incompatible("the URL names no host: `postgres://USER@HOST:PORT/DATABASE`".to_owned()));
+        }
+        config.ssl_mode(SslMode::Disable).keepalives_idle(KEEPALIVE_IDLE).tcp_user_timeout(UNACKNOWLEDGED_MAX);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("mainspring");
+        }
+        Ok(Self { config, schema })
+    }
+
+    /// `user@host:port/database`, without the password.
+    pub(crate) fn shown(&self) -> String {
+        let ports = self.config.get_ports();
+        let places = self.config.get_hosts().iter().enumerate().map(|(index, host)| {
+            let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+            match host {
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(folder) => format!("{}:{port}", folder.display()),
+            }
+        });
+        format!("{}@{}/{}", self.user(), places.collect::<Vec<_>>().join(","), self.database())
+    }
+
+    /// The role, where the URL names one.
+    pub(crate) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or("(this system's user)")
+    }
+
+    /// The database; PostgreSQL takes the role's name where none is named.
+    pub(crate) fn database(&self) -> &str {
+        self.config.get_dbname().unwrap_or_else(|| self.user())
+    }
+}
+
+fn no_tls(mode: &str) -> Error {
+    Error::Incompatible(format!(
+        "`sslmode={mode}` asks for TLS, which this version does not speak: connect over loopback, a socket or a tunnel, \
+         and leave `sslmode` out"
+    ))
+}
+
+fn check_schema(name: &str) -> Result<(), Error> {
+    let mut letters = name.bytes();
+    let starts = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_');
+    let plain = letters.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if starts && plain && name.len() <= 63 && !name.starts_with("pg_") {
+        return Ok(());
+    }
+    Err(Error::Incompatible(format!(
+        "`{name}` cannot be the schema: it takes 1 to 63 of `a-z 0-9 _`, starts with no digit and not with `pg_`"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(url: &str) -> String {
+        Target::parse(url, "mainspring").expect_err("it must be refused").to_string()
+    }
+
+    #[test]
+    fn a_url_names_the_database_and_the_schema() {
+        let target = Target::parse("postgres://me:secret@127.0.0.1:6000/jobs?schema=other", "mainspring").unwrap();
+        assert_eq!((target.schema.as_str(), target.shown().as_str()), ("other", "me@127.0.0.1:6000/jobs"));
+        let target = Target::parse("postgresql://me@%2Frun%2Fpostgresql/jobs?connect_timeout=2", "mine").unwrap();
+        assert_eq!((target.schema.as_str(), target.shown().as_str()), ("mine", "me@/run/postgresql:5432/jobs"));
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_with_a_reason() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            assert!(refusal(&format!("postgres://h/d?sslmode={mode}")).contains("TLS"), "{mode}");
+        }
+        assert!(refusal("postgres://h/d?schema=a%22b").contains("schema"));
+        assert!(refusal("postgres://h/d?schema=").contains("schema"));
+        assert!(refusal("postgres:///d").contains("host"));
+        assert!(refusal("postgres://h/d?nonsense=1").contains("nonsense"));
+    }
+}

@@ -1,0 +1,284 @@
+//! What the writer gives back to the core: the snapshot of a load and the rows of a read set, each as of one moment and in
+//! one round trip.
+
+use std::collections::{HashMap, HashSet};
+
+use mainspring_core::id::Key;
+use mainspring_core::row::{HighWater, QueueRow, ReadSet, Rows, Snapshot, TaskRow, WorkerRow};
+use mainspring_core::task::LaneId;
+use mainspring_store::record::decode_graph;
+use mainspring_store::{Error, Fence};
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::jobs::chunk_key;
+use super::{Writer, count};
+use crate::failure::Failure;
+use crate::rows::{
+    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, TaskDecoder, claim, definition_kind, directive, job, lane, task_columns,
+};
+use crate::sql::{BEGIN_READING, Statement};
+
+/// Ranks of cold ready tasks: `9 − priority`.
+const RANKS: &str = "generate_series(0, 9) AS r(rank)";
+
+const OWNER: &str = "SELECT incarnation, epoch, owner FROM @shards WHERE id = 0";
+
+const HIGH_WATER: &str = "SELECT incarnation,
+        coalesce(f.time, s.time), coalesce(f.sequence, s.sequence), coalesce(f.lease, s.lease), coalesce(f.number, s.folded)
+    FROM @shards AS s
+    LEFT JOIN LATERAL (SELECT * FROM @feed WHERE shard = s.id AND number > s.folded ORDER BY number DESC LIMIT 1) AS f
+        ON true
+    WHERE s.id = 0";
+
+const FIRST_TIMER: &str = "SELECT rank FROM @tasks WHERE place = 2 ORDER BY rank, key LIMIT 1";
+
+impl Writer {
+    pub(super) async fn load(&mut self, fence: &Fence) -> Result<Snapshot, Error> {
+        self.owned(fence)?;
+        let loaded = self.try_load(fence).await;
+        loaded.map_err(|failure| self.failed(failure))
+    }
+
+    async fn try_load(&mut self, fence: &Fence) -> Result<Snapshot, Failure> {
+        self.counts.clear();
+        self.clean(fence).await?;
+        let hot = format!("SELECT {} FROM @tasks AS t WHERE place = 0 ORDER BY key", task_columns(Bodies::Resident));
+        let jobs = format!(
+            "{JOB_COLUMNS} WHERE key IN (SELECT job FROM @tasks WHERE place = 0 AND job IS NOT NULL)
+                OR sweep IS NOT NULL ORDER BY key"
+        );
+        let asked = [
+            OWNER,
+            HIGH_WATER,
+            "SELECT lane, queue, tenant, executor, labels FROM @lanes ORDER BY lane",
+            "SELECT lane, count(*) FROM @tasks WHERE place = 1 GROUP BY lane ORDER BY lane",
+            "SELECT count(*) FROM @tasks WHERE place = 2",
+            FIRST_TIMER,
+            "SELECT name, paused FROM @queues ORDER BY name",
+            "SELECT worker, directive FROM @workers ORDER BY worker",
+            "SELECT kind, tenant, name, max(version) FROM @definitions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            &jobs,
+            &hot,
+        ];
+        let asked = asked.into_iter().map(Statement::new).collect();
+        let answers = self.session().await?.transact(BEGIN_READING, asked).await?;
+        owned_by(&answers[0], fence)?;
+        let snapshot = snapshot(&answers[1..], &mut self.counts)?;
+        Ok(snapshot)
+    }
+
+    pub(super) async fn read(&mut self, fence: &Fence, set: &ReadSet) -> Result<Rows, Error> {
+        self.owned(fence)?;
+        let read = self.try_read(fence, set).await;
+        read.map_err(|failure| self.failed_read(failure))
+    }
+
+    /// A read that failed changed nothing; so what is known of rows stays.
+    fn failed_read(&mut self, failure: Failure) -> Error {
+        if failure.ends_connection() {
+            tracing::warn!(error = %failure, "lost the connection to the database");
+            self.session = None;
+        }
+        if matches!(failure, Failure::Known(Error::Conflict(_))) {
+            self.disown();
+        }
+        failure.into()
+    }
+
+    async fn try_read(&mut self, fence: &Fence, set: &ReadSet) -> Result<Rows, Failure> {
+        let mut asked = vec![Statement::new(OWNER)];
+        let tasks = ask_tasks(set, &mut asked);
+        ask_rows(set, &mut asked);
+        let mut answers = self.session().await?.transact(BEGIN_READING, asked).await?.into_iter();
+        owned_by(&answers.next().unwrap_or_default(), fence)?;
+        let mut found = Found::new(&mut self.counts);
+        for rows in answers.by_ref().take(tasks) {
+            rows.iter().try_for_each(|row| found.take(row))?;
+        }
+        let mut out = Rows { tasks: found.in_order(&set.tasks), ..Rows::default() };
+        if set.timers.is_some() {
+            let next = answers.next().unwrap_or_default();
+            out.next_timer = next.first().map(|row| Cells::of(row).instant()).transpose()?;
+        }
+        if !set.jobs.is_empty() {
+            let jobs = answers.next().unwrap_or_default();
+            out.jobs = in_order(&set.jobs, jobs.iter().map(|row| job(row).map(|job| (job.key, job))))?;
+            out.jobs.iter().for_each(|job| self.counts.know_job(job.key, &job.tenant, job.state.status as u8));
+        }
+        if !set.chunks.is_empty() {
+            let chunks = answers.next().unwrap_or_default();
+            out.chunks = in_order(
+                &set.chunks,
+                chunks.iter().map(|row| {
+                    let mut cells = Cells::of(row);
+                    let (job, number) = (cells.key()?, cells.small()?);
+                    Ok(((job, number), decode_graph(job, number, cells.bytes()?)?))
+                }),
+            )?;
+        }
+        if !set.claims.is_empty() {
+            let claims = answers.next().unwrap_or_default();
+            out.claims = in_order(&set.claims, claims.iter().map(|row| claim(row).map(|row| (row.name.clone(), row))))?;
+        }
+        Ok(out)
+    }
+}
+
+/// Whether the fence is the one in force, as of the moment of a read.
+fn owned_by(rows: &[Row], fence: &Fence) -> Result<(), Failure> {
+    let row = rows.first().ok_or_else(|| Failure::Diverged("the row of the shard is gone".to_owned()))?;
+    let mut cells = Cells::of(row);
+    let (incarnation, epoch, owner) = (cells.small()?, cells.wide()?, cells.text()?);
+    if (incarnation, epoch, owner.as_deref()) == (fence.incarnation, fence.epoch, Some(&*fence.owner)) {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!("epoch {epoch} is in force")).into())
+}
+
+fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot, Failure> {
+    let [high, lanes, ready, timers, first, queues, workers, definitions, jobs, hot] = answers else {
+        return Err(Failure::Diverged("the server left a question unanswered".to_owned()));
+    };
+    let mut head = Cells::of(high.first().ok_or_else(|| Failure::Diverged("the row of the shard is gone".to_owned()))?);
+    let incarnation = head.small()?;
+    let high_water =
+        HighWater { time: head.instant()?, sequence: head.wide()?, lease: head.wide()?, commit: head.wide()? };
+    let mut found = Found::new(counts);
+    hot.iter().try_for_each(|row| found.take(row))?;
+    let tasks = found.in_order(&[]);
+    let jobs = list(jobs, job)?;
+    jobs.iter().for_each(|job| counts.know_job(job.key, &job.tenant, job.state.status as u8));
+    Ok(Snapshot {
+        incarnation,
+        high_water,
+        lanes: list(lanes, lane)?,
+        cold_ready: list(ready, |row| {
+            let mut cells = Cells::of(row);
+            Ok((LaneId(cells.small()?), cells.wide()?))
+        })?,
+        cold_timers: timers.first().map(|row| Cells::of(row).wide()).transpose()?.unwrap_or_default(),
+        next_timer: first.first().map(|row| Cells::of(row).instant()).transpose()?,
+        queues: list(queues, |row| {
+            let mut cells = Cells::of(row);
+            Ok(QueueRow { name: cells.name()?, paused: cells.flag()? })
+        })?,
+        workers: list(workers, |row| {
+            let mut cells = Cells::of(row);
+            Ok(WorkerRow { worker: cells.name()?, directive: directive(&mut cells)? })
+        })?,
+        definitions: list(definitions, |row| {
+            let mut cells = Cells::of(row);
+            Ok((definition_kind(&mut cells)?, cells.name()?, cells.name()?, cells.small()?))
+        })?,
+        tasks,
+        jobs,
+    })
+}
+
+/// Reads every row.
+fn list<T>(rows: &[Row], read: impl FnMut(&Row) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
+    rows.iter().map(read).collect()
+}
+
+/// Asks for tasks, by key and by pages; says in how many statements.
+fn ask_tasks(set: &ReadSet, out: &mut Vec<Statement<'_>>) -> usize {
+    let before = out.len();
+    let columns = task_columns(Bodies::Resident);
+    if !set.tasks.is_empty() {
+        let keys = set.tasks.iter().map(|key| key.raw() as i64).collect();
+        out.push(Statement::new(format!("SELECT {columns} FROM @tasks AS t WHERE key = ANY($1)")).ints(keys));
+    }
+    for page in &set.lanes {
+        let (lane, limit) = (i64::from(page.lane.0 as i32), i64::from(page.limit));
+        let first = format!(
+            "SELECT {columns} FROM @tasks AS t WHERE place = 1 AND lane = $1::bigint::integer ORDER BY rank, key LIMIT $2"
+        );
+        out.push(Statement::new(first).int(lane).int(limit));
+        if page.oldest > 0 {
+            let oldest = format!(
+                "SELECT {columns} FROM {RANKS}, LATERAL (SELECT * FROM @tasks
+                    WHERE place = 1 AND lane = $1::bigint::integer AND tasks.rank = r.rank ORDER BY key LIMIT $2
+                ) AS t ORDER BY t.rank, t.key"
+            );
+            out.push(Statement::new(oldest).int(lane).int(i64::from(page.oldest)));
+        }
+    }
+    if let Some(page) = &set.timers {
+        let (until, limit) = (page.until.as_millis(), i64::from(page.limit));
+        let due =
+            format!("SELECT {columns} FROM @tasks AS t WHERE place = 2 AND rank <= $1 ORDER BY rank, key LIMIT $2");
+        out.push(Statement::new(due).int(until).int(limit));
+        let next = format!(
+            "{FIRST_TIMER} OFFSET (SELECT count(*) FROM (
+                SELECT 1 FROM @tasks WHERE place = 2 AND rank <= $1 ORDER BY rank, key LIMIT $2) AS page)"
+        );
+        out.push(Statement::new(next).int(until).int(limit));
+        return out.len() - before - 1;
+    }
+    out.len() - before
+}
+
+/// Asks for what else is in a read set.
+fn ask_rows<'a>(set: &'a ReadSet, out: &mut Vec<Statement<'a>>) {
+    if !set.jobs.is_empty() {
+        let keys = set.jobs.iter().map(|key| key.raw() as i64).collect();
+        out.push(Statement::new(format!("{JOB_COLUMNS} WHERE key = ANY($1)")).ints(keys));
+    }
+    if !set.chunks.is_empty() {
+        let keys = set.chunks.iter().map(|(job, number)| chunk_key(*job, *number)).collect();
+        out.push(Statement::new("SELECT job, number, data FROM @chunks WHERE key = ANY($1)").ints(keys));
+    }
+    if !set.claims.is_empty() {
+        let sql = format!(
+            "{CLAIM_COLUMNS} JOIN unnest($1, $2, $3) AS v(kind, text, tenant)
+                ON c.kind = v.kind AND c.text = v.text AND c.tenant = v.tenant"
+        );
+        let texts = |text: fn(&'a mainspring_core::row::ClaimName) -> &'a str| {
+            set.claims.iter().map(text).map(crate::text::stored).collect::<Vec<_>>()
+        };
+        let kinds = set.claims.iter().map(|name| name.kind as i64).collect();
+        let asked = Statement::new(sql).ints(kinds).bind(texts(|name| &name.text), Type::TEXT_ARRAY);
+        out.push(asked.bind(texts(|name| &name.tenant), Type::TEXT_ARRAY));
+    }
+}
+
+/// Tasks as they are found, each once.
+struct Found<'a> {
+    decoder: TaskDecoder,
+    counts: &'a mut count::Counts,
+    seen: HashSet<Key>,
+    rows: Vec<TaskRow>,
+}
+
+impl<'a> Found<'a> {
+    fn new(counts: &'a mut count::Counts) -> Self {
+        Self { decoder: TaskDecoder::new(Bodies::Resident), counts, seen: HashSet::new(), rows: Vec::new() }
+    }
+
+    fn take(&mut self, row: &Row) -> Result<(), Failure> {
+        let found = self.decoder.decode(row)?;
+        if self.seen.insert(found.row.key) {
+            let status = found.row.state.status as u8;
+            self.counts.know_task(found.row.key, &found.row.tenant, &found.queue, status);
+            self.rows.push(found.row);
+        }
+        Ok(())
+    }
+
+    /// Those that were asked for in that order, then the others as they came.
+    fn in_order(mut self, asked: &[Key]) -> Vec<TaskRow> {
+        let places: HashMap<Key, usize> = asked.iter().enumerate().rev().map(|(place, key)| (*key, place)).collect();
+        self.rows.sort_by_key(|row| places.get(&row.key).copied().unwrap_or(usize::MAX));
+        self.rows
+    }
+}
+
+/// Rows in the order in which they were asked for, each once.
+fn in_order<K: std::hash::Hash + Eq, T>(
+    asked: &[K],
+    rows: impl Iterator<Item = Result<(K, T), Failure>>,
+) -> Result<Vec<T>, Failure> {
+    let mut found = rows.collect::<Result<HashMap<K, T>, Failure>>()?;
+    Ok(asked.iter().filter_map(|key| found.remove(key)).collect())
+}

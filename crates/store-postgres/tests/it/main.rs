@@ -1,0 +1,8 @@
+//! The store on a real PostgreSQL: the conformance suite, and what only a database server can do to a store.
+
+mod conformance;
+mod faults;
+mod opening;
+mod ownership;
+mod pooler;
+mod server;

@@ -1,0 +1,154 @@
+//! What is refused when a database is opened, and what the refusal tells.
+
+use std::sync::Arc;
+
+use mainspring_core::row::{AuditRow, Changes, QueueRow, WorkerRow};
+use mainspring_core::time::Timestamp;
+use mainspring_store::conformance::Shard;
+use mainspring_store::{Error, Store as _};
+use mainspring_store_postgres::{Options, PostgresStore};
+
+use crate::server::{SHARED, free_port, schema};
+
+fn open(url: &str) -> Result<Arc<PostgresStore>, Error> {
+    PostgresStore::open(url, Options::default())
+}
+
+fn refusal(url: &str) -> String {
+    open(url).expect_err("it must be refused").to_string()
+}
+
+fn assert_says(refusal: &str, words: &[&str]) {
+    for word in words {
+        assert!(refusal.contains(word), "`{word}` is missing: {refusal}");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_named_and_not_shown() {
+    SHARED.sql("CREATE ROLE guarded LOGIN PASSWORD 'right'");
+    let at = format!("127.0.0.1:{}/postgres", SHARED.port);
+    let said = refusal(&format!("postgres://guarded:wrong-one@{at}"));
+    assert_says(&said, &["role `guarded`", "password"]);
+    assert!(!said.contains("wrong-one"), "{said}");
+    assert_says(&refusal(&format!("postgres://guarded@{at}")), &["password"]);
+}
+
+#[test]
+fn a_missing_database_is_named_with_what_creates_it() {
+    assert_says(&refusal(&SHARED.database("nowhere")), &["nowhere", "CREATE DATABASE"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let port = free_port();
+    let said = refusal(&format!("postgres://me:secret@127.0.0.1:{port}/jobs"));
+    assert_says(&said, &[&format!("me@127.0.0.1:{port}/jobs"), "running"]);
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
+fn a_newer_schema_is_refused_unless_it_says_that_this_version_may_use_it() {
+    let url = SHARED.fresh();
+    drop(open(&url).expect("it is new"));
+    let versions = format!("{}.versions", schema(&url));
+    SHARED.sql(&format!("INSERT INTO {versions} (version, usable_from) VALUES (98, 1)"));
+    drop(open(&url).expect("an expanded schema can be used"));
+    SHARED.sql(&format!("INSERT INTO {versions} (version, usable_from) VALUES (99, 99)"));
+    let refused = open(&url).expect_err("it is too new");
+    assert!(matches!(refused, Error::Incompatible(_)), "{refused}");
+    assert_says(&refused.to_string(), &["version 99", "newer program"]);
+}
+
+#[test]
+fn a_schema_of_another_program_is_refused_and_left_alone() {
+    let url = SHARED.fresh();
+    SHARED.sql(&format!("CREATE SCHEMA {0}; CREATE TABLE {0}.theirs ()", schema(&url)));
+    assert_says(&refusal(&url), &["another program", "?schema="]);
+    let tables = format!("SELECT count(*) FROM pg_tables WHERE schemaname = '{}'", schema(&url));
+    assert_eq!(SHARED.sql(&tables), ["1"]);
+}
+
+#[test]
+fn a_role_without_rights_is_told_what_an_administrator_must_run() {
+    let url = SHARED.fresh();
+    let name = schema(&url);
+    SHARED.sql("CREATE ROLE powerless LOGIN");
+    let theirs = url.replace("postgres@", "powerless@");
+    let order = format!("CREATE SCHEMA \"{name}\" AUTHORIZATION \"powerless\"");
+    assert_says(&refusal(&theirs), &[&order]);
+    SHARED.sql(&order);
+    let mut shard = Shard::of(open(&theirs).expect("the role owns the schema"));
+    shard.commit(Changes::default());
+}
+
+#[test]
+fn a_role_without_rights_on_the_tables_is_told_which_it_needs() {
+    let url = SHARED.fresh();
+    drop(open(&url).expect("it is new"));
+    SHARED.sql("CREATE ROLE stranger LOGIN");
+    let theirs = url.replace("postgres@", "stranger@");
+    assert_says(&refusal(&theirs), &["permission denied"]);
+    let name = schema(&url);
+    SHARED.sql(&format!("GRANT USAGE ON SCHEMA {name} TO stranger"));
+    let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO stranger");
+    SHARED.sql(&grant);
+    let mut shard = Shard::of(open(&theirs).expect("it has what it needs"));
+    shard.commit(Changes::default());
+}
+
+#[test]
+fn a_database_that_may_not_be_written_is_refused() {
+    SHARED.sql("CREATE DATABASE frozen");
+    SHARED.sql("ALTER DATABASE frozen SET default_transaction_read_only = on");
+    assert_says(&refusal(&SHARED.database("frozen")), &["default_transaction_read_only"]);
+}
+
+#[test]
+fn a_database_of_another_encoding_is_refused() {
+    SHARED.sql("CREATE DATABASE latin ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    assert_says(&refusal(&SHARED.database("latin")), &["SQL_ASCII", "UTF8"]);
+}
+
+#[test]
+fn starts_at_the_same_time_migrate_once() {
+    let url = SHARED.fresh();
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&url))).collect();
+        for opened in opening {
+            opened.join().expect("it does not panic").expect("one after the other");
+        }
+    });
+    assert_eq!(SHARED.sql(&format!("SELECT count(*) FROM {}.versions", schema(&url))), ["1"]);
+}
+
+#[test]
+fn the_store_says_where_it_is_and_what_it_promises() {
+    let about = open(&SHARED.fresh()).expect("it is new").describe();
+    // The server of the tests does not wait for its disk.
+    assert_eq!((about.name, about.durability.class()), ("postgres", "D1"));
+    assert_says(&about.detail, &["postgres@127.0.0.1", "synchronous_commit=on", "fsync=off", "version="]);
+    assert!(!about.detail.contains("pooler"), "{}", about.detail);
+}
+
+#[test]
+fn texts_with_a_nul_read_back() {
+    let mut shard = Shard::of(open(&SHARED.fresh()).expect("it is new"));
+    let odd = "a\0b\u{fffe}c";
+    let audit = AuditRow {
+        at: Timestamp::from_millis(1),
+        actor: odd.into(),
+        action: odd.into(),
+        target: odd.into(),
+        detail: odd.into(),
+    };
+    shard.commit(Changes {
+        put_queues: vec![QueueRow { name: odd.into(), paused: true }],
+        put_workers: vec![WorkerRow { worker: odd.into(), directive: Default::default() }],
+        insert_audit: vec![audit.clone(), audit.clone()],
+        ..Changes::default()
+    });
+    let loaded = shard.load();
+    assert_eq!((&*loaded.queues[0].name, &*loaded.workers[0].worker), (odd, odd));
+    assert_eq!(shard.ask(|reader| reader.audit(9)), [audit.clone(), audit]);
+}

@@ -1,0 +1,119 @@
+//! One owner at a time among several servers, and who takes over when it is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainspring_core::row::{Changes, QueueRow, ReadSet};
+use mainspring_store::conformance::{Shard, wait};
+use mainspring_store::{CommitAnswer, Error, ShardId, Store};
+use mainspring_store_postgres::{Options, PostgresStore};
+
+use crate::server::{SHARED, now, schema};
+
+fn open(url: &str) -> Arc<dyn Store> {
+    PostgresStore::open(url, Options::default()).expect("it can be opened")
+}
+
+fn queue(name: &str) -> Changes {
+    Changes { put_queues: vec![QueueRow { name: name.into(), paused: true }], ..Changes::default() }
+}
+
+#[test]
+fn a_second_server_is_refused_while_the_first_lives() {
+    let url = SHARED.fresh();
+    let mut first = Shard::of(open(&url));
+    let second = open(&url);
+    let from = now();
+    let refused = wait(second.acquire(ShardId(0), "second".into())).expect_err("the first lives");
+    let process = format!("process {}", std::process::id());
+    assert!(matches!(&refused, Error::Conflict(text) if text.contains(&process)), "{refused}");
+    assert!(from.elapsed() < Duration::from_secs(3));
+    first.commit(queue("a"));
+}
+
+#[test]
+fn a_server_that_ended_leaves_its_shard_at_once() {
+    let url = SHARED.fresh();
+    let mut first = Shard::of(open(&url));
+    first.commit(queue("a"));
+    drop(first);
+    let from = now();
+    let second = Shard::of(open(&url));
+    assert_eq!(second.load().queues.len(), 1);
+    assert!(from.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_server_that_shows_no_life_is_followed_within_five_seconds() {
+    let url = SHARED.fresh();
+    let store = open(&url);
+    SHARED.sql(&format!("UPDATE {}.leases SET holder = 'killed', about = 'elsewhere', beat = 7", schema(&url)));
+    let from = now();
+    let mut shard = Shard::of(store);
+    let waited = from.elapsed();
+    assert!(Duration::from_secs(3) <= waited && waited < Duration::from_secs(5), "{waited:?}");
+    shard.commit(queue("a"));
+}
+
+/// Two stores of which the second took the shard over although the first lives.
+fn usurped() -> (Shard, Shard) {
+    let url = SHARED.fresh();
+    let mut first = Shard::of(open(&url));
+    first.commit(queue("a"));
+    SHARED.sql(&format!("UPDATE {}.leases SET holder = NULL", schema(&url)));
+    let second = Shard::of(open(&url));
+    (first, second)
+}
+
+#[test]
+fn a_commit_of_an_owner_that_was_replaced_is_rejected() {
+    let (mut first, mut second) = usurped();
+    let epoch = second.fence.epoch;
+    assert!(epoch > first.fence.epoch);
+    assert_eq!(first.try_commit(queue("late")), CommitAnswer::Rejected { epoch });
+    second.commit(queue("b"));
+    let names: Vec<_> = second.load().queues.iter().map(|row| row.name.to_string()).collect();
+    assert_eq!(names, ["a", "b"]);
+    let again = wait(first.store.acquire(ShardId(0), "first".into()));
+    assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
+}
+
+#[test]
+fn an_owner_that_was_replaced_reads_nothing() {
+    let (first, _second) = usurped();
+    let set = || ReadSet { jobs: vec![mainspring_core::id::Key::from_raw(1)], ..ReadSet::default() };
+    assert!(matches!(wait(first.store.read(first.fence.clone(), set())), Err(Error::Conflict(_))));
+    let (first, _second) = usurped();
+    assert!(matches!(wait(first.store.load(first.fence.clone())), Err(Error::Conflict(_))));
+    let (first, _second) = usurped();
+    let zero = Default::default();
+    assert!(matches!(wait(first.store.prune(first.fence.clone(), zero, zero, 9)), Err(Error::Conflict(_))));
+}
+
+#[test]
+fn a_restored_database_has_a_new_incarnation() {
+    let url = SHARED.fresh();
+    let mut shard = Shard::of(open(&url));
+    let before = shard.fence.incarnation;
+    shard.acquire_again();
+    assert_eq!(shard.fence.incarnation, before);
+    SHARED.sql(&format!("UPDATE {}.shards SET cluster = 'another/00000001'", schema(&url)));
+    shard.acquire_again();
+    assert_eq!(shard.fence.incarnation, before + 1);
+    assert_eq!(shard.load().incarnation, before + 1);
+}
+
+#[test]
+fn counts_and_high_waters_hold_across_many_folds_and_owners() {
+    let url = SHARED.fresh();
+    let mut shard = Shard::of(open(&url));
+    for number in 0..600 {
+        shard.commit(queue(&format!("q{}", number % 7)));
+    }
+    let high_water = shard.load().high_water;
+    assert_eq!(high_water.commit, 600);
+    drop(shard);
+    let mut shard = Shard::of(open(&url));
+    assert_eq!(shard.load().high_water, high_water);
+    shard.commit(queue("last"));
+}
