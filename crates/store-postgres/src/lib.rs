@@ -17,6 +17,7 @@ mod clock;
 mod columns;
 mod connect;
 mod failure;
+mod process;
 mod read;
 mod rows;
 mod schema;
@@ -138,10 +139,10 @@ fn thread<F: Future<Output = ()>>(
     spawned.map_err(cannot)
 }
 
-/// A name that no other store has.
+/// A name that no other store has: a random part, and the process.
 fn holder() -> String {
     let random = || RandomState::new().hash_one(std::thread::current().id());
-    format!("{:016x}{:016x}", random(), random())
+    format!("{:016x}{:016x} {}", random(), random(), process::name())
 }
 
 fn unavailable<T>(reason: String) -> Result<T, Error> {

@@ -1,6 +1,7 @@
 //! Ownership of a shard among servers: an epoch that every commit checks, and a lease row whose beat shows that its holder
 //! lives.
 //!
+//! On the machine of the holder it is enough that its process has ended. Elsewhere the beat decides.
 //! The beat is judged by the watcher's own monotonic clock: who sees it stand still for [`STILL`] takes over. No wall
 //! clock is compared, and a holder that was only slow is kept out by its old epoch.
 
@@ -16,6 +17,7 @@ use super::Writer;
 use crate::clock::Stopwatch;
 use crate::connect;
 use crate::failure::Failure;
+use crate::process;
 use crate::rows::Cells;
 use crate::sql::{BEGIN_WRITING, Session, Statement};
 use crate::url::Target;
@@ -52,6 +54,14 @@ struct Lease {
     beat: i64,
 }
 
+impl Lease {
+    /// Whether its holder was a process of this machine that has ended.
+    fn is_of_the_dead(&self) -> bool {
+        let name = self.holder.as_deref().and_then(|holder| holder.split_once(' ')).map(|(_, process)| process);
+        name.is_some_and(process::is_gone)
+    }
+}
+
 /// Whether a transaction failed because its fence is not in force.
 pub(super) fn is_lost(failure: &Failure) -> bool {
     failure.is(&SqlState::DIVISION_BY_ZERO)
@@ -83,6 +93,9 @@ impl Writer {
     async fn outlast(&mut self) -> Result<Lease, Error> {
         let first = self.lease().await?;
         if first.holder.as_ref().is_none_or(|holder| *holder == self.holder) {
+            return Ok(first);
+        }
+        if first.is_of_the_dead() {
             return Ok(first);
         }
         let about = first.about.as_deref().unwrap_or("unknown");

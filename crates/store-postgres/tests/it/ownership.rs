@@ -55,6 +55,23 @@ fn a_server_that_shows_no_life_is_followed_within_five_seconds() {
     shard.commit(queue("a"));
 }
 
+#[test]
+fn a_server_that_was_killed_on_this_machine_is_followed_at_once() {
+    let url = SHARED.fresh();
+    let store = open(&url);
+    drop(Shard::of(open(&url)));
+    let mut ended = std::process::Command::new("true").spawn().expect("it can be started");
+    ended.wait().expect("it ends");
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("this is Linux");
+    let space = std::fs::read_link("/proc/self/ns/pid").expect("this is Linux");
+    let holder = format!("0123 {} {} {} 1", boot.trim(), space.display(), ended.id());
+    SHARED.sql(&format!("UPDATE {}.leases SET holder = '{holder}', about = 'here', beat = 7", schema(&url)));
+    let from = now();
+    let mut shard = Shard::of(store);
+    assert!(from.elapsed() < Duration::from_secs(2));
+    shard.commit(queue("a"));
+}
+
 /// Two stores of which the second took the shard over although the first lives.
 fn usurped() -> (Shard, Shard) {
     let url = SHARED.fresh();
