@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mainspring_store::{Error, MemoryStore, Store};
+use mainspring_store_postgres::PostgresStore;
 use mainspring_store_sqlite::{Options, SqliteStore};
 
 use crate::serve::ServeError;
 
-/// Opens the store that `url` names: `sqlite:PATH` or `memory:`.
+/// Opens the store that `url` names: `sqlite:PATH`, `postgres://…` or `memory:`.
 pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
     let bad = |reason: &str| ServeError::StoreUrl { url: without_password(url), reason: reason.to_owned() };
-    let (scheme, rest) = url.split_once(':').ok_or_else(|| bad("it must start with `sqlite:` or `memory:`"))?;
+    let (scheme, rest) =
+        url.split_once(':').ok_or_else(|| bad("it must start with `sqlite:`, `postgres:` or `memory:`"))?;
     match scheme {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(bad("`memory:` takes nothing behind the colon")),
@@ -19,8 +21,11 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
             let path = sqlite_file(url)?;
             open_sqlite(path).await.map_err(|source| ServeError::Store { url: url.to_owned(), source })
         }
-        "postgres" | "postgresql" | "redis" | "rediss" => Err(ServeError::StoreNotBuilt { scheme: scheme.to_owned() }),
-        _ => Err(bad("it must start with `sqlite:` or `memory:`")),
+        "postgres" | "postgresql" => open_postgres(url.to_owned())
+            .await
+            .map_err(|source| ServeError::Store { url: without_password(url), source }),
+        "redis" | "rediss" => Err(ServeError::StoreNotBuilt { scheme: scheme.to_owned() }),
+        _ => Err(bad("it must start with `sqlite:`, `postgres:` or `memory:`")),
     }
 }
 
@@ -37,16 +42,23 @@ pub fn sqlite_file(url: &str) -> Result<PathBuf, ServeError> {
     }
 }
 
-/// The URL with `***` where a password stands.
+/// The URL with `***` where a password stands, and without what follows a `?`, where one may stand too.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let Some((user, host)) = rest.rsplit_once('@') else { return url.to_owned() };
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    let Some((user, host)) = rest.rsplit_once('@') else { return format!("{scheme}://{rest}") };
     let user = user.split_once(':').map_or(user, |(user, _)| user);
     format!("{scheme}://{user}:***@{host}")
 }
 
 async fn open_sqlite(path: PathBuf) -> Result<Arc<dyn Store>, Error> {
     let open = || SqliteStore::open(path, Options::default());
+    let opened = tokio::task::spawn_blocking(open).await;
+    Ok(opened.map_err(|error| Error::Unavailable(format!("opening it was cut off: {error}")))??)
+}
+
+async fn open_postgres(url: String) -> Result<Arc<dyn Store>, Error> {
+    let open = move || PostgresStore::open(&url, mainspring_store_postgres::Options::default());
     let opened = tokio::task::spawn_blocking(open).await;
     Ok(opened.map_err(|error| Error::Unavailable(format!("opening it was cut off: {error}")))??)
 }
@@ -59,13 +71,23 @@ mod tests {
     fn a_password_does_not_reach_an_error_message() {
         assert_eq!(without_password("ftp://me:s:3@cret@host/x"), "ftp://me:***@host/x");
         assert_eq!(without_password("sqlite:a@b"), "sqlite:a@b");
+        assert_eq!(without_password("postgres://host/x?password=s3cret"), "postgres://host/x");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_refused_is_named_without_its_password() {
+        for url in ["postgres://u:s3cret@127.0.0.1:1/d", "postgresql://u:s3cret@127.0.0.1:1/d?sslmode=require"] {
+            let Some(error @ ServeError::Store { .. }) = store(url).await.err() else {
+                panic!("{url} was not refused")
+            };
+            let said = error.to_string();
+            assert!(said.contains("u:***@127.0.0.1:1/d") && !said.contains("s3cret"), "{said}");
+        }
     }
 
     #[tokio::test]
     async fn stores_that_are_not_built_say_so() {
-        for url in ["postgres://u:p@h/d", "redis://h"] {
-            assert!(matches!(store(url).await.err(), Some(ServeError::StoreNotBuilt { .. })), "{url}");
-        }
+        assert!(matches!(store("redis://h").await.err(), Some(ServeError::StoreNotBuilt { .. })));
         for url in ["sqlite:", "memory:x", "what", "ftp://x"] {
             assert!(matches!(store(url).await.err(), Some(ServeError::StoreUrl { .. })), "{url}");
         }

@@ -24,7 +24,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 pub struct ServeConfig {
     /// Where to listen. Port 0 takes any free one. Without keys for authentication only loopback is allowed.
     pub listen: SocketAddr,
-    /// `sqlite:PATH` or `memory:`.
+    /// `sqlite:PATH`, `postgres://…` or `memory:`.
     pub store_url: String,
     /// How the node is run.
     pub node: NodeConfig,
@@ -100,7 +100,7 @@ pub enum ServeError {
         reason: String,
     },
     /// The store's kind is known and not built in.
-    #[error("the store `{scheme}:` is not built yet; use `sqlite:PATH` or `memory:`")]
+    #[error("the store `{scheme}:` is not built yet; use `sqlite:PATH`, `postgres://…` or `memory:`")]
     StoreNotBuilt {
         /// Its scheme.
         scheme: String,

@@ -13,8 +13,14 @@ pub(crate) struct Serving {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, env = "MAINSPRING_LISTEN", default_value = "127.0.0.1:7070", value_name = "ADDR")]
     pub listen: std::net::SocketAddr,
-    /// Where everything is kept.
-    #[arg(long, env = "MAINSPRING_STORE", default_value = "sqlite:mainspring.db", value_name = "URL")]
+    /// Where everything is kept: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `memory:`.
+    #[arg(
+        long,
+        env = "MAINSPRING_STORE",
+        hide_env_values = true,
+        default_value = "sqlite:mainspring.db",
+        value_name = "URL"
+    )]
     pub store: String,
 }
 
@@ -133,6 +139,9 @@ pub(crate) struct Bench {
     /// Measure this server instead of starting one. It should be idle and empty.
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
+    /// Start the server on this store instead of a new SQLite file. It should be empty.
+    #[arg(long, value_name = "URL", conflicts_with = "server")]
+    pub store: Option<String>,
     /// Token to present to the server.
     #[arg(long, env = "MAINSPRING_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,

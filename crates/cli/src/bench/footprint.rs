@@ -53,6 +53,7 @@ pub(super) async fn w5(site: &mut Site<'_>) -> anyhow::Result<()> {
 
 pub(super) async fn w6(site: &mut Site<'_>) -> anyhow::Result<()> {
     anyhow::ensure!(site.args.server.is_none(), "this scenario starts its own process, so it cannot use --server");
+    anyhow::ensure!(site.args.store.is_none(), "this scenario starts on an empty store each time: SQLite only");
     let mut took = Vec::new();
     for round in 0..ROUNDS {
         let folder = site.folder.join(format!("round-{round}"));
@@ -76,7 +77,7 @@ pub(super) async fn w6(site: &mut Site<'_>) -> anyhow::Result<()> {
 /// From nothing running to the end of a first task.
 async fn first_task(folder: &std::path::Path) -> anyhow::Result<(Process, Duration)> {
     let started = clock::instant();
-    let process = Process::start("dev", folder).await?;
+    let process = Process::start("dev", folder, None).await?;
     let target = &process.target;
     let mut connection = Connection::open(target).await?;
     connection.expect(&request(target, "POST", "/api/v1/tasks", br#"{"type":"noop","taskId":"first"}"#)).await?;

@@ -104,7 +104,11 @@ impl<'a> Site<'a> {
             Some(url) => named_server(url, self.args.token.as_deref())?,
             None => match &self.process {
                 Some(process) => process.target.clone(),
-                None => self.process.insert(Process::start("serve", self.folder).await?).target.clone(),
+                None => self
+                    .process
+                    .insert(Process::start("serve", self.folder, self.args.store.as_deref()).await?)
+                    .target
+                    .clone(),
             },
         };
         self.describe(&target).await?;

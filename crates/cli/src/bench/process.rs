@@ -24,13 +24,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `mainspring MODE` on a fresh SQLite file in `folder` and waits until it is ready.
-    pub(super) async fn start(mode: &str, folder: &Path) -> anyhow::Result<Self> {
+    /// Starts `mainspring MODE` on a store, or on a fresh SQLite file in `folder`, and waits until it is ready.
+    pub(super) async fn start(mode: &str, folder: &Path, store: Option<&str>) -> anyhow::Result<Self> {
         let address = free_address()?;
         let log = fs::File::create(folder.join("server.log"))?;
         let child = Command::new(std::env::current_exe()?)
             .args([mode, "--listen", &address.to_string(), "--store"])
-            .arg(format!("sqlite:{}", folder.join("bench.db").display()))
+            .arg(store.map_or_else(|| format!("sqlite:{}", folder.join("bench.db").display()), str::to_owned))
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

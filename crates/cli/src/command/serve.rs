@@ -37,6 +37,9 @@ pub(crate) fn not_started(error: ServeError) -> Failure {
         ServeError::NotLoopback { .. } | ServeError::StoreUrl { .. } | ServeError::StoreNotBuilt { .. } => {
             failure(Exit::Usage)
         }
+        ServeError::Store { source: mainspring_store::Error::Unavailable(_), url } if !url.starts_with("sqlite:") => {
+            failure(Exit::Failure)
+        }
         ServeError::Store { source, .. } => store_refused(source, failure(Exit::Failure)),
         ServeError::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => failure(Exit::Conflict)
             .hint("another server has it; use another address, or `--listen 127.0.0.1:0` for a free port"),
