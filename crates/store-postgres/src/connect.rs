@@ -132,12 +132,16 @@ async fn is_pooled(session: &Session, target: &Target) -> Result<bool, Error> {
     Ok(after.map_or(Ok(true), |rows| rows.map(|rows| backend(rows) != before))?)
 }
 
-/// Which cluster and timeline this is: it changes with a restore and with a failover. `None` where the role may not know.
-pub(crate) async fn cluster(session: &Session) -> Option<String> {
+/// Which rows these are: the table that was made, the cluster and its timeline. It changes with a restore of a dump, a
+/// restore of the cluster and a failover. A role that may not see the cluster sees the table alone.
+pub(crate) async fn origin(session: &Session) -> Result<String, Failure> {
+    let asked = Statement::new("SELECT '@shards'::regclass::oid::bigint");
+    let table = session.query(asked).await?.first().map(|row| row.get::<_, i64>(0)).unwrap_or_default();
     let asked = "SELECT system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
         FROM pg_control_system()";
-    let rows: Result<_, Failure> = session.query(Statement::new(asked)).await;
-    rows.ok()?.first().map(|row| row.get(0))
+    let cluster = session.query(Statement::new(asked)).await;
+    let cluster = cluster.ok().and_then(|rows| rows.first().map(|row| row.get::<_, String>(0)));
+    Ok(format!("{table}/{}", cluster.as_deref().unwrap_or("unknown")))
 }
 
 #[cfg(test)]

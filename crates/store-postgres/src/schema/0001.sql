@@ -8,7 +8,7 @@ CREATE TABLE @shards (
     incarnation integer NOT NULL,
     epoch       bigint NOT NULL,
     owner       text,
-    cluster     text,            -- which database cluster and timeline the incarnation was minted on
+    origin      text,            -- which table, cluster and timeline the incarnation was minted on
     time        bigint NOT NULL,
     sequence    bigint NOT NULL,
     lease       bigint NOT NULL,

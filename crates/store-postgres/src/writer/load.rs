@@ -44,9 +44,11 @@ impl Writer {
         self.counts.clear();
         self.clean(fence).await?;
         let hot = format!("SELECT {} FROM @tasks AS t WHERE place = 0 ORDER BY key", task_columns(Bodies::Resident));
+        // As one list, so that the index is used however many jobs have ended.
         let jobs = format!(
-            "{JOB_COLUMNS} WHERE key IN (SELECT job FROM @tasks WHERE place = 0 AND job IS NOT NULL)
-                OR sweep IS NOT NULL ORDER BY key"
+            "{JOB_COLUMNS} WHERE key = ANY(ARRAY(
+                SELECT job FROM @tasks WHERE place = 0 AND job IS NOT NULL
+                UNION SELECT key FROM @jobs WHERE sweep IS NOT NULL)) ORDER BY key"
         );
         let asked = [
             OWNER,

@@ -11,7 +11,6 @@ use mainspring_core::id::SessionId;
 use mainspring_store::{Error, Fence, ShardId};
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
 
 use super::Writer;
 use crate::clock::Stopwatch;
@@ -74,8 +73,8 @@ impl Writer {
         }
         self.disown();
         let still = self.outlast().await?;
-        let cluster = connect::cluster(self.session().await?).await;
-        let taken = self.take(&owner, still, cluster).await;
+        let origin = connect::origin(self.session().await?).await.map_err(|failure| self.failed(failure))?;
+        let taken = self.take(&owner, still, &origin).await;
         let (incarnation, epoch, last) = taken.map_err(|failure| {
             // The transaction may still be open: its connection goes with it.
             self.session = None;
@@ -123,16 +122,11 @@ impl Writer {
 
     /// Raises the epoch, if the lease is still the one that was judged. Waits for a commit under the old epoch that is on
     /// its way: after this, none can land.
-    async fn take(
-        &mut self,
-        owner: &SessionId,
-        judged: Lease,
-        cluster: Option<String>,
-    ) -> Result<(u32, u64, u64), Failure> {
+    async fn take(&mut self, owner: &SessionId, judged: Lease, origin: &str) -> Result<(u32, u64, u64), Failure> {
         let (target, holder) = (self.target.clone(), self.holder.clone());
         let session = self.session().await?;
         session.script(BEGIN_WRITING).await?;
-        let asked = "SELECT incarnation, epoch, cluster,
+        let asked = "SELECT incarnation, epoch, origin,
                 greatest(folded, (SELECT max(number) FROM @feed WHERE shard = 0))
             FROM @shards WHERE id = 0 FOR UPDATE";
         let rows = session.query(Statement::new(asked)).await?;
@@ -145,15 +139,14 @@ impl Writer {
         if now != judged && now.holder.as_ref().is_some_and(|other| *other != holder) {
             return Err(alive(&target, &now).into());
         }
-        let moved = matches!((&known, &cluster), (Some(known), Some(cluster)) if known != cluster);
+        let moved = known.as_deref().is_some_and(|known| known != origin);
         if moved {
             tracing::warn!("the database was restored or failed over; leases of before are void");
         }
         let (incarnation, epoch) = (incarnation + u32::from(moved), epoch + 1);
-        let raise = "UPDATE @shards SET incarnation = $1, epoch = $2, owner = $3, cluster = coalesce($4, cluster)
-            WHERE id = 0";
+        let raise = "UPDATE @shards SET incarnation = $1, epoch = $2, owner = $3, origin = $4 WHERE id = 0";
         let raise = Statement::new(raise).int(i64::from(incarnation)).int(epoch as i64).text(owner);
-        session.query(raise.bind(cluster, Type::TEXT)).await?;
+        session.query(raise.text(origin)).await?;
         let hold = "UPDATE @leases SET holder = $1, about = $2, epoch = $3, beat = beat + 1 WHERE shard = 0";
         session.query(Statement::new(hold).text(&holder).text(&about()).int(epoch as i64)).await?;
         session.script("COMMIT").await?;

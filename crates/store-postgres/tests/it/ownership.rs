@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mainspring_core::id::Key;
+use mainspring_core::job::{FailurePolicy, JobCounts, JobRow, JobState, JobStatus};
 use mainspring_core::row::{Changes, QueueRow, ReadSet};
+use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::{Shard, wait};
 use mainspring_store::{CommitAnswer, Error, ShardId, Store};
 use mainspring_store_postgres::{Options, PostgresStore};
@@ -98,7 +101,7 @@ fn a_commit_of_an_owner_that_was_replaced_is_rejected() {
 #[test]
 fn an_owner_that_was_replaced_reads_nothing() {
     let (first, _second) = usurped();
-    let set = || ReadSet { jobs: vec![mainspring_core::id::Key::from_raw(1)], ..ReadSet::default() };
+    let set = || ReadSet { jobs: vec![Key::from_raw(1)], ..ReadSet::default() };
     assert!(matches!(wait(first.store.read(first.fence.clone(), set())), Err(Error::Conflict(_))));
     let (first, _second) = usurped();
     assert!(matches!(wait(first.store.load(first.fence.clone())), Err(Error::Conflict(_))));
@@ -114,23 +117,64 @@ fn a_restored_database_has_a_new_incarnation() {
     let before = shard.fence.incarnation;
     shard.acquire_again();
     assert_eq!(shard.fence.incarnation, before);
-    SHARED.sql(&format!("UPDATE {}.shards SET cluster = 'another/00000001'", schema(&url)));
+    // Another cluster, or another timeline after a failover.
+    SHARED.sql(&format!("UPDATE {}.shards SET origin = origin || '0'", schema(&url)));
     shard.acquire_again();
     assert_eq!(shard.fence.incarnation, before + 1);
-    assert_eq!(shard.load().incarnation, before + 1);
+    // A dump that was restored into the same cluster.
+    let restore =
+        "ALTER TABLE SCHEMA.shards RENAME TO before; CREATE TABLE SCHEMA.shards (LIKE SCHEMA.before INCLUDING ALL);
+        INSERT INTO SCHEMA.shards SELECT * FROM SCHEMA.before";
+    SHARED.sql(&restore.replace("SCHEMA", schema(&url)));
+    shard.acquire_again();
+    assert_eq!(shard.fence.incarnation, before + 2);
+    assert_eq!(shard.load().incarnation, before + 2);
+}
+
+fn job(number: u64) -> JobRow {
+    let state = JobState {
+        status: JobStatus::Pending,
+        generation: 1,
+        counts: JobCounts::default(),
+        unhandled: 0,
+        paused: false,
+        cancelled: false,
+        failing_fast: false,
+        sweep: None,
+        started_at: None,
+        ended_at: None,
+    };
+    JobRow {
+        key: Key::from_raw(number),
+        tenant: "default".into(),
+        given_id: None,
+        title: None,
+        failure_policy: FailurePolicy::Continue,
+        tasks: 1,
+        body: "{}".into(),
+        tags: Arc::from([]),
+        created_at: Timestamp::from_millis(number as i64),
+        state,
+    }
 }
 
 #[test]
 fn counts_and_high_waters_hold_across_many_folds_and_owners() {
     let url = SHARED.fresh();
     let mut shard = Shard::of(open(&url));
-    for number in 0..600 {
-        shard.commit(queue(&format!("q{}", number % 7)));
+    for number in 1..=600 {
+        shard.commit(Changes { insert_jobs: vec![job(number)], ..Changes::default() });
     }
+    let counted = |shard: &Shard| shard.ask(|reader| reader.job_counts(None, u64::MAX));
+    assert_eq!(counted(&shard), [(JobStatus::Pending, 600)]);
+    let folded = format!("SELECT folded FROM {}.shards", schema(&url));
+    assert!(SHARED.sql(&folded)[0].parse::<u64>().expect("it is a number") > 500, "it folds as it goes");
     let high_water = shard.load().high_water;
     assert_eq!(high_water.commit, 600);
     drop(shard);
     let mut shard = Shard::of(open(&url));
     assert_eq!(shard.load().high_water, high_water);
-    shard.commit(queue("last"));
+    let keys = (1..=200).map(Key::from_raw).collect();
+    shard.commit(Changes { delete_jobs: keys, ..Changes::default() });
+    assert_eq!(counted(&shard), [(JobStatus::Pending, 400)]);
 }
