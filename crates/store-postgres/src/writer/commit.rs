@@ -1,5 +1,6 @@
-//! Commits: the changes of all shards of one call in one transaction and one round trip, after one more for what must be
-//! known first. An idle shard's commit of a known task needs no such question.
+//! Commits: one transaction and one round trip, after one more where something must be known first. A commit that only
+//! touches rows in the core's memory needs no such question. There is one shard, so a call has one transaction; those of
+//! several shards would share it.
 
 use mainspring_core::row::{Changes, HighWater};
 use mainspring_store::record::encode_feed;
@@ -19,22 +20,17 @@ const FOLD_AFTER: u32 = 256;
 impl Writer {
     pub(super) async fn commit(&mut self, commits: &[ShardCommit]) -> Vec<CommitAnswer> {
         let mut answers = Vec::with_capacity(commits.len());
-        let mut taken: Vec<&ShardCommit> = Vec::new();
         for commit in commits {
-            let answer = self.judge(&commit.fence).await;
-            if answer.is_none() {
-                taken.push(commit);
-            }
+            let answer = match self.judge(&commit.fence).await {
+                Some(answer) => answer,
+                None => match self.write(commit).await {
+                    Ok(()) => CommitAnswer::Committed,
+                    Err(failure) => self.give_up(failure).await,
+                },
+            };
             answers.push(answer);
         }
-        if !taken.is_empty() {
-            let answer = match self.write(&taken).await {
-                Ok(()) => CommitAnswer::Committed,
-                Err(failure) => self.give_up(failure).await,
-            };
-            answers.iter_mut().filter(|place| place.is_none()).for_each(|place| *place = Some(answer.clone()));
-        }
-        answers.into_iter().flatten().collect()
+        answers
     }
 
     /// The answer to a commit that cannot be tried.
@@ -68,33 +64,27 @@ impl Writer {
         CommitAnswer::Unknown { reason }
     }
 
-    async fn write(&mut self, commits: &[&ShardCommit]) -> Result<(), Failure> {
-        let mut last = self.last;
-        for commit in commits {
-            let next = commit.changes.high_water.commit;
-            if next != last + 1 {
-                return Err(Failure::Diverged(format!("commit {next} does not follow commit {last}")));
-            }
-            last = next;
+    async fn write(&mut self, commit: &ShardCommit) -> Result<(), Failure> {
+        let (changes, last) = (&*commit.changes, self.last);
+        let next = changes.high_water.commit;
+        if next != last + 1 {
+            return Err(Failure::Diverged(format!("commit {next} does not follow commit {last}")));
         }
-        let mut statements = vec![fence_check(&commits[0].fence)];
-        for commit in commits {
-            let changes = &*commit.changes;
-            let printed = self.ask(changes).await?;
-            self.counts.change(changes);
-            tasks::statements(changes, &mut statements)?;
-            jobs::statements(changes, &mut statements);
-            records::before_logs(changes, &mut statements);
-            logs::statements(&changes.insert_logs, printed, &mut statements);
-            records::after_logs(changes, &mut statements);
-            statements.push(feed(commit.fence.shard, changes, self.counts.take()));
-        }
+        let printed = self.ask(changes).await?;
+        self.counts.change(changes);
+        let mut statements = vec![fence_check(&commit.fence)];
+        tasks::statements(changes, &mut statements)?;
+        jobs::statements(changes, &mut statements);
+        records::before_logs(changes, &mut statements);
+        logs::statements(&changes.insert_logs, printed, &mut statements);
+        records::after_logs(changes, &mut statements);
+        statements.push(feed(commit.fence.shard, changes, self.counts.take()));
         let fold = self.unfolded >= FOLD_AFTER;
         if fold {
             prune::fold(&mut statements);
         }
         self.session().await?.transact(BEGIN_WRITING, statements).await?;
-        self.last = last;
+        self.last = next;
         self.unfolded = if fold { 0 } else { self.unfolded + 1 };
         Ok(())
     }
