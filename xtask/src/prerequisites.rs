@@ -24,6 +24,7 @@ const PROGRAMS: &[Program] = &[
     Program { name: "initdb", package: "postgresql", why: "the PostgreSQL store" },
     Program { name: "pgbouncer", package: "pgbouncer", why: "the PostgreSQL store behind a pooler" },
     Program { name: "setpriv", package: "util-linux", why: "servers that do not run as root" },
+    Program { name: "redis-server", package: "redis-server", why: "the Redis store" },
     Program { name: "git", package: "git", why: "the list of source files" },
 ];
 

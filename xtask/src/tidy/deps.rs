@@ -9,9 +9,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["core"]),
     ("store-sqlite", &["core", "store"]),
     ("store-postgres", &["core", "store"]),
+    ("store-redis", &["core", "store"]),
     ("client", &["core", "protocol"]),
     ("worker", &["core", "protocol", "client"]),
-    ("server", &["core", "protocol", "store", "store-sqlite", "store-postgres"]),
+    ("server", &["core", "protocol", "store", "store-sqlite", "store-postgres", "store-redis"]),
     ("sim", &["core", "protocol", "store", "server"]),
 ];
 

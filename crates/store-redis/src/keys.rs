@@ -1,0 +1,106 @@
+//! The names of the keys in Redis. All of them carry one hash tag, so that a cluster keeps them together and one script may
+//! write them; see the page of the guide on Redis.
+//!
+//! ```text
+//! ms:{b00}:shard                               the fence, the high waters, the schema's version
+//! ms:{b00}:owner                               who owns it, and the beat that shows that they live
+//! ms:{b00}:<tenant>:<job or ->:<task>:status   the status word of a task
+//! ms:{b00}:t…:spec  :state  :body  :output     a task
+//! ms:{b00}:j…:spec  :state  :graph  :names     a job
+//! ms:{b00}:hot  :quiet  :ended  :lane:3  …     what orders them
+//! ```
+
+use mainspring_core::id::{IdKind, Key};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// What would blur where a part of a status key ends.
+const BLURRED: &AsciiSet = &CONTROLS.add(b':').add(b'{').add(b'}').add(b'%').add(b' ').add(b'*').add(b'?').add(b'[');
+
+/// The prefix of all keys where the URL names no other.
+pub const PREFIX: &str = "ms";
+
+/// The key of a task's status: `job` is the job's id, `None` for a task without one.
+pub fn status_key(prefix: &str, tenant: &str, job: Option<&str>, task: &str) -> String {
+    let part = |text| utf8_percent_encode(text, BLURRED);
+    format!("{prefix}:{{b00}}:{}:{}:{}:status", part(tenant), part(job.unwrap_or("-")), part(task))
+}
+
+/// Makes the names of keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    prefix: String,
+    base: String,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), base: format!("{prefix}:{{b00}}:") }
+    }
+
+    /// A key that exists once: `shard`, `hot`, …
+    pub(crate) fn one(&self, name: &str) -> String {
+        [&self.base, name].concat()
+    }
+
+    /// A part of a task.
+    pub(crate) fn task(&self, key: Key, part: &str) -> String {
+        [&self.base, &*key.id(IdKind::Task), ":", part].concat()
+    }
+
+    /// A part of a job.
+    pub(crate) fn job(&self, key: Key, part: &str) -> String {
+        [&self.base, &*key.id(IdKind::Job), ":", part].concat()
+    }
+
+    /// The cold tasks of a lane.
+    pub(crate) fn lane(&self, lane: u32) -> String {
+        format!("{}lane:{lane}", self.base)
+    }
+
+    /// The claims of one text.
+    pub(crate) fn claims(&self, kind: u8, text: &str) -> String {
+        format!("{}claim:{kind}:{text}", self.base)
+    }
+
+    pub(crate) fn status(&self, tenant: &str, job: Option<&str>, task: &str) -> String {
+        status_key(&self.prefix, tenant, job, task)
+    }
+}
+
+/// The member that stands for a key in a sorted set; members are in the order of their keys.
+pub(crate) fn member(key: Key) -> String {
+    key.id(IdKind::Task)
+}
+
+/// Reads [`member`].
+pub(crate) fn of_member(member: &[u8]) -> Option<Key> {
+    Key::parse(std::str::from_utf8(member).ok()?).map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_key_is_made_of_names_that_a_person_knows() {
+        assert_eq!(
+            status_key("ms", "default", Some("job_202"), "task_101"),
+            "ms:{b00}:default:job_202:task_101:status"
+        );
+        assert_eq!(status_key("ms", "default", None, "task_101"), "ms:{b00}:default:-:task_101:status");
+    }
+
+    #[test]
+    fn odd_names_blur_no_boundary() {
+        assert_ne!(status_key("ms", "a:b", None, "c"), status_key("ms", "a", Some("b:-"), "c"));
+        assert_eq!(status_key("ms", "a:b", None, "{c}"), "ms:{b00}:a%3Ab:-:%7Bc%7D:status");
+    }
+
+    #[test]
+    fn members_are_in_the_order_of_their_keys() {
+        let keys = [0, 1, 31, 32, 1 << 40, (1 << 63) - 1].map(Key::from_raw);
+        let members = keys.map(member);
+        assert!(members.is_sorted());
+        assert_eq!(members.map(|member| of_member(member.as_bytes()).expect("it is one")), keys);
+    }
+}

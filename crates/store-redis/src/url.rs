@@ -1,0 +1,80 @@
+//! Reads the URL of a store: `redis://USER:PASSWORD@HOST:PORT/DB?prefix=ms`. What is ours is taken out of it; the rest
+//! belongs to the client library.
+
+use mainspring_store::Error;
+use percent_encoding::percent_decode_str;
+use redis::{ConnectionInfo, IntoConnectionInfo};
+
+use crate::keys::PREFIX;
+
+/// What a URL says.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreUrl {
+    pub(crate) connection: ConnectionInfo,
+    /// The prefix of all keys.
+    pub(crate) prefix: String,
+    /// Whether a Redis that keeps nothing on disk will do.
+    pub(crate) without_aof: bool,
+}
+
+impl StoreUrl {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// `Incompatible`, with what is wrong.
+    pub(crate) fn parse(url: &str) -> Result<Self, Error> {
+        let bad = |reason: &str| Error::Incompatible(format!("bad URL: {reason}"));
+        if url.starts_with("rediss:") {
+            return Err(bad("`rediss:` (TLS) is not built in yet; use `redis:` over a private network or a tunnel"));
+        }
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let (mut prefix, mut without_aof) = (PREFIX.to_owned(), false);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = percent_decode_str(value).decode_utf8_lossy();
+            match name {
+                "prefix" => prefix = value.into_owned(),
+                "aof" if value == "required" => {}
+                "aof" if value == "optional" => without_aof = true,
+                "aof" => return Err(bad("`aof` is `required` or `optional`")),
+                _ => return Err(bad(&format!("`{name}` is no option; the options are `prefix` and `aof`"))),
+            }
+        }
+        let fits = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+        if prefix.is_empty() || prefix.len() > 64 || !prefix.chars().all(fits) {
+            return Err(bad("a `prefix` is 1 to 64 letters, digits, `.`, `_` and `-`"));
+        }
+        let connection = address.into_connection_info();
+        // The library's message may name the URL, and with it the password.
+        let connection = connection.map_err(|_| bad("it should read `redis://USER:PASSWORD@HOST:PORT/DATABASE`"))?;
+        Ok(Self { connection, prefix, without_aof })
+    }
+
+    /// Where it leads, without user and password.
+    pub(crate) fn place(&self) -> String {
+        format!("{}/{}", self.connection.addr(), self.connection.redis_settings().db())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        let url = StoreUrl::parse("redis://me:secret@example.org:7000/3?prefix=blue&aof=optional").expect("it is good");
+        assert_eq!((url.prefix.as_str(), url.without_aof), ("blue", true));
+        assert_eq!(url.place(), "example.org:7000/3");
+        let plain = StoreUrl::parse("redis://localhost").expect("it is good");
+        assert_eq!((plain.prefix.as_str(), plain.without_aof, &*plain.place()), ("ms", false, "localhost:6379/0"));
+    }
+
+    #[test]
+    fn a_bad_url_says_what_is_wrong_and_keeps_the_password() {
+        for url in ["rediss://h", "redis://h?prefix=", "redis://h?prefix=a{b", "redis://h?aof=no", "redis://h?x=1"] {
+            assert!(StoreUrl::parse(url).is_err(), "{url}");
+        }
+        let error = StoreUrl::parse("redis://me:secret@h:port/").expect_err("it has no port").to_string();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,288 @@
+//! What goes wrong between us and Redis, and what is still true afterwards.
+
+use std::collections::BTreeSet;
+
+use mainspring_core::row::Changes;
+use mainspring_core::task::{Place, TaskStatus};
+use mainspring_store::conformance::wait;
+use mainspring_store::{CommitAnswer, Error, ShardId, Store};
+use mainspring_store_redis::RedisStore;
+
+use crate::clock::{timed, until};
+use crate::rows::{acquire, commit, inserting, key, loaded, task};
+use crate::server::{RedisServer, shared};
+
+fn is_unknown(answer: &CommitAnswer) -> bool {
+    matches!(answer, CommitAnswer::Unknown { .. })
+}
+
+/// Prefixes of all keys of a server, after what is the same in all.
+fn keys(server: &RedisServer) -> BTreeSet<String> {
+    server.cli(&["--scan"]).lines().map(str::to_owned).collect()
+}
+
+/// Commits until an answer is not good; gives back the last number that was acknowledged.
+fn commit_until_lost(store: &dyn Store, mut harm: impl FnMut(u64)) -> u64 {
+    let fence = acquire(store);
+    for number in 1..100_000 {
+        harm(number);
+        match commit(store, &fence, inserting(number, number, "{}")) {
+            CommitAnswer::Committed => {}
+            answer => {
+                assert!(is_unknown(&answer), "{answer:?}");
+                assert!(
+                    is_unknown(&commit(store, &fence, inserting(number, number, "{}"))),
+                    "the fence is out of force"
+                );
+                return number - 1;
+            }
+        }
+    }
+    panic!("no commit was lost");
+}
+
+#[test]
+fn a_commit_whose_connection_is_killed_is_unknown_and_then_there_or_not() {
+    let server = RedisServer::start();
+    let store = RedisStore::open(&server.url()).expect("it will do");
+    for round in 0..5 {
+        let fence = acquire(&*store);
+        let before = loaded(&*store, &fence);
+        let next = before.len() as u64 + 1;
+        // A commit of four megabytes is on its way for a while: kill its connection meanwhile.
+        let large = inserting(next, next, &"x".repeat(4 << 20));
+        let answer = store.commit(vec![mainspring_store::ShardCommit { fence, changes: std::sync::Arc::new(large) }]);
+        server.cli(&["client", "kill", "type", "normal"]);
+        let answer = wait(answer).remove(0);
+        let fence = acquire(&*store);
+        let after = loaded(&*store, &fence);
+        if answer == CommitAnswer::Committed {
+            assert_eq!(after.len(), before.len() + 1, "round {round}: what was acknowledged is there");
+        } else {
+            assert!(is_unknown(&answer), "{answer:?}");
+            assert!(after.len() - before.len() <= 1, "round {round}");
+        }
+        assert!(fence.epoch > 1 && fence.incarnation == 1);
+        let next = after.len() as u64 + 1;
+        assert_eq!(commit(&*store, &fence, inserting(next, next, "{}")), CommitAnswer::Committed);
+    }
+}
+
+#[test]
+fn a_restart_of_redis_loses_nothing_that_was_acknowledged() {
+    let mut server = RedisServer::start();
+    let store = RedisStore::open(&server.url()).expect("it will do");
+    let fence = acquire(&*store);
+    (1..=200).for_each(|number| {
+        assert_eq!(commit(&*store, &fence, inserting(number, number, "{}")), CommitAnswer::Committed);
+    });
+    server.kill();
+    assert!(is_unknown(&commit(&*store, &fence, inserting(201, 201, "{}"))));
+    assert!(matches!(wait(store.acquire(ShardId(0), "owner".into())), Err(Error::Unavailable(_))));
+    server.restart();
+    let fence = until("Redis is loaded", || wait(store.acquire(ShardId(0), "owner".into())).ok());
+    assert_eq!(fence.incarnation, 1, "nothing went back");
+    assert_eq!(loaded(&*store, &fence), (1..=200).collect::<Vec<_>>());
+    assert_eq!(commit(&*store, &fence, inserting(201, 201, "{}")), CommitAnswer::Committed);
+}
+
+#[test]
+fn a_redis_that_is_killed_among_commits_keeps_every_acknowledged_one() {
+    let mut server = RedisServer::start();
+    let store = RedisStore::open(&server.url()).expect("it will do");
+    let acknowledged = {
+        let server = &mut server;
+        commit_until_lost(&*store, |number| {
+            if number == 300 {
+                server.kill();
+            }
+        })
+    };
+    server.restart();
+    let fence = until("Redis is loaded", || wait(store.acquire(ShardId(0), "owner".into())).ok());
+    assert_eq!(loaded(&*store, &fence), (1..=acknowledged).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_read_outlives_the_loss_of_its_connection() {
+    let server = RedisServer::start();
+    let store = RedisStore::open(&server.url()).expect("it will do");
+    let fence = acquire(&*store);
+    assert_eq!(commit(&*store, &fence, inserting(1, 1, "{}")), CommitAnswer::Committed);
+    server.cli(&["client", "kill", "type", "normal"]);
+    assert_eq!(loaded(&*store, &fence), [1], "for the core");
+    server.cli(&["client", "kill", "type", "normal"]);
+    let found = wait(store.reader().tasks_by_key(vec![key(1)])).expect("it can be read");
+    assert_eq!(found.len(), 1, "for people");
+}
+
+#[test]
+fn full_memory_refuses_a_commit_and_writes_nothing_of_it() {
+    let server = RedisServer::start();
+    let store = RedisStore::open(&server.url()).expect("it will do");
+    let fence = acquire(&*store);
+    assert_eq!(commit(&*store, &fence, inserting(1, 1, "{}")), CommitAnswer::Committed);
+    let before = keys(&server);
+    // Full at once, so that our own estimate of it is stale and Redis itself must refuse.
+    server.cli(&["config", "set", "maxmemory", "1"]);
+    let answer = commit(&*store, &fence, inserting(2, 2, "{}"));
+    assert!(matches!(&answer, CommitAnswer::Unknown { reason } if reason.contains("maxmemory")), "{answer:?}");
+    assert_eq!(keys(&server), before, "not a key is new");
+    let fence = acquire(&*store);
+    assert_eq!(loaded(&*store, &fence), [1]);
+    // Now the estimate is fresh and refuses as well; what ends or deletes goes through.
+    assert!(is_unknown(&commit(&*store, &fence, inserting(2, 2, "{}"))));
+    let fence = acquire(&*store);
+    let mut ending = Changes::default();
+    ending.high_water.commit = 2;
+    let mut state = task(1, "{}").state;
+    (state.status, state.place) = (TaskStatus::Cancelled, Place::Rest);
+    ending.update_tasks = vec![(key(1), state)];
+    assert_eq!(commit(&*store, &fence, ending), CommitAnswer::Committed);
+    server.cli(&["config", "set", "maxmemory", "0"]);
+    let fence = acquire(&*store);
+    assert_eq!(commit(&*store, &fence, inserting(2, 3, "{}")), CommitAnswer::Committed);
+    assert_eq!(loaded(&*store, &fence), [2]);
+}
+
+#[test]
+fn a_redis_that_went_back_begins_a_new_incarnation() {
+    let server = RedisServer::start();
+    let store = RedisStore::open(&server.url()).expect("it will do");
+    let mut fence = acquire(&*store);
+    for number in 1..=10 {
+        assert_eq!(commit(&*store, &fence, inserting(number, number, "{}")), CommitAnswer::Committed);
+    }
+    // As after a fail-over to a replica that had nothing yet.
+    server.cli(&["flushall"]);
+    let answer = commit(&*store, &fence, inserting(11, 11, "{}"));
+    assert_ne!(answer, CommitAnswer::Committed);
+    let old = fence.clone();
+    fence = acquire(&*store);
+    assert!(fence.incarnation > old.incarnation && fence.epoch > old.epoch, "{fence:?} after {old:?}");
+    assert!(loaded(&*store, &fence).is_empty());
+    assert!(matches!(commit(&*store, &old, inserting(1, 1, "{}")), CommitAnswer::Rejected { .. }));
+    assert_eq!(commit(&*store, &fence, inserting(1, 1, "{}")), CommitAnswer::Committed);
+}
+
+#[test]
+fn a_second_server_is_refused_while_the_first_lives_and_takes_over_when_it_is_gone() {
+    let url = shared().url();
+    let first = RedisStore::open(&url).expect("it will do");
+    let fence = acquire(&*first);
+    assert_eq!(commit(&*first, &fence, inserting(1, 1, "{}")), CommitAnswer::Committed);
+    let second = RedisStore::open(&url).expect("it will do");
+    let error = wait(second.acquire(ShardId(0), "second".into())).expect_err("the first lives");
+    let named = format!("another server (process {}", std::process::id());
+    assert!(matches!(&error, Error::Conflict(text) if text.contains(&named)), "{error:?}");
+    // A server that is given up hands over at once.
+    drop(first);
+    let (taken, waited) = timed(|| wait(second.acquire(ShardId(0), "second".into())).expect("nobody has it"));
+    assert!(waited.as_secs() < 2, "{waited:?}");
+    assert_eq!(loaded(&*second, &taken), [1]);
+}
+
+#[test]
+fn a_silent_owner_is_overruled_within_five_seconds_and_can_commit_no_more() {
+    let server = RedisServer::start();
+    let url = server.url();
+    let prefix = url.split_once("prefix=").expect("it has one").1;
+    let first = RedisStore::open(&url).expect("it will do");
+    let fence = acquire(&*first);
+    // What a killed server leaves behind: a lease that nobody renews. The first one here lives, but its beat is undone
+    // by holding its epoch back, so that it may neither renew nor commit.
+    let lease = format!("{prefix}:{{b00}}:owner");
+    let shard = format!("{prefix}:{{b00}}:shard");
+    server.cli(&["hset", &shard, "epoch", "7"]);
+    assert_eq!(server.cli(&["exists", &lease]), "1");
+    let second = RedisStore::open(&url).expect("it will do");
+    let take = || until("the owner is silent", || wait(second.acquire(ShardId(0), "second".into())).ok());
+    let (taken, waited) = timed(take);
+    assert!((3..=5).contains(&waited.as_secs()), "{waited:?}");
+    assert!(taken.epoch > 7);
+    assert!(
+        matches!(commit(&*first, &fence, inserting(1, 1, "{}")), CommitAnswer::Rejected { epoch } if epoch == taken.epoch)
+    );
+    assert!(matches!(wait(first.load(fence)), Err(Error::Conflict(_))));
+    assert_eq!(commit(&*second, &taken, inserting(1, 1, "{}")), CommitAnswer::Committed);
+}
+
+#[test]
+fn a_status_stands_under_a_key_that_a_person_can_write() {
+    let url = shared().url();
+    let prefix = url.split_once("prefix=").expect("it has one").1;
+    let store = RedisStore::open(&url).expect("it will do");
+    let fence = acquire(&*store);
+    let mut changes = inserting(1, 1, "{}");
+    changes.insert_tasks[0].given_id = Some("task_101".into());
+    changes.insert_tasks.push(task(2, "{}"));
+    assert_eq!(commit(&*store, &fence, changes), CommitAnswer::Committed);
+    let status = |task: &str| shared().cli(&["get", &format!("{prefix}:{{b00}}:default:-:{task}:status")]);
+    let made = key(2).id(mainspring_core::id::IdKind::Task);
+    assert_eq!([status("task_101"), status(&made)], ["ready", "ready"]);
+    let mut changes = Changes::default();
+    changes.high_water.commit = 2;
+    let mut state = task(1, "{}").state;
+    (state.status, state.place) = (TaskStatus::Completed, Place::Rest);
+    changes.update_tasks = vec![(key(1), state)];
+    changes.delete_tasks = vec![key(2)];
+    assert_eq!(commit(&*store, &fence, changes), CommitAnswer::Committed);
+    assert_eq!([status("task_101"), status(&made)], ["completed", ""]);
+}
+
+#[test]
+fn a_deleted_task_leaves_no_key_behind() {
+    let server = RedisServer::start();
+    let store = RedisStore::open(&server.url()).expect("it will do");
+    let fence = acquire(&*store);
+    let mut changes = Changes::default();
+    changes.high_water.commit = 1;
+    assert_eq!(commit(&*store, &fence, changes.clone()), CommitAnswer::Committed);
+    let before = keys(&server);
+    let mut with = inserting(1, 2, &"x".repeat(10_000));
+    with.feed.clear();
+    assert_eq!(commit(&*store, &fence, with), CommitAnswer::Committed);
+    assert!(keys(&server).len() > before.len());
+    changes.high_water.commit = 3;
+    changes.delete_tasks = vec![key(1)];
+    assert_eq!(commit(&*store, &fence, changes), CommitAnswer::Committed);
+    let left: Vec<String> = keys(&server).difference(&before).cloned().collect();
+    // Counts stay, at zero.
+    assert!(left.iter().all(|key| key.ends_with(":counts:tasks")), "{left:?}");
+}
+
+#[test]
+fn a_snapshot_taken_with_redis_cli_is_a_backup() {
+    let server = RedisServer::start();
+    let url = server.url();
+    let store = RedisStore::open(&url).expect("it will do");
+    let fence = acquire(&*store);
+    assert_eq!(commit(&*store, &fence, inserting(1, 1, "{}")), CommitAnswer::Committed);
+    drop(store);
+    let copy = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = copy.path().join("backup.rdb");
+    let answer = server.cli(&["--rdb", file.to_str().expect("it is text")]);
+    assert!(file.exists(), "{answer}");
+    let other = RedisServer::over(copy, &["--appendonly", "no", "--dbfilename", "backup.rdb"]);
+    other.cli(&["config", "set", "appendonly", "yes"]);
+    let query = url.split_once('?').expect("it has one").1;
+    let prefix = query.strip_prefix("prefix=").expect("it has one");
+    other.cli(&["hincrby", &format!("{prefix}:{{b00}}:shard"), "incarnation", "1"]);
+    let store = RedisStore::open(&format!("redis://127.0.0.1:{}/0?{query}", other.port)).expect("it will do");
+    let restored = acquire(&*store);
+    assert!(restored.incarnation > fence.incarnation, "older leases are void");
+    assert_eq!(loaded(&*store, &restored), [1]);
+}
+
+#[test]
+fn a_redis_cluster_keeps_all_keys_on_one_server() {
+    let server = RedisServer::with(&["--appendonly", "yes", "--cluster-enabled", "yes"]);
+    server.cli(&["cluster", "addslotsrange", "0", "16383"]);
+    until("the cluster is ready", || server.cli(&["cluster", "info"]).contains("cluster_state:ok").then_some(()));
+    let store = RedisStore::open(&server.url()).expect("it will do");
+    let fence = acquire(&*store);
+    assert_eq!(commit(&*store, &fence, inserting(1, 1, "{}")), CommitAnswer::Committed);
+    assert_eq!(loaded(&*store, &fence), [1]);
+    let slots: BTreeSet<String> = keys(&server).iter().map(|key| server.cli(&["cluster", "keyslot", key])).collect();
+    assert_eq!(slots.len(), 1);
+}

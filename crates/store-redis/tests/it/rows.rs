@@ -1,0 +1,86 @@
+//! Rows for the tests.
+
+use std::sync::Arc;
+
+use mainspring_core::id::{Bucket, Key};
+use mainspring_core::row::{Changes, TaskRow, Transition, TransitionKind};
+use mainspring_core::spec::{Class, Policy, TaskSpec, Trigger};
+use mainspring_core::task::{ParentCounts, Place, TaskState, TaskStatus};
+use mainspring_core::time::Timestamp;
+use mainspring_store::conformance::wait;
+use mainspring_store::{CommitAnswer, Fence, ShardCommit, ShardId, Store};
+
+/// The `number`th key.
+pub(crate) fn key(number: u64) -> Key {
+    Key::new(1_000_000_000 + number, Bucket::new(7))
+}
+
+/// A task that is ready.
+pub(crate) fn task(number: u64, body: &str) -> TaskRow {
+    let spec = TaskSpec {
+        kind: "noop".into(),
+        title: None,
+        queue: "default".into(),
+        class: Class { executor: "noop".into(), labels: Arc::from([]) },
+        priority: 0,
+        expires_at_ms: None,
+        policy: Arc::new(Policy::default()),
+        body: body.into(),
+        tags: Arc::from([]),
+    };
+    let state = TaskState {
+        status: TaskStatus::Ready,
+        place: Place::Hot,
+        generation: 1,
+        attempt: 0,
+        failures: 0,
+        losses: 0,
+        snoozes: 0,
+        due: None,
+        ready_at: None,
+        ended_at: None,
+        last: None,
+        lease: None,
+        parents: ParentCounts::default(),
+        skip_reason: None,
+        handled: false,
+        settling: None,
+        held: false,
+        dead: false,
+    };
+    TaskRow {
+        key: key(number),
+        tenant: "default".into(),
+        given_id: None,
+        job: None,
+        spec: Some(Arc::new(spec)),
+        trigger: Trigger::default(),
+        parents: 0,
+        created_at: Timestamp::from_millis(5),
+        state,
+    }
+}
+
+/// A commit of one ready task, with an event.
+pub(crate) fn inserting(number: u64, commit: u64, body: &str) -> Changes {
+    let row = task(number, body);
+    let kind = TransitionKind::TaskSubmitted;
+    let event = Transition { kind, at: row.created_at, task: Some(row.key), job: None, attempt: 0, subject: None };
+    let mut changes = Changes { insert_tasks: vec![row], feed: vec![event], ..Changes::default() };
+    changes.high_water.commit = commit;
+    changes
+}
+
+pub(crate) fn acquire(store: &dyn Store) -> Fence {
+    wait(store.acquire(ShardId(0), "owner".into())).expect("nobody else owns it")
+}
+
+pub(crate) fn commit(store: &dyn Store, fence: &Fence, changes: Changes) -> CommitAnswer {
+    wait(store.commit(vec![ShardCommit { fence: fence.clone(), changes: Arc::new(changes) }])).remove(0)
+}
+
+/// The numbers of the tasks that a load brings.
+pub(crate) fn loaded(store: &dyn Store, fence: &Fence) -> Vec<u64> {
+    let snapshot = wait(store.load(fence.clone())).expect("the fence is in force");
+    snapshot.tasks.iter().map(|row| row.key.sequence() - key(0).sequence()).collect()
+}
