@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainspring_protocol::duration;
 
 pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Tasks, Workers};
-pub(crate) use processes::{Backup, Bench, BenchFormat, Dev, Restore, Run, Scenario, Serve, Worker};
+pub(crate) use processes::{Backup, Bench, BenchFormat, Dev, RedisKey, Restore, Run, Scenario, Serve, Worker};
 pub(crate) use work::{Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
 
 /// A durable scheduler for tasks and DAGs of tasks, in one binary.
@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Put a copy in the place of a store; no server may be running on it
     Restore(Restore),
+    /// Print the key under which Redis has a task's status
+    RedisKey(RedisKey),
     /// Print a completion script for a shell
     Completions {
         /// For which shell.

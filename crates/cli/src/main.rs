@@ -39,6 +39,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "mainspring", &mut std::io::stdout());
         }
+        Command::RedisKey(args) => command::redis_key::run(&args),
         Command::Validate(args) => command::validate::run(&args)?,
         Command::Plan(args) => command::plan::run(&args)?,
         Command::Backup(args) => command::backup::backup(&args, cli.quiet)?,
@@ -77,12 +78,11 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         Command::Bench(args) => bench::bench(args, quiet).await,
         Command::Completions { .. }
         | Command::Supervise { .. }
-        | Command::Validate(_)
-        | Command::Plan(_)
+        | Command::RedisKey(_)
         | Command::Backup(_)
-        | Command::Restore(_) => {
-            unreachable!("carried out without a runtime")
-        }
+        | Command::Restore(_)
+        | Command::Validate(_)
+        | Command::Plan(_) => unreachable!("carried out without a runtime"),
     }
 }
 

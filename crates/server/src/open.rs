@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use mainspring_store::{Error, MemoryStore, Store};
 use mainspring_store_postgres::PostgresStore;
+use mainspring_store_redis::RedisStore;
 use mainspring_store_sqlite::{Options, SqliteStore};
 
 use crate::serve::ServeError;
 
-/// Opens the store that `url` names: `sqlite:PATH`, `postgres://…` or `memory:`.
+/// Opens the store that `url` names: `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`.
 pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
     let bad = |reason: &str| ServeError::StoreUrl { url: without_password(url), reason: reason.to_owned() };
     let (scheme, rest) =
-        url.split_once(':').ok_or_else(|| bad("it must start with `sqlite:`, `postgres:` or `memory:`"))?;
+        url.split_once(':').ok_or_else(|| bad("it must start with `sqlite:`, `postgres:`, `redis:` or `memory:`"))?;
     match scheme {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(bad("`memory:` takes nothing behind the colon")),
@@ -24,8 +25,10 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
         "postgres" | "postgresql" => open_postgres(url.to_owned())
             .await
             .map_err(|source| ServeError::Store { url: without_password(url), source }),
-        "redis" | "rediss" => Err(ServeError::StoreNotBuilt { scheme: scheme.to_owned() }),
-        _ => Err(bad("it must start with `sqlite:`, `postgres:` or `memory:`")),
+        "redis" | "rediss" => {
+            open_redis(url.to_owned()).await.map_err(|source| ServeError::Store { url: without_password(url), source })
+        }
+        _ => Err(bad("it must start with `sqlite:`, `postgres:`, `redis:` or `memory:`")),
     }
 }
 
@@ -63,6 +66,11 @@ async fn open_postgres(url: String) -> Result<Arc<dyn Store>, Error> {
     Ok(opened.map_err(|error| Error::Unavailable(format!("opening it was cut off: {error}")))??)
 }
 
+async fn open_redis(url: String) -> Result<Arc<dyn Store>, Error> {
+    let opened = tokio::task::spawn_blocking(move || RedisStore::open(&url)).await;
+    Ok(opened.map_err(|error| Error::Unavailable(format!("opening it was cut off: {error}")))??)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,10 +94,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stores_that_are_not_built_say_so() {
-        assert!(matches!(store("redis://h").await.err(), Some(ServeError::StoreNotBuilt { .. })));
+    async fn a_url_of_no_store_says_how_it_must_start() {
         for url in ["sqlite:", "memory:x", "what", "ftp://x"] {
             assert!(matches!(store(url).await.err(), Some(ServeError::StoreUrl { .. })), "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_cannot_be_used_is_named_without_its_password() {
+        let error = store("redis://me:secret@127.0.0.1:1/0?what=1").await.err().expect("no such option").to_string();
+        assert!(error.contains("`redis://me:***@127.0.0.1:1/0?what=1`"), "{error}");
     }
 }

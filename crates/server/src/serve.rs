@@ -24,7 +24,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 pub struct ServeConfig {
     /// Where to listen. Port 0 takes any free one. Without keys for authentication only loopback is allowed.
     pub listen: SocketAddr,
-    /// `sqlite:PATH`, `postgres://…` or `memory:`.
+    /// `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`.
     pub store_url: String,
     /// How the node is run.
     pub node: NodeConfig,
@@ -98,12 +98,6 @@ pub enum ServeError {
         url: String,
         /// What is wrong with it.
         reason: String,
-    },
-    /// The store's kind is known and not built in.
-    #[error("the store `{scheme}:` is not built yet; use `sqlite:PATH`, `postgres://…` or `memory:`")]
-    StoreNotBuilt {
-        /// Its scheme.
-        scheme: String,
     },
     /// The store cannot be opened.
     #[error("failed to open the store `{url}`: {source}")]

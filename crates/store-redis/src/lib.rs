@@ -33,7 +33,9 @@ use std::thread::{Builder, JoinHandle};
 use mainspring_core::id::SessionId;
 use mainspring_core::row::{ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
-use mainspring_store::{BoxFuture, CommitAnswer, Description, Error, Fence, Reader, ShardCommit, ShardId, Store};
+use mainspring_store::{
+    BoxFuture, CommitAnswer, Description, Error, Fence, History, Reader, ShardCommit, ShardId, Store,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,6 +46,9 @@ use crate::lease::Lease;
 use crate::read::{RedisReader, Side};
 use crate::url::StoreUrl;
 use crate::writer::{Reply, Request, Writer};
+
+/// An hour, or 100,000 tasks: all of it is memory.
+const HISTORY: History = History { keep_ms: 3_600_000, tasks_max: 100_000 };
 
 /// See the crate. Dropping it finishes what was asked for and gives the shard back.
 pub struct RedisStore {
@@ -173,6 +178,10 @@ impl Store for RedisStore {
         limit: usize,
     ) -> BoxFuture<Result<u64, Error>> {
         self.ask(|reply| Request::Prune { fence, feed_before, now, limit, reply }, unavailable)
+    }
+
+    fn history(&self) -> Option<History> {
+        Some(HISTORY)
     }
 
     fn figures(&self) -> Vec<(&'static str, u64)> {

@@ -20,4 +20,4 @@ pub use reader::{
     Compare, DefinitionFilter, Ended, FeedPage, Field, JobFilter, LogPage, Page, Reader, TaskCount, TaskFilter, Term,
     Test,
 };
-pub use store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, ShardCommit, ShardId, Store};
+pub use store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, History, ShardCommit, ShardId, Store};

@@ -52,6 +52,15 @@ pub struct Description {
     pub detail: String,
 }
 
+/// How much of what has ended a store is meant to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// Milliseconds.
+    pub keep_ms: u64,
+    /// Ended tasks, those of jobs too.
+    pub tasks_max: u64,
+}
+
 /// Proof of ownership of a shard, checked inside every commit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fence {
@@ -165,6 +174,11 @@ pub trait Store: Send + Sync {
         now: Timestamp,
         limit: usize,
     ) -> BoxFuture<Result<u64, Error>>;
+
+    /// For a store whose room is dear: retention keeps no more than this, whatever else it is told. Default: no bound.
+    fn history(&self) -> Option<History> {
+        None
+    }
 
     /// Figures of its own that an operator should see, by name: `wal_bytes`, …
     fn figures(&self) -> Vec<(&'static str, u64)> {

@@ -13,7 +13,8 @@ pub(crate) struct Serving {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, env = "MAINSPRING_LISTEN", default_value = "127.0.0.1:7070", value_name = "ADDR")]
     pub listen: std::net::SocketAddr,
-    /// Where everything is kept: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `memory:`.
+    /// Where everything is kept: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`,
+    /// `redis://HOST:PORT` or `memory:`.
     #[arg(
         long,
         env = "MAINSPRING_STORE",
@@ -151,6 +152,22 @@ pub(crate) struct Bench {
     /// How to print the figures.
     #[arg(short, long, value_enum, default_value_t = BenchFormat::Table)]
     pub output: BenchFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RedisKey {
+    /// The job's id; `-` for a task without a job.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// The task's id, in a job its name there.
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    /// Whose task it is.
+    #[arg(long, default_value = "default", value_name = "ID")]
+    pub tenant: String,
+    /// The `prefix` of the store's URL.
+    #[arg(long, default_value = mainspring_store_redis::PREFIX, value_name = "WORD")]
+    pub prefix: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -11,6 +11,7 @@ pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod queues;
+pub(crate) mod redis_key;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod signals;

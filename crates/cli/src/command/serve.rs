@@ -34,9 +34,7 @@ pub(crate) fn log(level: &str) {
 pub(crate) fn not_started(error: ServeError) -> Failure {
     let failure = |exit| Failure::new(exit, error.to_string());
     match &error {
-        ServeError::NotLoopback { .. } | ServeError::StoreUrl { .. } | ServeError::StoreNotBuilt { .. } => {
-            failure(Exit::Usage)
-        }
+        ServeError::NotLoopback { .. } | ServeError::StoreUrl { .. } => failure(Exit::Usage),
         ServeError::Store { source: mainspring_store::Error::Unavailable(_), url } if !url.starts_with("sqlite:") => {
             failure(Exit::Failure)
         }

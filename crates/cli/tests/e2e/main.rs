@@ -13,6 +13,7 @@ mod ownership;
 mod pause;
 mod process;
 mod python;
+mod redis;
 mod report;
 mod run;
 mod wait;

@@ -1,10 +1,13 @@
 //! Deletes ended tasks and jobs once they are past their retention, in small batches between other work.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_core::event::Order;
+use mainspring_core::id::Key;
 use mainspring_core::time::Timestamp;
+use mainspring_store::Ended;
 
 use super::CallError;
 use super::mailbox::Message;
@@ -14,17 +17,69 @@ use super::shared::Shared;
 const BATCH_TASKS: usize = 500;
 const BATCH_JOBS: usize = 20;
 const PRUNE_ROWS: usize = 1_000;
+/// How often a store with a bound on its history is looked at: it fills while nobody looks.
+const BOUND_EVERY: Duration = Duration::from_secs(5);
 
 /// Sweeps until it is aborted.
-pub(super) async fn run(shared: Arc<Shared>, keep_ms: u64, every: Duration) {
+pub(super) async fn run(shared: Arc<Shared>, mut keep_ms: u64, mut every: Duration) {
+    let history = shared.store.history();
+    if let Some(history) = history {
+        keep_ms = keep_ms.min(history.keep_ms);
+        every = every.min(BOUND_EVERY);
+    }
     loop {
-        for result in [sweep(&shared, keep_ms).await, prune(&shared, keep_ms).await] {
+        let bounded = match history {
+            Some(history) => bound(&shared, history.tasks_max).await,
+            None => Ok(()),
+        };
+        for result in [bounded, sweep(&shared, keep_ms).await, prune(&shared, keep_ms).await] {
             if let Err(error) = result {
                 tracing::warn!(%error, "failed to delete what is past its retention");
             }
         }
         tokio::time::sleep(every).await;
     }
+}
+
+/// Deletes what ended of the oldest tasks and jobs, until at most so many ended tasks are left.
+pub(super) async fn bound(shared: &Shared, tasks_max: u64) -> Result<(), CallError> {
+    let counts = shared.reader.task_counts(None, u64::MAX).await.map_err(unavailable)?;
+    let ended = counts.iter().filter(|(_, status, _)| status.is_terminal()).map(|(_, _, number)| number);
+    let mut excess = ended.sum::<u64>().saturating_sub(tasks_max);
+    let (now, mut last) = (before(shared, 0), None);
+    while excess > 0 {
+        let tasks = shared.reader.ended_tasks(now, BATCH_TASKS).await.map_err(unavailable)?;
+        let jobs = shared.reader.ended_jobs(now, BATCH_JOBS).await.map_err(unavailable)?;
+        let rows = shared.reader.jobs_by_key(jobs.iter().map(|(key, _)| *key).collect()).await.map_err(unavailable)?;
+        let sizes: BTreeMap<Key, u64> = rows.iter().map(|row| (row.key, u64::from(row.tasks))).collect();
+        let first = tasks.first().into_iter().chain(jobs.first()).map(|(key, _)| *key).min();
+        if first.is_none() || first == last {
+            return Ok(());
+        }
+        last = first;
+        let mut oldest: Vec<(Ended, Option<u64>)> = tasks.into_iter().map(|task| (task, None)).collect();
+        oldest.extend(jobs.into_iter().map(|job| {
+            let size = sizes.get(&job.0).copied().unwrap_or_default();
+            (job, Some(size))
+        }));
+        oldest.sort_by_key(|((key, _), _)| *key);
+        let (mut tasks, mut jobs, mut forget) = (Vec::new(), Vec::new(), Vec::new());
+        for ((key, claims), size) in oldest {
+            if excess == 0 {
+                break;
+            }
+            excess = excess.saturating_sub(size.unwrap_or(1));
+            if size.is_some() {
+                jobs.push(key)
+            } else {
+                tasks.push(key)
+            }
+            forget.extend(claims);
+        }
+        let order = Order::Delete { tasks, jobs, forget };
+        shared.call(|answer| Message::Order { actor: "retention".into(), order, answer }).await?;
+    }
+    Ok(())
 }
 
 /// Deletes everything that is past its retention now.

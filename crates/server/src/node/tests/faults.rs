@@ -237,6 +237,33 @@ async fn a_panic_stops_the_shard_and_not_the_process() {
 }
 
 #[tokio::test]
+async fn a_bound_on_history_keeps_the_newest_of_what_has_ended() {
+    let store = MemoryStore::new();
+    let node = start(&store).await;
+    let live = submit(&node, NewTask { start: Start::After(3_600_000), ..named("live") }).await;
+    let mut ended = Vec::new();
+    let mut worker = Worker::new("w", "s");
+    for name in ["a", "b", "c"] {
+        ended.push(submit(&node, named(name)).await.key);
+        let token = worker.poll(&node, 1, 10_000).await.grants[0].token;
+        let mut request = worker.request(0, 0);
+        request.outcomes.push(success(token));
+        worker.call(&node, request).await;
+    }
+    let ended_at = node.shared.clock.wall_ms();
+    while node.shared.clock.wall_ms() <= ended_at {
+        tokio::task::yield_now().await;
+    }
+    super::super::retention::bound(&node.shared, 3).await.expect("a look");
+    assert_eq!(node.reader().tasks_by_key(ended.clone()).await.expect("the store reads").len(), 3);
+    super::super::retention::bound(&node.shared, 1).await.expect("a look");
+    let keys = [live.key].into_iter().chain(ended.iter().copied()).collect();
+    let left = node.reader().tasks_by_key(keys).await.expect("the store reads");
+    assert_eq!(left.iter().map(|row| row.key).collect::<Vec<_>>(), [live.key, ended[2]]);
+    node.shutdown().await;
+}
+
+#[tokio::test]
 async fn what_is_past_its_retention_is_deleted() {
     let store = MemoryStore::new();
     let node = start(&store).await;

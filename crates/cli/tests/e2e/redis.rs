@@ -1,0 +1,95 @@
+//! The binary over a real Redis: a job to its end, one owner at a time, and a fail-over.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use crate::process::{Place, Process, mainspring};
+use crate::wait;
+
+/// A Redis of the test's own; killed with the value.
+struct Redis {
+    shell: Child,
+    port: u16,
+}
+
+impl Redis {
+    fn start(folder: &Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = free.local_addr().expect("a bound socket has an address").port();
+        drop(free);
+        // The shell kills it once its own input ends: with this value, or with this process.
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"redis-server "$@" & read _; kill -9 $!; wait"#, "sh", "--port", &port.to_string()]);
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir"]).arg(folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let redis = Self { shell: command.spawn().expect("a shell is installed"), port };
+        wait::until(30, "Redis that answers", || Some(()).filter(|()| redis.cli(&["ping"]) == "PONG"));
+        redis
+    }
+
+    fn cli(&self, words: &[&str]) -> String {
+        let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(words).output();
+        String::from_utf8_lossy(&output.expect("redis-cli is installed").stdout).trim().to_owned()
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn serve(&self, place: &Place, mode: &str) -> Command {
+        let mut command = mainspring();
+        command.current_dir(place.folder.path()).arg(mode);
+        command.args(["--listen", &place.address.to_string(), "--store", &self.url()]);
+        command
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        _ = self.shell.wait();
+    }
+}
+
+fn status(place: &Place, path: &str) -> String {
+    let reply = place.call("GET", path, None);
+    reply["status"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_job_runs_to_its_end_on_redis_and_its_status_has_a_key() {
+    let place = Place::new();
+    let redis = Redis::start(place.folder.path());
+    let _server = place.start_with(redis.serve(&place, "dev"));
+    let tasks = json!([{"taskId": "a", "run": "true"}, {"taskId": "b", "run": "true", "needs": ["a"]}]);
+    place.call("POST", "/api/v1/jobs", Some(&json!({"jobId": "job_202", "tasks": tasks})));
+    assert_eq!(place.wait_for_end("/api/v1/jobs/job_202", 30)["status"], "completed");
+    let output = mainspring().args(["redis-key", "job_202", "b"]).output().expect("the binary runs");
+    let key = String::from_utf8(output.stdout).expect("it is text");
+    assert_eq!(key.trim(), "ms:{b00}:default:job_202:b:status");
+    assert_eq!(redis.cli(&["get", key.trim()]), "completed");
+}
+
+#[test]
+fn a_second_server_waits_for_nobody_who_lives_and_takes_over_from_a_killed_one() {
+    let place = Place::new();
+    let redis = Redis::start(place.folder.path());
+    let mut first = place.start_with(redis.serve(&place, "serve"));
+    place.call("POST", "/api/v1/tasks", Some(&json!({"taskId": "kept", "type": "noop"})));
+
+    let other = Place::new();
+    let mut second = Process::start(&mut redis.serve(&other, "serve"), &other.path("second.log"));
+    let ended = wait::until(10, "refusal of the second server", || second.ended());
+    assert!(!ended.success() && second.printed().contains("another server (process"), "{}", second.printed());
+
+    first.kill();
+    let heir = Place::new();
+    // Five seconds of it are the promise, the rest the start of a process on a busy machine.
+    let deadline = wait::Deadline::in_seconds(8);
+    let _heir = heir.start_with(redis.serve(&heir, "serve"));
+    assert!(!deadline.has_passed(), "the heir took too long");
+    assert_eq!(status(&heir, "/api/v1/tasks/kept"), "ready");
+}
