@@ -32,7 +32,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut keep_ms: u64, mut every: Durati
             Some(history) => bound(&shared, history.tasks_max).await,
             None => Ok(()),
         };
-        for result in [bounded, sweep(&shared, keep_ms).await, prune(&shared, keep_ms).await] {
+        for result in [bounded, sweep(&shared, keep_ms).await, prune(&shared, before(&shared, keep_ms)).await] {
             if let Err(error) = result {
                 tracing::warn!(%error, "failed to delete what is past its retention");
             }
@@ -41,12 +41,15 @@ pub(super) async fn run(shared: Arc<Shared>, mut keep_ms: u64, mut every: Durati
     }
 }
 
-/// Deletes what ended of the oldest tasks and jobs, until at most so many ended tasks are left.
+/// Deletes the oldest ended tasks and jobs until at most so many ended tasks are left, and the events of their time.
 pub(super) async fn bound(shared: &Shared, tasks_max: u64) -> Result<(), CallError> {
     let counts = shared.reader.task_counts(None, u64::MAX).await.map_err(unavailable)?;
     let ended = counts.iter().filter(|(_, status, _)| status.is_terminal()).map(|(_, _, number)| number);
     let mut excess = ended.sum::<u64>().saturating_sub(tasks_max);
     let (now, mut last) = (before(shared, 0), None);
+    if excess == 0 {
+        return Ok(());
+    }
     while excess > 0 {
         let tasks = shared.reader.ended_tasks(now, BATCH_TASKS).await.map_err(unavailable)?;
         let jobs = shared.reader.ended_jobs(now, BATCH_JOBS).await.map_err(unavailable)?;
@@ -54,7 +57,7 @@ pub(super) async fn bound(shared: &Shared, tasks_max: u64) -> Result<(), CallErr
         let sizes: BTreeMap<Key, u64> = rows.iter().map(|row| (row.key, u64::from(row.tasks))).collect();
         let first = tasks.first().into_iter().chain(jobs.first()).map(|(key, _)| *key).min();
         if first.is_none() || first == last {
-            return Ok(());
+            break;
         }
         last = first;
         let mut oldest: Vec<(Ended, Option<u64>)> = tasks.into_iter().map(|task| (task, None)).collect();
@@ -79,7 +82,13 @@ pub(super) async fn bound(shared: &Shared, tasks_max: u64) -> Result<(), CallErr
         let order = Order::Delete { tasks, jobs, forget };
         shared.call(|answer| Message::Order { actor: "retention".into(), order, answer }).await?;
     }
-    Ok(())
+    let oldest = shared.reader.ended_tasks(now, 1).await.map_err(unavailable)?;
+    let oldest = oldest.into_iter().map(|(key, _)| key).collect();
+    let rows = shared.reader.tasks_by_key(oldest).await.map_err(unavailable)?;
+    match rows.first() {
+        Some(row) => prune(shared, row.created_at).await,
+        None => Ok(()),
+    }
 }
 
 /// Deletes everything that is past its retention now.
@@ -108,10 +117,10 @@ pub(super) async fn sweep(shared: &Shared, keep_ms: u64) -> Result<(), CallError
 }
 
 /// Forgets events and claims that nobody needs any longer.
-async fn prune(shared: &Shared, keep_ms: u64) -> Result<(), CallError> {
+async fn prune(shared: &Shared, feed_before: Timestamp) -> Result<(), CallError> {
     let now = Timestamp::from_millis(shared.clock.wall_ms());
     while let Some(fence) = shared.fence() {
-        let gone = shared.store.prune(fence, before(shared, keep_ms), now, PRUNE_ROWS).await.map_err(unavailable)?;
+        let gone = shared.store.prune(fence, feed_before, now, PRUNE_ROWS).await.map_err(unavailable)?;
         if gone == 0 {
             break;
         }

@@ -196,7 +196,7 @@ pub(super) fn take_course(from: &mut Take<'_>, names: &mut Names, number: u32, g
     let lease = from.number()?;
     let error = if from.flag()? {
         let kind = names.get(from.text()?);
-        Some(Failure { kind, message: names.get(from.text()?), trace: from.text_or_none()?.map(Name::from) })
+        Some(Failure { kind, message: from.text()?.into(), trace: from.text_or_none()?.map(Name::from) })
     } else {
         None
     };

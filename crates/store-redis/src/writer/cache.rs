@@ -81,6 +81,8 @@ pub(super) struct Cache {
     numbers: HashMap<(Name, Name), Line>,
     /// The line that was asked for last.
     latest: Option<Line>,
+    /// Tasks at which it is looked for what is remembered without need.
+    full: usize,
 }
 
 impl Cache {
@@ -91,8 +93,10 @@ impl Cache {
 
     /// Forgets what is remembered without need, if it is much.
     pub(super) fn trim(&mut self) {
-        if self.tasks.len() > RESTING_MAX {
+        if self.tasks.len() > self.full.max(RESTING_MAX) {
             self.tasks.retain(|_, entry| entry.stands.place == Place::Hot);
+            // So that the look, which is long, is seldom.
+            self.full = 2 * self.tasks.len();
         }
         if self.jobs.len() > RESTING_MAX {
             self.jobs.clear();

@@ -77,6 +77,8 @@ pub(super) struct Plan<'a> {
     cache: &'a mut Cache,
     asked: Asked,
     absent: Words,
+    /// Whether tasks are deleted.
+    deletes: bool,
     /// Names and records.
     sets: Words,
     /// Keys to drop.
@@ -99,6 +101,7 @@ impl<'a> Plan<'a> {
             cache,
             asked,
             absent: Words::default(),
+            deletes: false,
             sets: Words::default(),
             gone: Words::default(),
             moves: BTreeMap::new(),

@@ -1,5 +1,7 @@
 //! What callers learn, and what survives, when the store or the core fails.
 
+use mainspring_core::id::Key;
+use mainspring_core::row::FeedPosition;
 use mainspring_store::CommitFault;
 
 use super::*;
@@ -249,10 +251,10 @@ async fn a_bound_on_history_keeps_the_newest_of_what_has_ended() {
         let mut request = worker.request(0, 0);
         request.outcomes.push(success(token));
         worker.call(&node, request).await;
-    }
-    let ended_at = node.shared.clock.wall_ms();
-    while node.shared.clock.wall_ms() <= ended_at {
-        tokio::task::yield_now().await;
+        let ended_at = node.shared.clock.wall_ms();
+        while node.shared.clock.wall_ms() <= ended_at {
+            tokio::task::yield_now().await;
+        }
     }
     super::super::retention::bound(&node.shared, 3).await.expect("a look");
     assert_eq!(node.reader().tasks_by_key(ended.clone()).await.expect("the store reads").len(), 3);
@@ -260,6 +262,10 @@ async fn a_bound_on_history_keeps_the_newest_of_what_has_ended() {
     let keys = [live.key].into_iter().chain(ended.iter().copied()).collect();
     let left = node.reader().tasks_by_key(keys).await.expect("the store reads");
     assert_eq!(left.iter().map(|row| row.key).collect::<Vec<_>>(), [live.key, ended[2]]);
+    let start = FeedPosition { commit: 0, index: 0 };
+    let events = node.reader().feed(start, 1_000).await.expect("the store reads");
+    let about = |key: Key| events.items.iter().any(|(_, event)| event.task == Some(key));
+    assert!(about(ended[2]) && !about(ended[0]), "events go with the tasks of their time");
     node.shutdown().await;
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use mainspring_core::id::Key;
 use mainspring_core::row::{Changes, TaskRow};
 use mainspring_core::spec::TaskSpec;
-use mainspring_core::task::TaskState;
+use mainspring_core::task::{Place, TaskState};
 use mainspring_store::Error;
 
 use super::super::cache::Stands;
@@ -20,6 +20,7 @@ const PARTS: [&str; 7] = ["spec", "state", "body", "attempts", "output", "logs",
 impl Plan<'_> {
     pub(super) fn tasks(&mut self, changes: &Changes) -> Result<(), Failure> {
         let mut inserted = HashMap::new();
+        self.deletes = !changes.delete_tasks.is_empty();
         let rewritten = !changes.rewrite_bodies.is_empty();
         for row in &changes.insert_tasks {
             let stored = self.insert_task(row)?;
@@ -91,7 +92,10 @@ impl Plan<'_> {
         }
         self.move_task(key, entry.line, entry.rank, Some(before), Some(after));
         entry.stands = after;
-        self.cache.tasks.insert(key, entry);
+        // What has ended is touched again only by retention; but this commit itself may still delete it.
+        if after.place != Place::Rest || !after.status.is_terminal() || self.deletes {
+            self.cache.tasks.insert(key, entry);
+        }
     }
 
     /// Drops a task with everything that belongs to it.
