@@ -77,7 +77,10 @@ impl Writer {
                         continue;
                     }
                     Some(_) => {}
-                    None => watched = Some((beat, Deadline::after(SILENCE))),
+                    None => {
+                        tracing::info!(who, "another server has the shard; waiting to see whether it lives");
+                        watched = Some((beat, Deadline::after(SILENCE)));
+                    }
                 },
             }
             tokio::time::sleep(LOOK_EVERY).await;
