@@ -1,6 +1,7 @@
 //! A database that fails in the middle: what is answered, and that nothing is lost or done twice.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mainspring_core::row::{Changes, QueueRow};
 use mainspring_store::conformance::{Shard, wait};
@@ -46,15 +47,16 @@ fn a_connection_that_ends_before_the_commit_leaves_it_unknown_and_not_applied() 
     let table = format!("{}.queues", schema(&url));
     let mut shard = Shard::of(open(&format!("{url}&application_name=cut_before")));
     shard.commit(queue("a"));
-    let (held, release) = (std::sync::mpsc::channel::<()>(), std::sync::mpsc::channel::<()>());
     std::thread::scope(|scope| {
+        // Inside, so that a test that fails lets the other thread go.
+        let ((held, is_held), (release, released)) = (channel::<()>(), channel::<()>());
         let database = SHARED.database("postgres");
-        scope.spawn(move || hold_lock(&database, &table, &held.0, &release.1));
-        held.1.recv().expect("the lock is taken");
+        scope.spawn(move || hold_lock(&database, &table, &held, &released));
+        is_held.recv().expect("the lock is taken");
         let committing = order(&shard, 2, queue("b"));
         end_waiting(&SHARED, "cut_before", "Lock");
         assert_unknown(&wait(committing)[0]);
-        release.0.send(()).expect("it waits");
+        release.send(()).expect("it waits");
     });
     assert_unknown(&wait(order(&shard, 2, queue("b")))[0]);
     shard.acquire_again();
@@ -63,7 +65,7 @@ fn a_connection_that_ends_before_the_commit_leaves_it_unknown_and_not_applied() 
     assert_eq!(names(&shard), ["a", "c"]);
 }
 
-fn hold_lock(url: &str, table: &str, held: &std::sync::mpsc::Sender<()>, release: &std::sync::mpsc::Receiver<()>) {
+fn hold_lock(url: &str, table: &str, held: &Sender<()>, release: &Receiver<()>) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("it can be");
     runtime.block_on(async {
