@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Poll, Waker};
 
 use mainspring_core::row::{Changes, QueueRow};
 use mainspring_store::conformance::{Shard, wait};
@@ -30,11 +31,15 @@ fn order(shard: &Shard, number: u64, mut changes: Changes) -> mainspring_store::
 
 /// Ends the connections of an application that wait for this kind of event.
 fn end_waiting(server: &Server, application: &str, event: &str) {
-    let sql = format!(
+    let sql = end_sql(application, event);
+    poll_until("a connection waits", || !server.sql(&sql).is_empty());
+}
+
+fn end_sql(application: &str, event: &str) -> String {
+    format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE application_name = '{application}' AND wait_event_type = '{event}'"
-    );
-    poll_until("a connection waits", || !server.sql(&sql).is_empty());
+    )
 }
 
 fn assert_unknown(answer: &CommitAnswer) {
@@ -89,9 +94,24 @@ fn a_connection_that_ends_after_the_commit_leaves_it_unknown_and_applied() {
     server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     server.sql("SELECT pg_reload_conf()");
     poll_until("the setting holds", || server.sql("SHOW synchronous_standby_names") == ["nobody"]);
-    let committing = order(&shard, 2, queue("b"));
-    end_waiting(&server, "cut_after", "IPC");
-    assert_unknown(&wait(committing)[0]);
+    let mut number = 2;
+    loop {
+        let mut committing = order(&shard, number, queue("b"));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut answer = None;
+        poll_until("a commit waits or is answered", || {
+            if let Poll::Ready(answers) = committing.as_mut().poll(&mut context) {
+                answer = Some(answers[0].clone());
+            }
+            answer.is_some() || !server.sql(&end_sql("cut_after", "IPC")).is_empty()
+        });
+        match answer {
+            // The setting had not reached every part of the server yet.
+            Some(CommitAnswer::Committed) => number += 1,
+            Some(other) => break assert_unknown(&other),
+            None => break assert_unknown(&wait(committing)[0]),
+        }
+    }
     server.sql("ALTER SYSTEM RESET synchronous_standby_names");
     server.sql("SELECT pg_reload_conf()");
     poll_until("the setting is gone", || server.sql("SHOW synchronous_standby_names") == [""]);
