@@ -52,7 +52,7 @@ pub struct Policy {
     pub backoff: Backoff,
     /// Longest time one attempt may run, in milliseconds. Default none, at most 30 days.
     pub timeout_ms: Option<u64>,
-    /// Longest silence of the task's own code, in milliseconds. Default none.
+    /// Longest silence of the task's own code (no output, no progress), in milliseconds. Default none.
     pub heartbeat_timeout_ms: Option<u64>,
     /// What follows the loss of a worker. Default [`OnWorkerLost::Retry`].
     pub on_worker_lost: OnWorkerLost,

@@ -2,9 +2,9 @@
 
 use super::Shard;
 use crate::effect::Effect;
-use crate::event::{AttemptEnded, Exchange};
+use crate::event::{AttemptEnded, Exchange, LogLine};
 use crate::id::{Key, SessionId, Token};
-use crate::row::{LogRow, TransitionKind};
+use crate::row::{LogRow, LogStream, TransitionKind};
 use crate::task::{Outcome, TaskStatus};
 
 /// What an outcome report deserves.
@@ -30,9 +30,10 @@ impl Shard {
                 self.renew(token.task, exchange.lease_ms);
             }
         }
-        for progress in &exchange.progress {
-            if self.holds(&exchange.session, progress.token) {
-                self.task_mut(progress.token.task).beat_at = now;
+        let printed = exchange.logs.iter().filter(|line| is_sign_of_life(line)).map(|line| line.token);
+        for token in printed.chain(exchange.progress.iter().map(|progress| progress.token)) {
+            if self.holds(&exchange.session, token) {
+                self.task_mut(token.task).beat_at = now;
             }
         }
         for ended in &exchange.outcomes {
@@ -126,7 +127,12 @@ impl Shard {
                 stale.push(line.token);
                 continue;
             }
-            let attempt = self.task(line.token.task).row.state.attempt;
+            let now = self.now;
+            let task = self.task_mut(line.token.task);
+            if is_sign_of_life(line) {
+                task.beat_at = now;
+            }
+            let attempt = task.row.state.attempt;
             self.bytes += line.data.len();
             self.changes.insert_logs.push(LogRow {
                 task: line.token.task,
@@ -205,4 +211,9 @@ impl Shard {
         let session = self.sessions.get_mut(session).expect("the session is connected");
         session.credits = session.credits.saturating_sub(1);
     }
+}
+
+/// Whether the task's own code printed this; what the worker remarks about it is none of its doing.
+fn is_sign_of_life(line: &LogLine) -> bool {
+    line.stream != LogStream::System
 }

@@ -48,8 +48,8 @@ impl Shard {
         if self.is_connected(key) {
             let policy = &task.row.spec.as_ref().expect("a running task has its spec").policy;
             let limits = [
-                policy.timeout_ms.map(|ms| run_limit(task.run_from, ms)),
-                policy.heartbeat_timeout_ms.map(|ms| task.beat_at.plus_ms(ms)),
+                policy.timeout_ms.map(|ms| limit(task.run_from, ms)),
+                policy.heartbeat_timeout_ms.map(|ms| limit(task.beat_at, ms)),
             ];
             at = limits.into_iter().flatten().fold(at, Timestamp::min);
         }
@@ -81,8 +81,8 @@ impl Shard {
         let policy = task.row.spec.as_ref().expect("a running task has its spec").policy.clone();
         let timeout = |message: String| Failure { kind: "timeout".into(), message: message.into(), trace: None };
         let connected = self.is_connected(key);
-        let over = policy.timeout_ms.filter(|ms| connected && run_limit(task.run_from, *ms) <= now);
-        let silent = policy.heartbeat_timeout_ms.filter(|ms| connected && task.beat_at.plus_ms(*ms) <= now);
+        let over = policy.timeout_ms.filter(|ms| connected && limit(task.run_from, *ms) <= now);
+        let silent = policy.heartbeat_timeout_ms.filter(|ms| connected && limit(task.beat_at, *ms) <= now);
         let lost = task.lease_until <= now;
         if let Some(ms) = over {
             self.revoke(key);
@@ -150,7 +150,8 @@ impl Shard {
     }
 }
 
-/// The worker itself ends an attempt at its timeout. Ten seconds later the core does, should the worker fail to.
-fn run_limit(from: Timestamp, timeout_ms: u64) -> Timestamp {
+/// The worker itself ends an attempt at its timeouts, and knows best when the program spoke. Ten seconds later the core
+/// does, should the worker fail to: by then it has heard of whatever was said in time.
+fn limit(from: Timestamp, timeout_ms: u64) -> Timestamp {
     from.plus_ms(timeout_ms.saturating_add(10_000))
 }

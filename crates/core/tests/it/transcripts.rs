@@ -41,6 +41,7 @@ transcripts! {
     a_new_session_of_a_worker_ends_the_old_one
     a_paused_job_is_not_granted
     a_paused_queue_is_not_granted
+    a_program_that_prints_is_not_silent
     a_redelivered_grant_gets_its_full_time
     a_repeated_outcome_is_taken_once
     a_session_that_speaks_of_an_older_lease_is_granted_the_newer_again

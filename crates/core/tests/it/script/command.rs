@@ -7,7 +7,7 @@
 //!    NAME [n=COUNT] [needs=a,b] [trigger=] [delay=] and everything about the task as above
 //!  worker W [session= credits= lease= queues= executors= labels=] [resume=yes]
 //!         [ok=TASK:OUTPUT fail=TASK:KIND snooze=TASK:MS interrupt=TASK cancelled=TASK timeout=TASK lost=TASK]
-//!         [retryable=yes|no after=MS] [running=TASK progress=TASK:PERCENT log=TASK:TEXT]
+//!         [retryable=yes|no after=MS] [running=TASK progress=TASK:PERCENT log=TASK:TEXT remark=TASK:TEXT]
 //!  leave SESSION · lose SESSION
 //!  cancel T · cancel-job J · pause J · resume J · retry T · rerun J failed|start|TASK · redrive T… [spacing=]
 //!  discard T… · edit T BODY · delete [task= job= forget-task= forget-job=] · why T · sessions
@@ -108,10 +108,12 @@ impl Script {
         let parted = |text: &str| -> (String, Option<String>) {
             text.split_once(':').map_or((text.to_owned(), None), |(task, more)| (task.into(), Some(more.into())))
         };
-        let logs = words.all("log").enumerate().map(|(number, text)| {
+        let printed = words.all("log").map(|text| (LogStream::Stdout, text));
+        let remarked = words.all("remark").map(|text| (LogStream::System, text));
+        let logs = printed.chain(remarked).enumerate().map(|(number, (stream, text))| {
             let (task, data) = parted(text);
             let token = self.names.token(&task);
-            LogLine { token, number: number as u64, stream: LogStream::Stdout, data: data.unwrap_or_default().into() }
+            LogLine { token, number: number as u64, stream, data: data.unwrap_or_default().into() }
         });
         let progress = words.all("progress").map(|text| {
             let (task, percent) = parted(text);
