@@ -52,6 +52,11 @@ impl Script {
     /// Carries out the commands of a block; gives back what came out.
     fn block(&mut self, commands: &[&str]) -> String {
         let mut said = String::new();
+        if let Some(times) = commands[0].strip_prefix("repeat ") {
+            let times: usize = times.parse().expect("a count");
+            (0..times).for_each(|_| said = self.block(&commands[1..]));
+            return said;
+        }
         let (mut quiet, mut settle) = (false, true);
         let mut lines = commands.iter().copied().peekable();
         while let Some(line) = lines.next() {

@@ -80,6 +80,7 @@ transcripts! {
     retry_after_overrides_the_backoff
     silence_beyond_the_heartbeat_timeout_is_a_timeout
     skip_reasons_name_the_cause
+    snoozes_beyond_the_limit_are_dead_letters
     snoozes_cost_no_retry
     tenants_take_turns_whatever_their_backlog
     the_same_body_answers_the_same_and_another_is_refused

@@ -4,6 +4,7 @@
 use super::super::Shard;
 use crate::effect::Effect;
 use crate::id::{Key, Token};
+use crate::limits::{DELAY_MS_MAX, LOSSES_MAX, SNOOZES_MAX};
 use crate::row::{AttemptRow, OutputRow, TransitionKind};
 use crate::spec::OnWorkerLost;
 use crate::task::{Failure, Outcome, Place, TaskStatus};
@@ -49,6 +50,7 @@ impl Shard {
     ) {
         let policy = self.task(key).row.spec.as_ref().expect("a running task has its spec").policy.clone();
         let kind = error.as_ref().map(|error| error.kind.clone());
+        let error = self.last_straw(key, outcome).or(error);
         self.end_attempt(key, outcome, error);
         let seed = self.config.seed;
         let state = &mut self.task_mut(key).row.state;
@@ -56,15 +58,15 @@ impl Shard {
             Outcome::Lost => {
                 state.losses += 1;
                 match policy.on_worker_lost {
-                    OnWorkerLost::Hold if state.losses < crate::limits::LOSSES_MAX => return self.hold(key),
-                    OnWorkerLost::Retry if state.losses < crate::limits::LOSSES_MAX => return self.retry_at(key, 0),
+                    OnWorkerLost::Hold if state.losses < LOSSES_MAX => return self.hold(key),
+                    OnWorkerLost::Retry if state.losses < LOSSES_MAX => return self.retry_at(key, 0),
                     _ => return self.end_task(key, TaskStatus::Failed),
                 }
             }
             Outcome::Snoozed => {
                 state.snoozes += 1;
-                if state.snoozes <= crate::limits::SNOOZES_MAX {
-                    let wait = after_ms.unwrap_or(1_000).clamp(1, crate::limits::DELAY_MS_MAX);
+                if state.snoozes <= SNOOZES_MAX {
+                    let wait = after_ms.unwrap_or(1_000).clamp(1, DELAY_MS_MAX);
                     return self.make_scheduled_from_running(key, wait);
                 }
                 return self.end_task(key, TaskStatus::Failed);
@@ -80,7 +82,23 @@ impl Shard {
         }
         let random = crate::retry::mix(seed ^ key.raw() ^ (u64::from(state.attempt) << 48));
         let wait = after_ms.unwrap_or_else(|| policy.backoff.wait_ms(state.failures, random));
-        self.retry_at(key, wait.min(crate::limits::DELAY_MS_MAX));
+        self.retry_at(key, wait.min(DELAY_MS_MAX));
+    }
+
+    /// The error of an attempt whose loss or snooze is one too many: names the limit.
+    fn last_straw(&self, key: Key, outcome: Outcome) -> Option<Failure> {
+        let row = &self.task(key).row;
+        let on_loss = row.spec.as_ref().expect("a running task has its spec").policy.on_worker_lost;
+        let (kind, message) = match outcome {
+            Outcome::Lost if on_loss != OnWorkerLost::Fail && row.state.losses + 1 >= LOSSES_MAX => {
+                ("poison", format!("{LOSSES_MAX} workers were lost while they ran it, which is the limit"))
+            }
+            Outcome::Snoozed if row.state.snoozes >= SNOOZES_MAX => {
+                ("snoozed_out", format!("snoozed once more after {SNOOZES_MAX} times, which is the limit"))
+            }
+            _ => return None,
+        };
+        Some(Failure { kind: kind.into(), message: message.into(), trace: None })
     }
 
     fn hold(&mut self, key: Key) {

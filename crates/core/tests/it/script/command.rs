@@ -13,7 +13,7 @@
 //!  discard T… · edit T BODY · delete [task= job= forget-task= forget-job=] · why T · sessions
 //!  pause-queue Q · resume-queue Q · tell W run|pause|drain · define NAME [body=]
 //!  config … · show NAME… · quietly (nothing but what `show` says) · advance MS · stall MS (the driver sees only its end)
-//!  commits N (and no more) · crash
+//!  commits N (and no more) · crash · repeat N (the rest of the block; only the last time is shown)
 //! ```
 
 use std::sync::Arc;
