@@ -228,8 +228,16 @@ pub enum Order {
     },
     /// Takes dead letters off the list for good.
     Discard(Vec<Key>),
-    /// Replaces the body of a dead letter.
-    EditBody(Key, Body),
+    /// Replaces the body of a dead letter. The old one goes into the audit.
+    EditBody {
+        /// The dead letter.
+        task: Key,
+        /// Its new body.
+        body: Body,
+        /// Its old body, as whoever orders it read it: memory may not have it if it is larger than
+        /// [`crate::limits::RESIDENT_BODY_BYTES_MAX`].
+        before: Option<Body>,
+    },
     /// Deletes the rows of ended standalone tasks and ended jobs; live ones are left alone. `forget` names the claims
     /// that lead to them.
     Delete {

@@ -36,6 +36,8 @@ pub const STAGED_TASKS_MIN: usize = 2_000;
 pub const GRAPH_CHUNK_TASKS: u32 = 256;
 /// Bytes of a task's body above which it is not kept in memory while the task waits.
 pub const RESIDENT_BODY_BYTES_MAX: usize = 4 << 10;
+/// Bytes of the old body that the audit of an edit keeps; of a larger one it keeps so much, and its length.
+pub const AUDIT_BODY_BYTES_MAX: usize = 64 << 10;
 /// Days for which an idempotency key is remembered, in milliseconds.
 pub const IDEMPOTENCY_MS: u64 = 7 * 86_400_000;
 /// Lease time when a worker does not ask for another, in milliseconds.

@@ -157,7 +157,7 @@ impl Clients {
                 let large = self.rng.percent(10);
                 let filler = if large { 6_000 } else { 3 };
                 let body: Arc<str> = format!("{{\"payload\":\"{}\"}}", "e".repeat(filler)).into();
-                self.task(model, |_, dead| dead).map(|key| Order::EditBody(key, body))
+                self.task(model, |_, dead| dead).map(|key| Order::EditBody { task: key, body, before: None })
             }
             13 => Some(self.delete(model)),
             14 => Some(Order::PauseQueue { queue, paused: self.rng.percent(50) }),

@@ -5,7 +5,7 @@ use super::submit::claims_of;
 use super::{Shard, Work};
 use crate::event::{Command, Event, Order};
 use crate::id::Key;
-use crate::job::SweepKind;
+use crate::job::{RerunFrom, SweepKind};
 use crate::limits::GRAPH_CHUNK_TASKS;
 use crate::row::{ClaimKind, ClaimName, ReadSet};
 use crate::task::TaskStatus;
@@ -50,10 +50,17 @@ impl Shard {
     fn needs_of_command(&self, command: &Command, set: &mut ReadSet) {
         match &command.order {
             Order::CancelTask(key) => self.need_task_and_job(*key, set),
-            Order::RetryTask(key) | Order::EditBody(key, _) => self.need_task_job_chunk(*key, set),
+            Order::RetryTask(key) | Order::EditBody { task: key, .. } => self.need_task_job_chunk(*key, set),
             Order::Why(key) => self.needs_of_why(*key, set),
-            Order::CancelJob(key) | Order::PauseJob(key) | Order::ResumeJob(key) | Order::RerunJob(key, _) => {
+            Order::CancelJob(key) | Order::PauseJob(key) | Order::ResumeJob(key) => self.need_job(*key, set),
+            Order::RerunJob(key, from) => {
                 self.need_job(*key, set);
+                // For its name in the audit.
+                if let (RerunFrom::Task(index), Some(job)) = (from, self.jobs.get(key))
+                    && *index < job.row.tasks
+                {
+                    self.need_task(key.task_of_job(*index), set);
+                }
             }
             Order::Redrive { tasks, .. } => tasks.iter().for_each(|key| self.need_task_job_chunk(*key, set)),
             Order::Discard(tasks) => tasks.iter().for_each(|key| self.need_task(*key, set)),

@@ -1,6 +1,7 @@
 //! Operators' orders. Each is carried out whole or refused whole, with the reason. Here are those about single tasks
 //! and deletion; the rest stands in the files below.
 
+mod audit;
 mod dead_letters;
 mod jobs;
 mod settings;
@@ -10,7 +11,7 @@ use crate::effect::{Answer, Refusal};
 use crate::event::{Command, Order};
 use crate::id::{Key, Name};
 use crate::job::{RerunFrom, SweepKind};
-use crate::row::{AuditRow, ClaimName};
+use crate::row::ClaimName;
 use crate::task::{TaskState, TaskStatus};
 
 impl Shard {
@@ -30,7 +31,7 @@ impl Shard {
             Order::RerunJob(key, from) => self.order_rerun_job(actor, key, from),
             Order::Redrive { tasks, spacing_ms } => Ok(self.order_redrive(actor, tasks, spacing_ms)),
             Order::Discard(tasks) => Ok(self.order_discard(actor, tasks)),
-            Order::EditBody(key, body) => self.order_edit(actor, key, body),
+            Order::EditBody { task, body, before } => self.order_edit(actor, task, body, before),
             Order::Delete { tasks, jobs, forget } => Ok(self.order_delete(tasks, jobs, forget)),
             Order::PauseQueue { queue, paused } => Ok(self.order_pause_queue(actor, queue, paused)),
             Order::DirectWorker { worker, directive } => Ok(self.order_direct_worker(actor, worker, directive)),
@@ -39,21 +40,6 @@ impl Shard {
             Order::Figures => Ok(Answer::Figures(Box::new(self.figures()))),
             Order::Sessions => Ok(Answer::Sessions(self.session_views())),
         }
-    }
-
-    pub(super) fn audit(&mut self, actor: &Name, action: &str, target: Name, detail: &str) {
-        self.changes.insert_audit.push(AuditRow {
-            at: self.now,
-            actor: actor.clone(),
-            action: action.into(),
-            target,
-            detail: detail.into(),
-        });
-        self.rows += 1;
-    }
-
-    fn audit_key(&mut self, actor: &Name, action: &str, key: Key, kind: crate::id::IdKind) {
-        self.audit(actor, action, key.id(kind).into(), "{}");
     }
 
     fn known_task(&self, key: Key) -> Result<&TaskState, Refusal> {
@@ -85,7 +71,7 @@ impl Shard {
         if !self.cancel(key) {
             return Err(Refusal::WrongState { order: "cancel", status: status.word() });
         }
-        self.audit_key(actor, "task.cancel", key, crate::id::IdKind::Task);
+        self.audit_task(actor, "task.cancel", key, &audit::before(status.word()));
         Ok(Answer::Done)
     }
 
@@ -101,14 +87,14 @@ impl Shard {
                 return self.order_rerun_job(actor, job, RerunFrom::Task(job.index_of(key)));
             }
             (TaskStatus::Failed | TaskStatus::Cancelled, None) => {
-                self.audit_key(actor, "task.retry", key, crate::id::IdKind::Task);
+                self.audit_task(actor, "task.retry", key, &audit::before(status.word()));
                 self.open_generation(key, 0);
                 return Ok(Answer::Done);
             }
             _ => return wrong,
         }
         self.give_spec_of_graph(key);
-        self.audit_key(actor, "task.retry", key, crate::id::IdKind::Task);
+        self.audit_task(actor, "task.retry", key, &audit::before(status.word()));
         self.make_ready(key);
         Ok(Answer::Done)
     }

@@ -164,7 +164,10 @@ pub(crate) fn commit(out: &mut String, changes: &Changes, names: &Names) {
     list(out, "body", &changes.rewrite_bodies, |(key, body)| format!("{} {body}", names.of(*key)));
     list(out, "queue", &changes.put_queues, |row| format!("{} paused={}", row.name, row.paused));
     list(out, "worker", &changes.put_workers, |row| format!("{} {:?}", row.worker, row.directive));
-    list(out, "audit", &changes.insert_audit, |row| row.action.to_string());
+    list(out, "audit", &changes.insert_audit, |row| match &*row.detail {
+        "{}" => row.action.to_string(),
+        detail => format!("{} {detail}", row.action),
+    });
     list(out, "feed", &changes.feed, |event| {
         let about = event.task.or(event.job).map(|key| names.of(key));
         let subject = event.subject.as_deref().map(str::to_owned);

@@ -228,7 +228,7 @@ impl Stream {
             7 => Order::RerunJob(self.key(), RerunFrom::Task(self.dice.below(40) as u32)),
             8 => Order::Redrive { tasks: keys(self), spacing_ms: self.dice.ms() },
             9 => Order::Discard(keys(self)),
-            10 => Order::EditBody(self.key(), "[1]".into()),
+            10 => Order::EditBody { task: self.key(), body: "[1]".into(), before: None },
             11 => {
                 let forget = |text: Name| ClaimName { kind: ClaimKind::TaskId, tenant: "default".into(), text };
                 Order::Delete {

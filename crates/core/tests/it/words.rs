@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mainspring_core::event::Start;
 use mainspring_core::id::Name;
-use mainspring_core::spec::{Backoff, BackoffShape, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
+use mainspring_core::spec::{Backoff, BackoffShape, Body, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
 use mainspring_core::time::Timestamp;
 
 use crate::world::START;
@@ -65,6 +65,13 @@ impl<'a> Words<'a> {
         }
     }
 
+    fn body(&self) -> Body {
+        match self.number("large") {
+            Some(bytes) => "x".repeat(bytes as usize).into(),
+            None => self.get("body").unwrap_or("{}").into(),
+        }
+    }
+
     pub(crate) fn spec(&self) -> Arc<TaskSpec> {
         let kind = self.name("type", "noop");
         Arc::new(TaskSpec {
@@ -75,7 +82,7 @@ impl<'a> Words<'a> {
             priority: self.number("priority").unwrap_or(0) as u8,
             expires_at_ms: self.instant("expires").map(Timestamp::as_millis),
             policy: Arc::new(self.policy()),
-            body: self.get("body").unwrap_or("{}").into(),
+            body: self.body(),
             tags: Arc::new([]),
         })
     }

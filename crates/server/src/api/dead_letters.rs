@@ -173,9 +173,10 @@ async fn edit(mut call: Call) -> Answer {
         return Err(Box::new(Problem::new(Code::LimitExceeded, detail.clone()).at("/payload", detail)));
     }
     let mut found = addressed(&call).await?;
-    let body = found.row.spec.as_ref().map_or("{}", |spec| &spec.body);
-    let body = with_payload(body, request.payload)?;
-    call.api.node.order(call.actor(), Order::EditBody(found.row.key, body.into())).await.map_err(not_called)?;
+    let before = found.row.spec.as_ref().map(|spec| spec.body.clone());
+    let body = with_payload(before.as_deref().unwrap_or("{}"), request.payload)?;
+    let order = Order::EditBody { task: found.row.key, body: body.into(), before };
+    call.api.node.order(call.actor(), order).await.map_err(not_called)?;
     found.row = again(&call.api, found.row.key).await?;
     ok(&view(&found))
 }

@@ -72,7 +72,7 @@ impl Message {
 fn order_bytes(order: &Order) -> usize {
     match order {
         Order::Redrive { tasks, .. } | Order::Discard(tasks) => tasks.len() * 8,
-        Order::EditBody(_, body) => body.len(),
+        Order::EditBody { body, before, .. } => body.len() + before.as_ref().map_or(0, |body| body.len()),
         Order::Delete { tasks, jobs, forget } => (tasks.len() + jobs.len()) * 8 + forget.len() * 128,
         Order::Define { body, .. } => body.as_ref().map_or(0, |body| body.len()),
         _ => 0,
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     fn order(body: &str) -> Message {
-        let order = Order::EditBody(Key::from_raw(1), body.into());
+        let order = Order::EditBody { task: Key::from_raw(1), body: body.into(), before: None };
         Message::Order { actor: "a".into(), order, answer: oneshot::channel().0 }
     }
 

@@ -111,7 +111,7 @@ impl Checker {
             Order::DirectWorker { worker, .. } => {
                 asked.switched.insert(worker.clone(), commit);
             }
-            Order::EditBody(key, body) => asked.edits.entry(*key).or_default().push(body.clone()),
+            Order::EditBody { task, body, .. } => asked.edits.entry(*task).or_default().push(body.clone()),
             Order::Define { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
         }
     }

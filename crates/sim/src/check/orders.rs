@@ -78,7 +78,7 @@ impl Checker {
                 ensure(still.is_none(), "I18", || format!("{still:?} was discarded and is still dead"))?;
                 self.hit("dead.discard")
             }
-            (Order::EditBody(key, _), Answer::Done) => {
+            (Order::EditBody { task: key, .. }, Answer::Done) => {
                 let spec = self.model.tasks.get(key).and_then(|row| row.spec.as_ref());
                 let asked = spec.is_none_or(|spec| self.asked.edits[key].contains(&spec.body));
                 ensure(asked, "I1", || format!("the body of task {key:?} was acknowledged and is not stored"))?;

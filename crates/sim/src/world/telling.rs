@@ -34,7 +34,7 @@ pub(super) fn short(event: &Event) -> String {
         ),
         Event::EndSession(end) => format!("the end of {}: {:?}", end.session, end.reason),
         Event::Command(command) => match &command.order {
-            Order::EditBody(key, _) => format!("EditBody({key:?})"),
+            Order::EditBody { task, .. } => format!("EditBody({task:?})"),
             order => format!("{order:?}"),
         },
     }

@@ -4,6 +4,7 @@ use super::super::Shard;
 use crate::effect::{Answer, Refusal};
 use crate::id::{Key, Name};
 use crate::job::{RerunFrom, Sweep, SweepKind};
+use crate::spec::Body;
 use crate::task::{TaskState, TaskStatus};
 
 impl Shard {
@@ -40,7 +41,7 @@ impl Shard {
                     }
                 }
             }
-            self.audit_key(actor, "dead_letter.redrive", key, crate::id::IdKind::Task);
+            self.audit_task(actor, "dead_letter.redrive", key, &format!(r#"{{"spacingMs":{spacing_ms}}}"#));
             took.push(key);
         }
         Answer::Took(took)
@@ -52,18 +53,25 @@ impl Shard {
             if self.tasks.get(&key).is_some_and(|task| task.row.state.dead) {
                 self.task_mut(key).row.state.dead = false;
                 self.touch(key);
-                self.audit_key(actor, "dead_letter.discard", key, crate::id::IdKind::Task);
+                self.audit_task(actor, "dead_letter.discard", key, "{}");
                 took.push(key);
             }
         }
         Answer::Took(took)
     }
 
-    pub(super) fn order_edit(&mut self, actor: &Name, key: Key, body: crate::spec::Body) -> Result<Answer, Refusal> {
+    pub(super) fn order_edit(
+        &mut self,
+        actor: &Name,
+        key: Key,
+        body: Body,
+        before: Option<Body>,
+    ) -> Result<Answer, Refusal> {
         if !self.known_task(key)?.dead {
             return Err(Refusal::NotDead);
         }
         self.give_spec_of_graph(key);
+        let detail = super::audit::before_edit(self.body_of(key).or(before).as_deref());
         // From here on the row's own spec goes before the graph's, here as in the store.
         let task = self.task_mut(key);
         if let Some(spec) = &task.row.spec {
@@ -76,8 +84,15 @@ impl Shard {
         self.changes.rewrite_bodies.push((key, body));
         // The row is told apart from an untouched one, so that it is not forgotten before this commit returned.
         self.touch(key);
-        self.audit_key(actor, "dead_letter.edit", key, crate::id::IdKind::Task);
+        self.audit_task(actor, "dead_letter.edit", key, &detail);
         Ok(Answer::Done)
+    }
+
+    /// The body of a task, if memory has it: a large one is there only until it is committed.
+    fn body_of(&self, key: Key) -> Option<Body> {
+        let rewritten = self.changes.rewrite_bodies.iter().find(|(other, _)| *other == key).map(|(_, body)| body);
+        let spec = self.task(key).row.spec.as_ref();
+        rewritten.or(spec.map(|spec| &spec.body)).filter(|body| !body.is_empty()).cloned()
     }
 
     /// Widens a rerun that has not begun yet so that it covers the job's dead letters; false if there is none such.

@@ -1,6 +1,7 @@
 //! Orders about whole jobs: cancel, pause, resume, rerun. Each sets a durable marker; a sweep does the rest.
 
 use super::super::Shard;
+use super::audit::before;
 use crate::effect::{Answer, Refusal};
 use crate::id::{Key, Name};
 use crate::job::{JobStatus, RerunFrom, SweepKind};
@@ -14,9 +15,10 @@ impl Shard {
         if state.status.is_terminal() {
             return Err(Refusal::WrongState { order: "cancel", status: state.status.word() });
         }
+        let detail = before(state.status.word());
         self.job_mut(key).row.state.cancelled = true;
         self.start_sweep(key, SweepKind::Cancelling);
-        self.audit_key(actor, "job.cancel", key, crate::id::IdKind::Job);
+        self.audit_job(actor, "job.cancel", key, &detail);
         Ok(Answer::Done)
     }
 
@@ -26,11 +28,12 @@ impl Shard {
             return Err(Refusal::WrongState { order: "pause", status: state.status.word() });
         }
         if !state.paused {
+            let detail = before(state.status.word());
             let state = &mut self.job_mut(key).row.state;
             state.paused = true;
             state.status = JobStatus::Paused;
             self.touch_job(key);
-            self.audit_key(actor, "job.pause", key, crate::id::IdKind::Job);
+            self.audit_job(actor, "job.pause", key, &detail);
         }
         Ok(Answer::Done)
     }
@@ -49,7 +52,7 @@ impl Shard {
                 _ => SweepKind::Resuming,
             };
             self.start_sweep(key, kind);
-            self.audit_key(actor, "job.resume", key, crate::id::IdKind::Job);
+            self.audit_job(actor, "job.resume", key, "{}");
         }
         Ok(Answer::Done)
     }
@@ -68,6 +71,7 @@ impl Shard {
         if from == RerunFrom::Failed && counts.failed + counts.cancelled == 0 {
             return Err(Refusal::WrongState { order: "rerun the failed tasks of", status: state.status.word() });
         }
+        let detail = self.rerun_detail(key, &from);
         let state = &mut self.job_mut(key).row.state;
         state.generation += 1;
         state.status = JobStatus::Pending;
@@ -77,7 +81,7 @@ impl Shard {
         state.started_at = None;
         state.ended_at = None;
         self.start_sweep(key, SweepKind::Rerunning(from));
-        self.audit_key(actor, "job.rerun", key, crate::id::IdKind::Job);
+        self.audit_job(actor, "job.rerun", key, &detail);
         Ok(Answer::Done)
     }
 }

@@ -66,7 +66,7 @@ impl Shard {
         let at = self.now;
         self.changes.insert_definitions.push(DefinitionRow { kind, tenant, name: name.clone(), version, body, at });
         self.rows += 1;
-        self.audit(actor, action, name, "{}");
+        self.audit(actor, action, name, &format!(r#"{{"version":{version}}}"#));
         Ok(Answer::Version(version))
     }
 }

@@ -1,7 +1,7 @@
 //! The commands of transcripts.
 //!
 //! ```text
-//!  submit NAME… [n=COUNT] [id= key= hash= tenant=] [delay= at= expires=] [type= queue= labels= priority= body=]
+//!  submit NAME… [n=COUNT] [id= key= hash= tenant=] [delay= at= expires=] [type= queue= labels= priority= body= large=BYTES]
 //!               [retries= backoff=SHAPE:MS factor= cap= jitter=full] [timeout= heartbeat= lost= never= only=]
 //!  job NAME [policy=fail_fast] [id= key= hash= tenant=]      then one indented line per task:
 //!    NAME [n=COUNT] [needs=a,b] [trigger=] [delay=] and everything about the task as above
@@ -10,7 +10,7 @@
 //!         [retryable=yes|no after=MS] [running=TASK progress=TASK:PERCENT log=TASK:TEXT remark=TASK:TEXT]
 //!  leave SESSION · lose SESSION
 //!  cancel T · cancel-job J · pause J · resume J · retry T · rerun J failed|start|TASK · redrive T… [spacing=]
-//!  discard T… · edit T BODY · delete [task= job= forget-task= forget-job=] · why T · sessions
+//!  discard T… · edit T BODY [before=] · delete [task= job= forget-task= forget-job=] · why T · sessions
 //!  pause-queue Q · resume-queue Q · tell W run|pause|drain · define NAME [body=]
 //!  config … · show NAME… · quietly (nothing but what `show` says) · advance MS · stall MS (the driver sees only its end)
 //!  commits N (and no more) · crash · repeat N (the rest of the block; only the last time is shown)
@@ -177,7 +177,11 @@ impl Script {
             "rerun" => Order::RerunJob(first(), self.rerun_from(words)),
             "redrive" => Order::Redrive { tasks: keys(), spacing_ms: words.number("spacing").unwrap_or(0) },
             "discard" => Order::Discard(keys()),
-            "edit" => Order::EditBody(first(), words.names[1].into()),
+            "edit" => Order::EditBody {
+                task: first(),
+                body: words.names[1].into(),
+                before: words.get("before").map(Into::into),
+            },
             "delete" => self.delete(words),
             "why" => Order::Why(first()),
             "sessions" => Order::Sessions,
