@@ -239,8 +239,17 @@ pub enum Order {
         before: Option<Body>,
     },
     /// Deletes the rows of ended standalone tasks and ended jobs; live ones are left alone. `forget` names the claims
-    /// that lead to them.
+    /// that lead to them; only those that lead to something deleted are forgotten.
     Delete {
+        /// Ended standalone tasks.
+        tasks: Vec<Key>,
+        /// Ended jobs.
+        jobs: Vec<Key>,
+        /// Claims to delete with them.
+        forget: Vec<ClaimName>,
+    },
+    /// The same for what is older than is kept. Nobody ordered it, so it is not audited.
+    DeleteOld {
         /// Ended standalone tasks.
         tasks: Vec<Key>,
         /// Ended jobs.

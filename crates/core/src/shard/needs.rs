@@ -64,9 +64,12 @@ impl Shard {
             }
             Order::Redrive { tasks, .. } => tasks.iter().for_each(|key| self.need_task_job_chunk(*key, set)),
             Order::Discard(tasks) => tasks.iter().for_each(|key| self.need_task(*key, set)),
-            Order::Delete { tasks, jobs, .. } => {
+            Order::Delete { tasks, jobs, forget } | Order::DeleteOld { tasks, jobs, forget } => {
                 tasks.iter().for_each(|key| self.need_task(*key, set));
                 jobs.iter().for_each(|key| self.need_job(*key, set));
+                for name in forget {
+                    self.need_claim(name.clone(), set);
+                }
             }
             Order::PauseQueue { .. }
             | Order::DirectWorker { .. }

@@ -1,17 +1,17 @@
-//! Operators' orders. Each is carried out whole or refused whole, with the reason. Here are those about single tasks
-//! and deletion; the rest stands in the files below.
+//! Operators' orders. Each is carried out whole or refused whole, with the reason. Here are those about single
+//! tasks; the rest stands in the files below.
 
 mod audit;
 mod dead_letters;
+mod deletion;
 mod jobs;
 mod settings;
 
-use super::{Dirt, Shard};
+use super::Shard;
 use crate::effect::{Answer, Refusal};
 use crate::event::{Command, Order};
 use crate::id::{Key, Name};
 use crate::job::{RerunFrom, SweepKind};
-use crate::row::ClaimName;
 use crate::task::{TaskState, TaskStatus};
 
 impl Shard {
@@ -32,7 +32,8 @@ impl Shard {
             Order::Redrive { tasks, spacing_ms } => Ok(self.order_redrive(actor, tasks, spacing_ms)),
             Order::Discard(tasks) => Ok(self.order_discard(actor, tasks)),
             Order::EditBody { task, body, before } => self.order_edit(actor, task, body, before),
-            Order::Delete { tasks, jobs, forget } => Ok(self.order_delete(tasks, jobs, forget)),
+            Order::Delete { tasks, jobs, forget } => Ok(self.order_delete(Some(actor), tasks, jobs, forget)),
+            Order::DeleteOld { tasks, jobs, forget } => Ok(self.order_delete(None, tasks, jobs, forget)),
             Order::PauseQueue { queue, paused } => Ok(self.order_pause_queue(actor, queue, paused)),
             Order::DirectWorker { worker, directive } => Ok(self.order_direct_worker(actor, worker, directive)),
             Order::Define { kind, tenant, name, body } => self.order_define(actor, kind, tenant, name, body),
@@ -97,31 +98,5 @@ impl Shard {
         self.audit_task(actor, "task.retry", key, &audit::before(status.word()));
         self.make_ready(key);
         Ok(Answer::Done)
-    }
-
-    fn order_delete(&mut self, tasks: Vec<Key>, jobs: Vec<Key>, forget: Vec<ClaimName>) -> Answer {
-        let mut took = Vec::new();
-        for key in tasks {
-            let ended = self.tasks.get(&key).is_some_and(|task| {
-                task.row.job.is_none() && task.row.state.status.is_terminal() && task.dirt != Dirt::Inserted
-            });
-            if ended {
-                self.delete_task(key);
-                took.push(key);
-            }
-        }
-        for key in jobs {
-            if self.known_job(key).is_ok_and(|state| state.status.is_terminal()) {
-                self.start_sweep(key, SweepKind::Deleting);
-                took.push(key);
-            }
-        }
-        for name in forget {
-            self.claims.insert(name.clone(), (None, self.high_water.commit + 1));
-            self.changes.put_claims.retain(|claim| claim.name != name);
-            self.changes.delete_claims.push(name);
-            self.rows += 1;
-        }
-        Answer::Took(took)
     }
 }

@@ -73,7 +73,9 @@ fn order_bytes(order: &Order) -> usize {
     match order {
         Order::Redrive { tasks, .. } | Order::Discard(tasks) => tasks.len() * 8,
         Order::EditBody { body, before, .. } => body.len() + before.as_ref().map_or(0, |body| body.len()),
-        Order::Delete { tasks, jobs, forget } => (tasks.len() + jobs.len()) * 8 + forget.len() * 128,
+        Order::Delete { tasks, jobs, forget } | Order::DeleteOld { tasks, jobs, forget } => {
+            (tasks.len() + jobs.len()) * 8 + forget.len() * 128
+        }
         Order::Define { body, .. } => body.as_ref().map_or(0, |body| body.len()),
         _ => 0,
     }

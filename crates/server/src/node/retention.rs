@@ -108,7 +108,7 @@ pub(super) async fn sweep(shared: &Shared, keep_ms: u64) -> Result<(), CallError
         let (tasks, mut forget): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
         let (jobs, claims): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
         forget.extend(claims);
-        let order = Order::Delete { tasks, jobs, forget: forget.into_iter().flatten().collect() };
+        let order = Order::DeleteOld { tasks, jobs, forget: forget.into_iter().flatten().collect() };
         shared.call(|answer| Message::Order { actor: "retention".into(), order, answer }).await?;
         if !more {
             return Ok(());

@@ -100,7 +100,7 @@ impl Checker {
                 asked.reopened.extend(jobs);
             }
             Order::Discard(keys) => asked.discarded.extend(keys.iter().copied()),
-            Order::Delete { tasks, jobs, forget } => {
+            Order::Delete { tasks, jobs, forget } | Order::DeleteOld { tasks, jobs, forget } => {
                 asked.deleted.extend(tasks.iter().chain(jobs).copied());
                 asked.forgotten.extend(forget.iter().cloned());
             }

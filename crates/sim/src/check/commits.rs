@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mainspring_core::id::Key;
+use mainspring_core::id::{IdKind, Key};
+use mainspring_core::job::SweepKind;
 use mainspring_core::limits::IDEMPOTENCY_MS;
-use mainspring_core::row::{Changes, ClaimKind};
+use mainspring_core::row::{AuditRow, Changes, ClaimKind};
 
 use super::{Checker, Verdict, ensure, moves};
 
@@ -70,6 +71,10 @@ impl Checker {
         }
         for name in &changes.delete_claims {
             ensure(self.asked.forgotten.contains(name), "I16", || format!("nobody asked to forget {name:?}"))?;
+            let target = self.model.claims.get(name).map(|claim| claim.target);
+            ensure(target.is_none_or(|target| goes(changes, target)), "I16", || {
+                format!("{name:?} is forgotten, and {target:?} stays")
+            })?;
         }
         for row in changes.insert_tasks.iter().filter(|row| row.job.is_none()) {
             if let Some(id) = &row.given_id {
@@ -105,6 +110,11 @@ impl Checker {
             ensure(moves::is_terminal(row.state.status), "I1", || {
                 format!("task {key:?} is deleted while {:?}", row.state.status)
             })?;
+            let id = key.id(IdKind::Task);
+            let audited = |audit: &AuditRow| &*audit.action == "task.delete" && *audit.target == *id;
+            ensure(row.job.is_some() || changes.insert_audit.iter().any(audited), "audit", || {
+                format!("task {key:?} is deleted, and there is no record of it")
+            })?;
             self.deleted.insert(*key);
         }
         for key in &changes.delete_jobs {
@@ -114,4 +124,13 @@ impl Checker {
         }
         Ok(())
     }
+}
+
+/// Whether this commit deletes what the key names, or begins to.
+fn goes(changes: &Changes, key: Key) -> bool {
+    let mut begun = changes
+        .update_jobs
+        .iter()
+        .filter(|(_, state)| state.sweep.as_ref().is_some_and(|sweep| sweep.kind == SweepKind::Deleting));
+    changes.delete_tasks.contains(&key) || changes.delete_jobs.contains(&key) || begun.any(|(job, _)| *job == key)
 }

@@ -40,10 +40,7 @@ impl Checker {
             (Order::ResumeJob(_), Answer::Done) => self.hit("job.resume"),
             (Order::Why(_), Answer::Gates(_)) => self.hit("order.why"),
             (Order::RetryTask(_), Answer::Done) => self.hit("task.retry_order"),
-            (Order::Delete { .. }, Answer::Took(took)) if !took.is_empty() => {
-                // Claims go with what was named, also where the task was not in a state to be deleted.
-                self.hit("order.delete")
-            }
+            (Order::Delete { .. }, Answer::Took(took)) if !took.is_empty() => self.hit("order.delete"),
             (Order::PauseQueue { queue, paused }, Answer::Done) => {
                 let alone = self.asked.pauses.get(queue).is_some_and(|ways| ways.len() == 1);
                 let done = self.model.paused_queues.contains(queue) == *paused;

@@ -10,7 +10,7 @@
 //!         [retryable=yes|no after=MS] [running=TASK progress=TASK:PERCENT log=TASK:TEXT remark=TASK:TEXT]
 //!  leave SESSION · lose SESSION
 //!  cancel T · cancel-job J · pause J · resume J · retry T · rerun J failed|start|TASK · redrive T… [spacing=]
-//!  discard T… · edit T BODY [before=] · delete [task= job= forget-task= forget-job=] · why T · sessions
+//!  discard T… · edit T BODY [before=] · delete (or delete-old) [task= job= forget-task= forget-job=] · why T · sessions
 //!  pause-queue Q · resume-queue Q · tell W run|pause|drain · define NAME [body=]
 //!  config … · show NAME… · quietly (nothing but what `show` says) · advance MS · stall MS (the driver sees only its end)
 //!  commits N (and no more) · crash · repeat N (the rest of the block; only the last time is shown)
@@ -183,6 +183,10 @@ impl Script {
                 before: words.get("before").map(Into::into),
             },
             "delete" => self.delete(words),
+            "delete-old" => match self.delete(words) {
+                Order::Delete { tasks, jobs, forget } => Order::DeleteOld { tasks, jobs, forget },
+                other => other,
+            },
             "why" => Order::Why(first()),
             "sessions" => Order::Sessions,
             "figures" => Order::Figures,
