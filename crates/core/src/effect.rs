@@ -39,7 +39,7 @@ pub enum Effect {
         /// Which.
         token: Token,
     },
-    /// Tells a worker session what to do. Its setting is durable BEFORE it leaves.
+    /// Tells a worker session what to do. A pause, and its end, are durable BEFORE it leaves.
     Direct {
         /// Whom.
         session: SessionId,

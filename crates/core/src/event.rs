@@ -264,7 +264,7 @@ pub enum Order {
         /// Whether nothing is granted from it.
         paused: bool,
     },
-    /// Tells a worker what to do; kept by `workerId` over its restarts.
+    /// Tells a worker what to do. A pause is kept by `workerId` over its restarts; a drain is for its present session.
     DirectWorker {
         /// The `workerId`.
         worker: Name,

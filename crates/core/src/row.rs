@@ -151,7 +151,8 @@ pub enum Directive {
     Drain,
 }
 
-/// A worker's durable setting, by `workerId`. A worker without a row runs.
+/// A worker's durable setting, by `workerId`: paused or not. A worker without a row runs. A drain is never stored: it is
+/// for one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerRow {
     /// The `workerId`.

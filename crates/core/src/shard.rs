@@ -29,9 +29,7 @@ use crate::graph::Graph;
 use crate::id::{Key, Name, SessionId};
 use crate::job::{GraphChunk, GraphTask, JobRow};
 use crate::limits::GRAPH_CHUNK_TASKS;
-use crate::row::{
-    Changes, ClaimName, ClaimRow, DefinitionKind, Directive, HighWater, TaskRow, Transition, TransitionKind,
-};
+use crate::row::{Changes, ClaimName, ClaimRow, DefinitionKind, HighWater, TaskRow, Transition, TransitionKind};
 use crate::time::Timestamp;
 use lanes::Lanes;
 
@@ -157,6 +155,8 @@ struct Session {
     since: Timestamp,
     heard_at: Timestamp,
     connected: bool,
+    /// It was told to finish and leave. That is for this process of the worker, not for the next. Volatile.
+    draining: bool,
     /// Groups that it can serve, as of `groups_known` groups.
     groups: Vec<usize>,
     groups_known: usize,
@@ -205,7 +205,7 @@ pub(crate) struct Shard {
     sessions_checked_at: Timestamp,
     rotation: u64,
     paused_queues: BTreeSet<Name>,
-    directives: BTreeMap<Name, Directive>,
+    paused_workers: BTreeSet<Name>,
     definitions: BTreeMap<(DefinitionKind, Name, Name), u32>,
     work: BTreeSet<Work>,
     /// How much of `work` is [`Work::Admit`].

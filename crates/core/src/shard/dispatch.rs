@@ -63,6 +63,7 @@ impl Shard {
                 since: now,
                 heard_at: now,
                 connected: true,
+                draining: false,
                 groups: Vec::new(),
                 groups_known: 0,
             },
@@ -106,8 +107,13 @@ impl Shard {
         }
     }
 
-    pub(super) fn directive_of(&self, worker: &Name) -> Directive {
-        self.directives.get(worker).copied().unwrap_or_default()
+    /// What a session is told: to drain, or what its worker is.
+    pub(super) fn directive_of(&self, session: &Session) -> Directive {
+        match session.draining {
+            true => Directive::Drain,
+            false if self.paused_workers.contains(&session.worker) => Directive::Pause,
+            false => Directive::Run,
+        }
     }
 
     /// Grants ready tasks to sessions while there are both, within the budget of the batch.
@@ -116,7 +122,7 @@ impl Shard {
             .sessions
             .iter()
             .filter(|(_, session)| {
-                session.connected && session.credits > 0 && self.directive_of(&session.worker) == Directive::Run
+                session.connected && session.credits > 0 && self.directive_of(session) == Directive::Run
             })
             .map(|(id, _)| id.clone())
             .collect();

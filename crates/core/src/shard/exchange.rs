@@ -77,7 +77,7 @@ impl Shard {
         stale.dedup();
         // Only the owner may call a token stale: the verdict waits for a commit, which a node that lost the shard cannot make.
         self.rows += usize::from(!stale.is_empty());
-        let directive = self.directive_of(&exchange.worker);
+        let directive = self.directive_of(&self.sessions[&exchange.session]);
         self.effects.push(Effect::Exchanged { to: exchange.to, accepted, stale, directive });
     }
 

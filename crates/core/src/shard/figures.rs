@@ -93,7 +93,7 @@ impl Shard {
                 offer: session.offer.clone(),
                 running: session.leases.iter().copied().collect(),
                 credits: session.credits,
-                directive: self.directive_of(&session.worker),
+                directive: self.directive_of(session),
                 since: session.since,
                 heard_at: session.heard_at,
             })

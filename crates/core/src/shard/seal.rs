@@ -86,7 +86,7 @@ impl Shard {
         }
         line(format_args!("cold timers {}", self.cold_timers + u64::from(self.cold_timers_active)));
         line(format_args!("paused {:?}", self.paused_queues));
-        line(format_args!("directives {:?}", self.directives));
+        line(format_args!("paused workers {:?}", self.paused_workers));
         line(format_args!("definitions {:?}", self.definitions));
         let mut hot: Vec<_> = self.tasks.values().filter(|task| task.row.state.place == Place::Hot).collect();
         hot.sort_by_key(|task| task.row.key);

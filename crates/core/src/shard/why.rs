@@ -81,7 +81,7 @@ impl Shard {
             .filter(|session| session.connected && serves(&session.offer, &spec.queue, &spec.class));
         let (mut running, mut paused, mut busy) = (0, 0, 0);
         for session in fitting {
-            match self.directive_of(&session.worker) {
+            match self.directive_of(session) {
                 Directive::Run if session.credits == 0 => busy += 1,
                 Directive::Run => running += 1,
                 Directive::Pause | Directive::Drain => paused += 1,

@@ -236,7 +236,11 @@ fn reply(answer: &Answer, names: &Names) -> String {
         Answer::Figures(figures) => format!("resident {:?}, leases {}", figures.resident, figures.leases),
         Answer::Sessions(views) => {
             let one = |view: &mainspring_core::effect::SessionView| {
-                format!("{} credits={} running={}", view.session, view.credits, view.running.len())
+                let told = match view.directive {
+                    mainspring_core::row::Directive::Run => String::new(),
+                    directive => format!(" {directive:?}"),
+                };
+                format!("{} credits={} running={}{told}", view.session, view.credits, view.running.len())
             };
             views.iter().map(one).collect::<Vec<_>>().join(", ")
         }

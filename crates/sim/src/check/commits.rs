@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mainspring_core::id::{IdKind, Key};
 use mainspring_core::job::SweepKind;
 use mainspring_core::limits::IDEMPOTENCY_MS;
-use mainspring_core::row::{AuditRow, Changes, ClaimKind};
+use mainspring_core::row::{AuditRow, Changes, ClaimKind, Directive};
 
 use super::{Checker, Verdict, ensure, moves};
 
@@ -22,6 +22,8 @@ impl Checker {
         ensure(new.time >= old.time && new.lease >= old.lease && new.sequence >= old.sequence, "I2", || {
             format!("a high water sinks from {old:?} to {new:?}")
         })?;
+        let drained = changes.put_workers.iter().find(|row| row.directive == Directive::Drain);
+        ensure(drained.is_none(), "pause", || format!("{drained:?} would drain the next process too"))?;
         let updated: BTreeSet<Key> = changes.update_tasks.iter().map(|(key, _)| *key).collect();
         ensure(updated.len() == changes.update_tasks.len(), "I2", || "a task is updated twice in one commit".into())?;
         for key in &updated {

@@ -23,25 +23,41 @@ impl Shard {
         Answer::Done
     }
 
+    /// The last word counts. A pause is the worker's and outlives its processes; a drain is its present session's, and
+    /// where there is none there is nobody to leave.
     pub(super) fn order_direct_worker(&mut self, actor: &Name, worker: Name, directive: Directive) -> Answer {
-        if self.directive_of(&worker) != directive {
-            if directive == Directive::Run {
-                self.directives.remove(&worker);
+        let was_paused = self.paused_workers.contains(&worker);
+        let mut before = if was_paused { Directive::Pause } else { Directive::Run };
+        let mut changed = false;
+        if directive != Directive::Drain && directive != before {
+            if directive == Directive::Pause {
+                self.paused_workers.insert(worker.clone());
             } else {
-                self.directives.insert(worker.clone(), directive);
+                self.paused_workers.remove(&worker);
             }
             self.changes.put_workers.retain(|row| row.worker != worker);
             self.changes.put_workers.push(WorkerRow { worker: worker.clone(), directive });
             self.rows += 1;
+            changed = true;
+        }
+        let of_worker = self.sessions.iter_mut().filter(|(_, session)| session.worker == worker);
+        for (id, session) in of_worker {
+            let drained = std::mem::replace(&mut session.draining, directive == Directive::Drain);
+            if drained {
+                before = Directive::Drain;
+            }
+            if changed || drained != session.draining {
+                changed = true;
+                self.effects.push(crate::effect::Effect::Direct { session: id.clone(), directive });
+            }
+        }
+        if changed {
             let action = match directive {
                 Directive::Run => "worker.resume",
                 Directive::Pause => "worker.pause",
                 Directive::Drain => "worker.drain",
             };
-            let of_worker = self.sessions.iter().filter(|(_, session)| session.worker == worker);
-            let told: Vec<_> = of_worker.map(|(id, _)| id.clone()).collect();
-            self.effects.extend(told.into_iter().map(|session| crate::effect::Effect::Direct { session, directive }));
-            self.audit(actor, action, worker, "{}");
+            self.audit(actor, action, worker, &super::audit::before(word(before)));
         }
         Answer::Done
     }
@@ -68,5 +84,13 @@ impl Shard {
         self.rows += 1;
         self.audit(actor, action, name, &format!(r#"{{"version":{version}}}"#));
         Ok(Answer::Version(version))
+    }
+}
+
+fn word(directive: Directive) -> &'static str {
+    match directive {
+        Directive::Run => "run",
+        Directive::Pause => "pause",
+        Directive::Drain => "drain",
     }
 }

@@ -40,7 +40,7 @@ impl Shard {
             sessions_checked_at: now,
             rotation: 0,
             paused_queues: snapshot.queues.into_iter().filter(|queue| queue.paused).map(|queue| queue.name).collect(),
-            directives: directives_of(snapshot.workers),
+            paused_workers: paused_of(snapshot.workers),
             definitions: snapshot
                 .definitions
                 .into_iter()
@@ -141,6 +141,7 @@ impl Shard {
             since: now,
             heard_at: now,
             connected: false,
+            draining: false,
             groups: Vec::new(),
             groups_known: 0,
         });
@@ -153,7 +154,6 @@ impl Shard {
     }
 }
 
-fn directives_of(workers: Vec<WorkerRow>) -> BTreeMap<Name, Directive> {
-    let told = workers.into_iter().filter(|worker| worker.directive != Directive::Run);
-    told.map(|worker| (worker.worker, worker.directive)).collect()
+fn paused_of(workers: Vec<WorkerRow>) -> BTreeSet<Name> {
+    workers.into_iter().filter(|row| row.directive == Directive::Pause).map(|row| row.worker).collect()
 }
