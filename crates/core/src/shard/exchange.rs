@@ -156,7 +156,7 @@ impl Shard {
             let now = self.now;
             let task = self.task_mut(key);
             // The feed takes at most one a second of each task; every one counts as a sign of life.
-            let due = task.told_at.is_none_or(|at| now.since(at) >= 1_000) || progress.percent == Some(100);
+            let due = task.told_at.is_none_or(|at| now.since(at) >= 1_000);
             task.beat_at = now;
             if due {
                 task.told_at = Some(now);
