@@ -11,7 +11,7 @@ use super::lanes::rank;
 use super::{Dirt, Shard, Task};
 use crate::id::Key;
 use crate::row::{TaskRow, TransitionKind};
-use crate::task::{Failure, Place, SkipReason, TaskStatus};
+use crate::task::{Place, SkipReason, TaskStatus};
 use crate::time::Timestamp;
 
 impl Shard {
@@ -133,18 +133,9 @@ impl Shard {
         spec.and_then(|spec| spec.expires_at_ms).is_some_and(|at| at <= self.now.as_millis())
     }
 
-    /// Fails a task whose time in the queue is up.
+    /// Fails a task whose time in the queue is up. An earlier attempt keeps its own error: that the task failed, and later
+    /// than the attempt, says that it expired.
     pub(super) fn expire(&mut self, key: Key) {
-        let failure =
-            Failure { kind: "expired".into(), message: "expired before a worker took it".into(), trace: None };
-        self.end_attempt_less(key, failure);
-    }
-
-    /// Fails for good a task that is not running; the reason stands in its last attempt if there is one.
-    fn end_attempt_less(&mut self, key: Key, failure: Failure) {
-        if let Some(last) = &mut self.task_mut(key).row.state.last {
-            last.error = Some(failure);
-        }
         self.end_task(key, TaskStatus::Failed);
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mainspring_core::id::IdKind;
 use mainspring_core::row::TaskRow;
 use mainspring_core::spec::{Backoff, BackoffShape, OnWorkerLost, Policy, TaskSpec};
-use mainspring_core::task::TaskStatus;
+use mainspring_core::task::{Attempt, TaskStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -194,7 +194,7 @@ impl TaskView {
             start_time: last.map(|attempt| Rfc3339(attempt.started_at)),
             end_time: state.ended_at.map(Rfc3339),
             worker_id: last.map(|attempt| attempt.worker.to_string()),
-            error: last.and_then(|attempt| attempt.error.as_ref()).map(ErrorReport::from).or_else(|| expired(row)),
+            error: expired(row).or_else(|| last.and_then(|attempt| attempt.error.as_ref()).map(ErrorReport::from)),
             skip_reason: state.skip_reason.map(|reason| reason.word().to_owned()),
             held: state.held,
             dead: state.dead,
@@ -261,9 +261,12 @@ impl TaskView {
     }
 }
 
-/// Why a task without an attempt has failed: it can only have expired, and has no attempt to say so.
+/// Why a task has failed that no attempt took down with it: it can only have expired. A last attempt that did ended at
+/// the same instant.
 fn expired(row: &TaskRow) -> Option<ErrorReport> {
-    let unserved = row.state.last.is_none() && row.state.status == TaskStatus::Failed;
+    let state = &row.state;
+    let earlier = |last: &Attempt| last.generation < state.generation || last.ended_at < state.ended_at;
+    let unserved = state.status == TaskStatus::Failed && state.last.as_ref().is_none_or(earlier);
     let message = "expired before a worker took it".to_owned();
     unserved.then(|| ErrorReport { kind: "expired".to_owned(), message, trace: None })
 }
@@ -271,4 +274,71 @@ fn expired(row: &TaskRow) -> Option<ErrorReport> {
 fn split_label(label: &str) -> (String, String) {
     let (name, value) = label.split_once('=').unwrap_or((label, ""));
     (name.to_owned(), value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_core::id::{Bucket, Key};
+    use mainspring_core::spec::Trigger;
+    use mainspring_core::task::{Failure, Outcome, ParentCounts, Place, TaskState};
+    use mainspring_core::time::Timestamp;
+
+    use super::*;
+
+    /// A task whose one attempt failed at second 1 and which failed itself at this second.
+    fn failed_at(second: i64) -> TaskRow {
+        let at = |second: i64| Timestamp::from_millis(second * 1_000);
+        let error = Failure { kind: "exit_code".into(), message: "ended with 1".into(), trace: None };
+        let last = Attempt {
+            number: 1,
+            generation: 1,
+            worker: "w".into(),
+            started_at: at(0),
+            ended_at: Some(at(1)),
+            outcome: Some(Outcome::Failure),
+            error: Some(error),
+            lease: 1,
+        };
+        let state = TaskState {
+            status: TaskStatus::Failed,
+            place: Place::Rest,
+            generation: 1,
+            attempt: 1,
+            failures: 1,
+            losses: 0,
+            snoozes: 0,
+            due: None,
+            ready_at: None,
+            ended_at: Some(at(second)),
+            last: Some(last),
+            lease: None,
+            parents: ParentCounts::default(),
+            skip_reason: None,
+            handled: false,
+            settling: None,
+            held: false,
+            dead: true,
+        };
+        TaskRow {
+            key: Key::new(1 << 20, Bucket::new(0)),
+            tenant: "default".into(),
+            given_id: None,
+            job: None,
+            spec: None,
+            trigger: Trigger::AllSuccess,
+            parents: 0,
+            created_at: at(0),
+            state,
+        }
+    }
+
+    #[test]
+    fn a_task_that_expired_before_its_retry_says_so() {
+        let kind = |row: &TaskRow| TaskView::from_row(row, None).error.expect("it has failed").kind;
+        assert_eq!(kind(&failed_at(1)), "exit_code");
+        assert_eq!(kind(&failed_at(9)), "expired");
+        let mut redriven = failed_at(1);
+        redriven.state.generation = 2;
+        assert_eq!(kind(&redriven), "expired");
+    }
 }
