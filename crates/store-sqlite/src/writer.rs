@@ -128,7 +128,11 @@ impl Writer {
         // The connection of an unknown commit was closed, so nothing of it can still land.
         let sql = "UPDATE shard SET epoch = epoch + 1, owner = ?1 WHERE id = 0 RETURNING incarnation, epoch";
         let db = self.connection()?;
-        let taken = db.query_row(sql, [&*owner], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)));
+        // In a transaction: a statement that returns rows commits once it is reset, where nobody sees it fail.
+        let taken = db.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|taking| {
+            let row = taking.query_row(sql, [&*owner], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+            taking.commit().map(|()| row)
+        });
         let (incarnation, epoch) = taken.map_err(|error| self.failed(error.into()))?;
         let fence = Fence { shard, incarnation, epoch, owner };
         self.fence = Some(fence.clone());
