@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             if !failure.message.is_empty() {
-                eprintln!("{failure}");
+                output::say(format_args!("{failure}"));
             }
             failure.exit.into()
         }

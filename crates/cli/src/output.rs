@@ -31,6 +31,28 @@ pub(crate) fn coloured_stderr() -> bool {
     COLOURS.load(Ordering::Relaxed) && std::io::stderr().is_terminal()
 }
 
+/// Standard error that cannot fail: where it cannot be written, as on a full disk, what it was told is lost and the
+/// program goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stderr;
+
+impl std::io::Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Lost, as said above; a server whose log is gone still has its work to do.
+        let _ = std::io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Says a line on standard error.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    Stderr.write_all(format!("{text}\n").as_bytes()).expect("it swallows what fails");
+}
+
 /// Something that stands in a list.
 pub(crate) trait Listed: Serialize {
     /// The columns' headings; those of [`Listed::WIDE`] follow with `-o wide`.

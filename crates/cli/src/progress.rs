@@ -9,6 +9,7 @@ use mainspring_core::task::TaskStatus;
 use mainspring_core::time::Timestamp;
 
 use crate::clock;
+use crate::output::say;
 use crate::output::{icon, paint, span};
 
 /// Tasks that a terminal shows at once; of larger jobs those that are running or went wrong.
@@ -89,12 +90,12 @@ impl Progress {
         match self.bar.take() {
             Some(bar) => {
                 bar.finish_and_clear();
-                eprintln!("{}", draw(picture, usize::MAX));
+                say(format_args!("{}", draw(picture, usize::MAX)));
             }
             None if self.quiet => {}
             None => {
                 self.tell_changes(picture);
-                eprintln!("{}", headline(picture, false));
+                say(format_args!("{}", headline(picture, false)));
             }
         }
     }
@@ -105,7 +106,7 @@ impl Progress {
             let before = self.seen.insert(task.name.clone(), now);
             let waits = matches!(task.status, TaskStatus::Pending | TaskStatus::Ready);
             if before != Some(now) && !waits {
-                eprintln!("{}", describe(task));
+                say(format_args!("{}", describe(task)));
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::command::signals::Signals;
 use crate::embedded::{EmbeddedWorker, Watched, call_failed};
 use crate::exit::{Failure, Outcome};
 use crate::output::line;
+use crate::output::say;
 use crate::progress::Progress;
 
 /// Serves and works until it is told to stop. The first signal lets running attempts finish, the second does not.
@@ -29,10 +30,10 @@ pub(crate) async fn run(args: Dev, quiet: bool) -> Outcome {
     let mut worker = EmbeddedWorker::start(&running.node, args.concurrency.max(1));
     line(&format!("mainspring dev  http://{}  (API: /docs, /openapi.json)", running.addr))?;
     if !quiet {
-        eprintln!("store {}; stop with ctrl-c", args.serving.store);
-        eprintln!(
+        say(format_args!("store {}; stop with ctrl-c", args.serving.store));
+        say(format_args!(
             "this worker runs every kind of task, shell commands included: whoever can reach the port can run programs as you"
-        );
+        ));
     }
     let outcome = tokio::select! {
         outcome = work(&running.node, jobs, quiet) => outcome,
@@ -60,7 +61,7 @@ async fn work(node: &Arc<Node>, jobs: Vec<FileJob>, quiet: bool) -> Outcome {
         let (key, _, repeated) =
             node.submit_job(job.job.into_submit(0, Bucket::CONTROL)).await.map_err(|error| call_failed(&error))?;
         if repeated && !quiet {
-            eprintln!("`{name}` was submitted before under the same jobId; showing that one");
+            say(format_args!("`{name}` was submitted before under the same jobId; showing that one"));
         }
         let mut watched = Watched::new(node, key).await?;
         let picture = watched.follow(&mut Progress::new(quiet)).await?;

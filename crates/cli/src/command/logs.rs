@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::args::Logs;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::say;
 use crate::remote;
 
 /// Tasks of a job that are followed at once.
@@ -101,7 +102,7 @@ impl<'a> Lines<'a> {
     fn print(&mut self, chunk: &LogView) -> Outcome {
         if chunk.stream == StreamName::System {
             // Remarks of the engine are about the output, not part of it.
-            eprintln!("{}{}", self.prefix, chunk.data.trim_end());
+            say(format_args!("{}{}", self.prefix, chunk.data.trim_end()));
             return Ok(());
         }
         if self.prefix.is_empty() {

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::Serve;
 use crate::command::signals::Signals;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{Stderr, say};
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(args: Serve, quiet: bool) -> Outcome {
@@ -16,7 +17,7 @@ pub(crate) async fn run(args: Serve, quiet: bool) -> Outcome {
     let config = ServeConfig::new(args.serving.listen, &args.serving.store);
     let running = serve(config, signals.first()).await.map_err(not_started)?;
     if !quiet {
-        eprintln!("mainspring serves http://{} (API described at /docs)", running.addr);
+        say(format_args!("mainspring serves http://{} (API described at /docs)", running.addr));
     }
     running.finished().await;
     Ok(())
@@ -27,7 +28,7 @@ pub(crate) fn log(level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let ansi = crate::output::coloured_stderr() && std::io::stderr().is_terminal();
     // Fails only if a subscriber is set already, which then does the work.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Stderr).with_ansi(ansi).try_init();
 }
 
 /// Why a server did not start, as an exit.

@@ -3,6 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Outcome};
+use crate::output::say;
 
 /// The signals that ask a long-running command to end.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Signals {
         self.next().await;
         tokio::spawn(async move {
             self.next().await;
-            eprintln!("ending at once");
+            say(format_args!("ending at once"));
             std::process::exit(Exit::Interrupted as i32);
         });
     }

@@ -8,6 +8,7 @@ use mainspring_worker::{HttpConfig, HttpSource, ShellConfig, Shutdown, WorkerCon
 use crate::args::Worker;
 use crate::command::serve::log;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::say;
 use crate::remote;
 
 /// Works until it is told to stop: the first signal lets running attempts finish, the second does not.
@@ -29,7 +30,7 @@ pub(crate) async fn run(args: Worker, quiet: bool) -> Outcome {
     }
     if !quiet {
         let shell = if args.shell { "" } else { "; commands are not run without --shell" };
-        eprintln!("worker {} takes tasks from {}{shell}", config.worker_id, client.address());
+        say(format_args!("worker {} takes tasks from {}{shell}", config.worker_id, client.address()));
     }
     let shutdown = Shutdown::on_signals()?;
     mainspring_worker::run(config, Arc::new(HttpSource::new(client)), shutdown).await.context("the worker ended")?;

@@ -72,6 +72,13 @@ fn a_full_disk_is_named_and_nothing_acknowledged_is_lost() {
     let code = refusal["code"].as_str().unwrap_or_default().to_owned();
     assert!(matches!(code.as_str(), "store_unavailable" | "outcome_unknown"), "{refusal}");
     assert!(server.ended().is_none(), "the server ended: {}", server.printed());
+    let refusal = wait::until(60, "refusal that names the disk", || {
+        submit(&place, "full").err().filter(|refusal| refusal["code"] == "store_unavailable")
+    });
+    assert!(refusal.to_string().contains("full"), "{refusal}");
+    let ready = place.try_call("GET", "/readyz", None).expect("the server answers");
+    assert!(ready.status == 503 && ready.body.to_string().contains("store_write"), "{}", ready.body);
+    assert!(!server.printed().contains("another owner"), "{}", server.printed());
 
     fs::remove_file(&ballast).expect("the ballast can go");
     wait::until(60, "accepted task after there is room again", || submit(&place, "after").ok());
@@ -83,4 +90,17 @@ fn a_full_disk_is_named_and_nothing_acknowledged_is_lost() {
         let task = place.call("GET", &format!("/api/v1/tasks/{id}"), None);
         assert_eq!(task["taskId"], id);
     }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let place = Place::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$@\" 2>/dev/full", env!("CARGO_BIN_EXE_mainspring")]);
+    command.args(["serve", "--listen", &place.address.to_string(), "--store", "memory:"]).env("RUST_LOG", "debug");
+    let mut server = place.start_with(command);
+    submit(&place, "logged-in-vain").expect("the server takes work");
+    server.signal(rustix::process::Signal::TERM);
+    let status = wait::until(30, "end of the server", || server.ended());
+    assert!(status.success(), "{status}");
 }
