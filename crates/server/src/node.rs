@@ -28,16 +28,19 @@ use crate::clock::{Clock, SystemClock};
 
 mod actor;
 mod convert;
+mod ending;
 mod exchange;
 mod figures;
 mod gateway;
 mod mailbox;
+mod open_call;
 mod recovery;
 mod retention;
 mod session;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod workers;
 
 pub use exchange::ExchangeAnswer;

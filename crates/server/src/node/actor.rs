@@ -27,9 +27,11 @@ use mainspring_core::time::Timestamp;
 use mainspring_store::{BoxFuture, CommitAnswer, Error, Fence, ShardCommit, ShardId, Store};
 use tokio::sync::oneshot;
 
+use super::ending::Ending;
 use super::gateway::{Gateway, Turn};
 use super::mailbox::{Answers, Message, Room};
 use super::shared::Shared;
+use super::trouble::{Parked, Trouble};
 use super::{CallError, NodeConfig, StartError};
 use crate::clock::ShardTime;
 
@@ -60,6 +62,12 @@ pub(super) struct Actor {
     pub(super) read: Option<(Ticket, BoxFuture<Result<Rows, Error>>)>,
     /// A read that failed, and when the driver may ask for it again.
     pub(super) failed_read: Option<(Ticket, Duration)>,
+    /// Why commits fail, until one succeeds.
+    pub(super) trouble: Option<Trouble>,
+    /// A commit that waits until the store may be tried again.
+    pub(super) held: Option<(Ticket, Changes)>,
+    /// Exchanges that wait for the store to come back.
+    pub(super) parked: Vec<Parked>,
     /// What may still be taken into the batch that is being gathered.
     pub(super) room: Room,
     /// Nothing that the driver was told is still on its way back.
@@ -81,7 +89,7 @@ pub(super) struct CommitInFlight {
 /// Why the driver must be given up.
 #[derive(Debug)]
 pub(super) enum Lost {
-    /// A commit was refused: somebody else owns the shard since this epoch.
+    /// A commit was refused: the shard is at this epoch.
     Rejected(u64),
     /// Nobody knows what became of a commit.
     Unknown(String),
@@ -116,53 +124,17 @@ pub(super) async fn start(shared: Arc<Shared>, store: Arc<dyn Store>, config: No
         // Futures of stores may need the runtime's timers and threads.
         let _guard = runtime.enter();
         shared.runs_on(std::thread::current());
+        let mut ending = Ending::new(Arc::clone(&shared));
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let mut actor = Actor::new(Arc::clone(&shared), store, config, owner, fence);
             actor.install(snapshot);
             let _ = started.send(());
             actor.run();
         }));
-        if let Err(panic) = outcome {
-            let reason = panic_text(&*panic);
-            tracing::error!(reason, "the shard has stopped: its core failed");
-            shared.set_reason("shard_failed", Some(format!("the shard has stopped: {reason}")));
-        }
-        shared.mailbox.close();
-        refuse_all(&shared, &CallError::Stopped);
-        shared.stop();
+        ending.end(shared, outcome);
     };
     thread.spawn(run).map_err(StartError::Thread)?;
     has_started.await.map_err(|_| StartError::Core)
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a message")
-}
-
-/// Answers everything that waits in the mailbox with an error; none of it was applied.
-pub(super) fn refuse_all(shared: &Shared, error: &CallError) {
-    loop {
-        let mut messages = Vec::new();
-        shared.mailbox.drain(&mut Room { events: usize::MAX, bytes: usize::MAX }, &mut messages);
-        if messages.is_empty() {
-            return;
-        }
-        for message in messages {
-            match message {
-                Message::Tasks { answer, .. } | Message::Job { answer, .. } | Message::Order { answer, .. } => {
-                    let _ = answer.send(Err(error.clone()));
-                }
-                Message::Exchange { answer, .. } => {
-                    let _ = answer.send(Err(error.clone()));
-                }
-                Message::Hangup { .. } => {}
-            }
-        }
-    }
 }
 
 impl Actor {
@@ -182,6 +154,9 @@ impl Actor {
             commit: None,
             read: None,
             failed_read: None,
+            trouble: None,
+            held: None,
+            parked: Vec::new(),
             quiet: true,
             waker: Waker::from(Arc::new(Unpark(std::thread::current()))),
             inbox: Vec::new(),
@@ -211,10 +186,14 @@ impl Actor {
         progress |= self.drive(now)?;
         progress |= self.poll_commit(now)?;
         progress |= self.poll_read(now)?;
-        progress |= self.gateway.expire(now);
+        let mut turn = Turn { now, quiet: self.quiet, events: &mut self.events, shared: &self.shared };
+        progress |= self.gateway.expire(&mut turn);
+        self.push_events();
+        progress |= self.expire_parked(now);
+        progress |= self.probe_idle_store(now)?;
         let (sessions, calls) = self.gateway.counts();
         self.shared.sessions.store(sessions, Ordering::Relaxed);
-        self.shared.calls.store(calls, Ordering::Relaxed);
+        self.shared.calls.store(calls + self.parked.len() as u64, Ordering::Relaxed);
         Ok(progress)
     }
 
@@ -231,17 +210,18 @@ impl Actor {
         progress
     }
 
-    fn take(&mut self, now: Duration, message: Message) {
+    pub(super) fn take(&mut self, now: Duration, message: Message) {
+        let Some(message) = self.refuse_in_trouble(now, message) else { return };
         let mut turn = Turn { now, quiet: self.quiet, events: &mut self.events, shared: &self.shared };
         match message {
             Message::Exchange { request, call, answer } => self.gateway.call(&mut turn, request, *call, answer),
             Message::Hangup { request } => self.gateway.hangup(&mut turn, request),
             Message::Tasks { tasks, answer } => {
-                let (to, bucket) = (self.await_answer(answer), self.bucket());
+                let (to, bucket) = (self.await_submission(answer), self.bucket());
                 self.events.push(Event::SubmitTasks(SubmitTasks { to, bucket, tasks }));
             }
             Message::Job { mut job, answer } => {
-                job.to = self.await_answer(answer);
+                job.to = self.await_submission(answer);
                 job.bucket = self.bucket();
                 self.events.push(Event::SubmitJob(job));
             }
@@ -258,6 +238,15 @@ impl Actor {
         request
     }
 
+    /// The first submission in times of trouble shows whether the store can be written again.
+    fn await_submission(&mut self, answer: Answers) -> RequestId {
+        let request = self.await_answer(answer);
+        if let Some(trouble) = &mut self.trouble {
+            trouble.probe = Some(request);
+        }
+        request
+    }
+
     /// Spreads what the server names over the buckets; the control bucket takes none.
     fn bucket(&mut self) -> Bucket {
         self.next_bucket = self.next_bucket.wrapping_add(1);
@@ -267,7 +256,7 @@ impl Actor {
         }
     }
 
-    fn push_events(&mut self) {
+    pub(super) fn push_events(&mut self) {
         let Some(driver) = &mut self.driver else { return };
         for event in self.events.drain(..) {
             driver.push(event);
@@ -282,7 +271,7 @@ impl Actor {
         while let Some(io) = self.driver.as_mut().and_then(|driver| driver.poll(time)) {
             progress = true;
             match io {
-                Io::Commit { ticket, changes } => self.order_commit(ticket, changes, now),
+                Io::Commit { ticket, changes } => self.order_or_hold(ticket, changes, now),
                 Io::Read { ticket, set } => {
                     let read = self.store.read(self.fence.clone(), set);
                     assert!(self.read.is_none(), "at most one read is in flight");
@@ -292,17 +281,17 @@ impl Actor {
             }
         }
         self.quiet = self.driver.as_ref().is_some_and(Driver::is_idle);
-        if self.commit.is_none() {
+        if self.commit.is_none() && self.held.is_none() {
             self.refill();
         }
         Ok(progress)
     }
 
-    fn refill(&mut self) {
+    pub(super) fn refill(&mut self) {
         self.room = Room { events: self.config.batch_events_max, bytes: self.config.batch_bytes_max };
     }
 
-    fn order_commit(&mut self, ticket: Ticket, changes: Changes, now: Duration) {
+    pub(super) fn order_commit(&mut self, ticket: Ticket, changes: Changes, now: Duration) {
         self.shared.commit_rows.record(rows(&changes));
         let number = changes.high_water.commit;
         let commit = ShardCommit { fence: self.fence.clone(), changes: Arc::new(changes) };
@@ -313,13 +302,14 @@ impl Actor {
     }
 
     pub(super) fn poll_commit(&mut self, now: Duration) -> Result<bool, Lost> {
+        self.order_held(now);
         let Some(commit) = &mut self.commit else { return Ok(false) };
         let Poll::Ready(mut answers) = commit.answer.as_mut().poll(&mut Context::from_waker(&self.waker)) else {
             return Ok(false);
         };
         let commit = self.commit.take().expect("it was polled just now");
         match answers.pop() {
-            Some(CommitAnswer::Committed) => {}
+            Some(CommitAnswer::Committed) => self.store_writes(),
             Some(CommitAnswer::Rejected { epoch }) => return Err(Lost::Rejected(epoch)),
             Some(CommitAnswer::Unknown { reason }) => return Err(Lost::Unknown(reason)),
             None => return Err(Lost::Unknown("the store gave no answer".to_owned())),
@@ -427,6 +417,9 @@ impl Actor {
         if let Some((_, at)) = self.failed_read {
             sleep = sleep.min(at.saturating_sub(now));
         }
+        if let Some(at) = self.store_wake_at() {
+            sleep = sleep.min(at.saturating_sub(now));
+        }
         if let Some(at) = self.driver.as_ref().and_then(Driver::wake_at) {
             let time = self.read_time();
             // The driver has just had its turn: another one within the same millisecond would change nothing.
@@ -440,12 +433,13 @@ impl Actor {
     /// Takes nothing more in, makes durable what was taken, answers whoever waits, and gives the shard back.
     fn stop(&mut self) {
         let until = self.shared.clock.monotonic() + FLUSH_MAX;
+        self.try_store_at_once();
         self.gateway.end_polls();
         loop {
             let now = self.shared.clock.monotonic();
             let empty = self.shared.mailbox.is_closed_and_empty();
             let answered = empty && self.callers.is_empty() && !self.gateway.awaits_commit();
-            if answered && self.commit.is_none() || now >= until {
+            if answered && self.commit.is_none() && self.held.is_none() || now >= until {
                 break;
             }
             // Work that nobody waits for goes on after the next start.

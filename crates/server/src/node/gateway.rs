@@ -20,32 +20,14 @@ use mainspring_core::row::Directive;
 use super::CallError;
 use super::exchange::{Call, ExchangeAnswer};
 use super::mailbox::ExchangeAnswers;
+use super::open_call::OpenCall;
 use super::session::Session;
 use super::shared::Shared;
+use super::trouble::Parked;
 use super::workers::{Arrival, Workers};
 
 /// How long an answer that only acknowledges outcomes waits for a grant to go with it.
 const COMPANY: Duration = Duration::from_millis(1);
-
-/// A call that waits for its answer.
-#[derive(Debug)]
-struct OpenCall {
-    session: SessionId,
-    seq: u64,
-    answer: ExchangeAnswers,
-    /// When it is answered whatever happens, provided that the core has answered.
-    due: Duration,
-    /// The entry in `Gateway::due`.
-    entry: Duration,
-    /// It brought outcomes, logs or the like whose commit it waits for.
-    commits: bool,
-    /// The core has answered it.
-    exchanged: bool,
-    accepted: Vec<Token>,
-    stale: Vec<Token>,
-    unreadable: Vec<String>,
-    leaving: bool,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -60,7 +42,7 @@ pub(super) struct Gateway {
     recalled: Vec<(RequestId, SessionId)>,
     /// Sessions that may have something to say.
     touched: Vec<SessionId>,
-    /// Sessions whose caller was gone when it was answered.
+    /// Sessions that nobody may listen for: the caller was gone when it was answered, or its wait was over.
     deaf: Vec<SessionId>,
     /// Beyond its lease, how long a silent session is remembered.
     grace: Duration,
@@ -301,6 +283,10 @@ impl Gateway {
         for id in std::mem::take(&mut self.touched) {
             self.settle_session(turn, &id);
         }
+        self.take_back_of_deaf(turn);
+    }
+
+    fn take_back_of_deaf(&mut self, turn: &mut Turn<'_>) {
         for id in std::mem::take(&mut self.deaf) {
             self.take_credits_back(turn, &id);
         }
@@ -313,8 +299,10 @@ impl Gateway {
         // Without a free place there is no grant to wait for.
         let acknowledges = call.commits || !call.unreadable.is_empty();
         let alone = acknowledges && session.free == 0;
-        if session.has_news() || !call.stale.is_empty() || call.leaving || alone || call.due <= turn.now {
+        if session.has_news() || !call.stale.is_empty() || call.leaving || alone {
             self.answer(request);
+        } else if call.due <= turn.now {
+            self.end_wait(request);
         } else if acknowledges {
             let entry = call.due.min(turn.now + COMPANY);
             if entry < call.entry {
@@ -327,7 +315,8 @@ impl Gateway {
     }
 
     /// Answers what has waited long enough; forgets sessions that have been silent for too long.
-    pub(super) fn expire(&mut self, now: Duration) -> bool {
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> bool {
+        let now = turn.now;
         let mut progress = false;
         while let Some(&(due, request)) = self.due.first()
             && due <= now
@@ -336,10 +325,11 @@ impl Gateway {
             let call = self.calls.get(&request).expect("what is due is open");
             // Outcomes that are not durable yet are worth a longer wait: the commit answers the call.
             if call.exchanged || !call.commits {
-                self.answer(request);
+                self.end_wait(request);
                 progress = true;
             }
         }
+        self.take_back_of_deaf(turn);
         if now >= self.swept_at + Duration::from_secs(1) {
             self.swept_at = now;
             self.sweep(now);
@@ -347,13 +337,19 @@ impl Gateway {
         progress
     }
 
+    /// Answers a call whose wait is over. Its session may not call again, and the next call brings its places anew.
+    fn end_wait(&mut self, request: RequestId) {
+        let Some(call) = self.calls.get(&request) else { return };
+        let (id, waited) = (call.session.clone(), !call.commits);
+        self.answer(request);
+        if waited && self.sessions.get(&id).is_some_and(|session| session.offered > 0) {
+            self.deaf.push(id);
+        }
+    }
+
     fn sweep(&mut self, now: Duration) {
-        let silent = |session: &Session| {
-            session.heard_at + Duration::from_millis(session.lease_ms) + self.grace < now && session.current.is_none()
-        };
-        let gone: Vec<SessionId> =
-            self.sessions.iter().filter(|(_, session)| silent(session)).map(|(id, _)| id.clone()).collect();
-        for id in gone {
+        let silent = self.sessions.iter().filter(|(_, session)| session.is_silent(self.grace, now));
+        for id in silent.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             if let Some(session) = self.sessions.get(&id) {
                 self.workers.leave(&session.worker, &id);
             }
@@ -368,17 +364,16 @@ impl Gateway {
     }
 
     /// The core was lost with everything uncommitted: forgets all sessions, so that their next calls resume. Whoever waits
-    /// for a commit learns that its outcome is unknown.
-    pub(super) fn reset(&mut self) {
-        for request in self.calls.keys().copied().collect::<Vec<_>>() {
-            let unknown = self.calls.get(&request).is_some_and(|call| call.commits && !call.exchanged);
-            if unknown {
-                if let Some(call) = self.close(request) {
-                    let _ = call.answer.send(Err(CallError::OutcomeUnknown));
-                }
-            } else {
-                self.answer_without_news(request);
+    /// for a commit learns that its outcome is unknown; polls that wait for nothing of their own are handed back.
+    pub(super) fn reset(&mut self) -> Vec<Parked> {
+        let mut polls = Vec::new();
+        for (_, call) in self.calls.drain() {
+            if call.awaits_commit() {
+                let _ = call.answer.send(Err(CallError::OutcomeUnknown));
+                continue;
             }
+            let directive = self.sessions.get(&call.session).map_or(Directive::Run, |session| session.directive);
+            polls.push(call.park(directive));
         }
         self.sessions.clear();
         self.asked.clear();
@@ -386,6 +381,7 @@ impl Gateway {
         self.touched.clear();
         self.deaf.clear();
         self.due.clear();
+        polls
     }
 
     /// Ends every call that does not wait for a commit: the node is about to stop.

@@ -13,7 +13,9 @@ use mainspring_core::shard::ShardConfig;
 use mainspring_store::Error;
 
 use super::CallError;
-use super::actor::{Actor, Lost, SHARD, refuse_all};
+use super::actor::{Actor, Lost, SHARD};
+use super::ending::{drain, refuse};
+use super::mailbox::Message;
 
 /// First and longest wait between two tries to take the shard over.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -42,19 +44,31 @@ impl Actor {
     /// Gives the driver up, tells everybody whose commit is lost with it, and takes the shard over anew. False if the node
     /// must stop.
     pub(super) fn recover(&mut self, lost: Lost) -> bool {
+        let own = self.fence.epoch;
         let mut reason = match lost {
-            Lost::Rejected(epoch) => format!("another owner has the shard since epoch {epoch}"),
-            Lost::Unknown(reason) => format!("a commit's outcome is unknown: {reason}"),
+            Lost::Rejected(epoch) if epoch > own => format!("another owner has the shard since epoch {epoch}"),
+            Lost::Rejected(epoch) => {
+                let reason = format!("the store is at epoch {epoch}, it has lost the write of epoch {own}");
+                self.commit_failed(&reason);
+                reason
+            }
+            Lost::Unknown(reason) => {
+                self.commit_failed(&reason);
+                format!("a commit's outcome is unknown: {reason}")
+            }
             Lost::Read(error) => format!("the store could not be read: {error}"),
         };
+        let mut backoff = self.trouble.as_ref().map_or(BACKOFF.0, |trouble| trouble.backoff);
         tracing::warn!(reason, "loading the shard anew");
         self.abandon();
         self.shared.reloads.fetch_add(1, Ordering::Relaxed);
-        let mut backoff = BACKOFF.0;
         loop {
             self.shared.set_reason(LOADING, Some(reason));
             let error = match self.take_over() {
-                Ok(()) => return true,
+                Ok(()) => {
+                    self.serve_parked();
+                    return true;
+                }
                 Err(error @ (Error::Corrupt(_) | Error::Incompatible(_))) => {
                     tracing::error!(%error, "the shard has stopped: what is stored cannot be used");
                     self.shared.set_reason(LOADING, None);
@@ -83,15 +97,28 @@ impl Actor {
     fn wait(&mut self, backoff: Duration, reason: &str) -> bool {
         let until = self.shared.clock.monotonic() + backoff;
         loop {
-            refuse_all(&self.shared, &CallError::Unavailable(reason.to_owned()));
+            self.refuse_or_park(reason);
+            self.expire_parked(self.shared.clock.monotonic());
             if self.shared.mailbox.is_closed() {
                 return false;
             }
-            let left = until.saturating_sub(self.shared.clock.monotonic());
+            let now = self.shared.clock.monotonic();
+            let left = until.saturating_sub(now);
             if left.is_zero() {
                 return true;
             }
-            std::thread::park_timeout(left);
+            let parked = self.parked.iter().map(|parked| parked.due.saturating_sub(now)).min();
+            std::thread::park_timeout(parked.map_or(left, |parked| parked.min(left)));
+        }
+    }
+
+    /// Refuses what waits in the mailbox. Exchanges wait on, so that their workers do not call again and again.
+    fn refuse_or_park(&mut self, reason: &str) {
+        for message in drain(&self.shared) {
+            match message {
+                Message::Exchange { request, call, answer } => self.park(request, call, answer),
+                message => refuse(message, &CallError::Unavailable(reason.to_owned())),
+            }
         }
     }
 
@@ -99,6 +126,7 @@ impl Actor {
     pub(super) fn abandon(&mut self) {
         self.shared.set_fence(None);
         self.commit = None;
+        self.held = None;
         self.read = None;
         self.failed_read = None;
         if let Some(driver) = self.driver.take() {
@@ -112,7 +140,8 @@ impl Actor {
         for (_, caller) in self.callers.drain() {
             let _ = caller.send(Err(CallError::OutcomeUnknown));
         }
-        self.gateway.reset();
+        let polls = self.gateway.reset();
+        self.park_polls(polls);
     }
 
     /// Waits for a store's answer on this thread.

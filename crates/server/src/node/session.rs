@@ -136,6 +136,11 @@ impl Session {
         }
     }
 
+    /// Whether nothing was heard of it for so long that its leases have ended.
+    pub(super) fn is_silent(&self, grace: Duration, now: Duration) -> bool {
+        self.heard_at + Duration::from_millis(self.lease_ms) + grace < now && self.current.is_none()
+    }
+
     /// Whether there is something to say at once.
     pub(super) fn has_news(&self) -> bool {
         !self.pending.is_empty() || !self.cancels.is_empty() || self.directive != self.told

@@ -2,6 +2,7 @@
 
 mod faults;
 mod sessions;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;

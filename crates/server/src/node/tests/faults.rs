@@ -28,6 +28,8 @@ async fn an_unknown_commit_is_said_to_be_unknown_and_nothing_acknowledged_is_los
             "{fault:?}"
         );
         assert_eq!(status(&node, &before).await, TaskStatus::Ready);
+        // A repeat writes nothing; a commit that succeeds makes the node ready again.
+        submit(&node, named("after")).await;
         let figures = node.figures();
         assert!(figures.readiness.is_ready() && figures.reloads == 1 && figures.epoch > 1, "{figures:?}");
         node.shutdown().await;

@@ -116,6 +116,26 @@ async fn a_caller_that_hangs_up_is_granted_nothing() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_poll_has_ended_is_granted_nothing_until_it_calls_again() {
+    let node = start(&MemoryStore::new()).await;
+    let mut silent = Worker::new("silent", "s1");
+    for wait_ms in [0, 20] {
+        assert!(silent.poll(&node, 1, wait_ms).await.grants.is_empty());
+        // Another session's call goes through the same mailbox: once it is answered, the places have been taken back.
+        Worker::new("other", "s2").poll(&node, 0, 0).await;
+        let submitted = submit(&node, task("{}")).await;
+        assert_eq!(status(&node, &submitted).await, TaskStatus::Ready, "after a wait of {wait_ms} ms");
+        let answer = silent.poll(&node, 1, 10_000).await;
+        assert_eq!(answer.grants[0].token.task, submitted.key);
+        let mut request = silent.request(1, 10_000);
+        request.outcomes.push(success(answer.grants[0].token));
+        request.capacity = 0;
+        silent.call(&node, request).await;
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_new_session_of_a_worker_takes_its_work_over_at_once() {
     let node = start(&MemoryStore::new()).await;
     submit(&node, task("{}")).await;

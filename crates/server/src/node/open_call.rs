@@ -1,0 +1,46 @@
+//! A worker session's call that waits for its answer.
+
+use std::time::Duration;
+
+use mainspring_core::id::{SessionId, Token};
+use mainspring_core::row::Directive;
+
+use super::exchange::ExchangeAnswer;
+use super::mailbox::ExchangeAnswers;
+use super::trouble::{Parked, What};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct OpenCall {
+    pub(super) session: SessionId,
+    pub(super) seq: u64,
+    pub(super) answer: ExchangeAnswers,
+    /// When it is answered whatever happens, provided that the core has answered.
+    pub(super) due: Duration,
+    /// The entry in `Gateway::due`.
+    pub(super) entry: Duration,
+    /// It brought outcomes, logs or the like whose commit it waits for.
+    pub(super) commits: bool,
+    /// The core has answered it.
+    pub(super) exchanged: bool,
+    pub(super) accepted: Vec<Token>,
+    pub(super) stale: Vec<Token>,
+    pub(super) unreadable: Vec<String>,
+    pub(super) leaving: bool,
+}
+
+impl OpenCall {
+    /// It brought something that is not durable yet.
+    pub(super) fn awaits_commit(&self) -> bool {
+        self.commits && !self.exchanged
+    }
+
+    /// What is left of it when its shard is lost. A verdict is news, which does not wait.
+    pub(super) fn park(self, directive: Directive) -> Parked {
+        let news = !(self.accepted.is_empty() && self.stale.is_empty() && self.unreadable.is_empty());
+        let due = if news || self.leaving { Duration::ZERO } else { self.due };
+        let answer = ExchangeAnswer::empty(self.seq, directive);
+        let what = What::Poll(answer.with_verdict(self.accepted, self.stale, self.unreadable));
+        Parked { due, answer: self.answer, what }
+    }
+}
