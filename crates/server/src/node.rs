@@ -214,6 +214,11 @@ impl Node {
         self.shared.commits.subscribe()
     }
 
+    /// Whether a worker has called since the node started.
+    pub fn has_seen(&self, worker: &Name) -> bool {
+        self.shared.has_seen(worker)
+    }
+
     /// Figures of the node itself; those of the shard come from [`Order::Figures`].
     pub fn figures(&self) -> NodeFigures {
         self.shared.figures()

@@ -31,6 +31,7 @@ fn of_path(route: &Route) -> Vec<Code> {
         codes.push(Code::InvalidPath);
         match segment {
             "taskId" | "jobId" | "name" => codes.extend([Code::NotFound, Code::AmbiguousId]),
+            "worker" => codes.push(Code::NotFound),
             "kind" => codes.push(Code::NoSuchRoute),
             _ => {}
         }

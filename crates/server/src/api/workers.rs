@@ -3,10 +3,11 @@
 use axum::http::StatusCode;
 use mainspring_core::effect::Answer as Answered;
 use mainspring_core::event::Order;
-use mainspring_core::id::IdKind;
+use mainspring_core::id::{IdKind, Name};
 use mainspring_core::row::Directive;
 use mainspring_protocol::decode;
 use mainspring_protocol::exchange::{ExchangeReply, ExchangeRequest};
+use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::view::{Page, RunningView, WorkerView};
 
 use super::call::{Answer, Call, Refused};
@@ -15,6 +16,9 @@ use super::queues::named;
 use super::reply::{internal, json_bytes, not_called, not_read, ok};
 use super::route::{BodyKind, Route};
 use super::tasks::Nothing;
+
+/// Entries of the audit trail in which a worker is looked for.
+const AUDIT_MAX: usize = 1_000;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -72,9 +76,24 @@ async fn all(call: &Call) -> Result<Vec<WorkerView>, Refused> {
     Ok(sessions.iter().map(shown).collect())
 }
 
+/// Whether a worker has called since the server started, or was told something not too long ago: what it is told holds
+/// while it is away as well.
+async fn is_known(call: &Call, worker: &Name) -> Result<bool, Refused> {
+    if call.api.node.has_seen(worker) {
+        return Ok(true);
+    }
+    let audit = call.api.reader.audit(AUDIT_MAX).await.map_err(not_read)?;
+    Ok(audit.iter().any(|row| row.action.starts_with("worker.") && row.target == *worker))
+}
+
 async fn direct(mut call: Call, directive: Directive) -> Answer {
     call.json::<Nothing>().await?;
     let worker = named(&call, "worker")?;
+    if directive != Directive::Run && !is_known(&call, &worker).await? {
+        let detail = format!("no worker `{worker}` has called or was told anything");
+        let hint = "`GET /api/v1/workers` lists those that are connected";
+        return Err(Box::new(Problem::new(Code::NotFound, detail).with_hint(hint)));
+    }
     let order = Order::DirectWorker { worker: worker.clone(), directive };
     call.api.node.order(call.actor(), order).await.map_err(not_called)?;
     let known = all(&call).await?.into_iter().find(|view| view.worker_id == *worker);

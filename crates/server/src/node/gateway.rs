@@ -110,6 +110,7 @@ impl Gateway {
                 turn.events.push(Event::EndSession(EndSession { session: old, reason: SessionEnd::Lost }));
             }
         }
+        turn.shared.see(&call.worker);
         self.sessions.insert(call.session.clone(), Session::new(call, turn.now));
         true
     }

@@ -1,12 +1,13 @@
 //! What callers and the shard's thread share: the mailbox, the figures, readiness, and the number of the newest commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
 use mainspring_core::effect::Answer;
 use mainspring_core::event::RequestId;
+use mainspring_core::id::Name;
 use mainspring_store::{Description, Fence, Reader, Store};
 use tokio::sync::{oneshot, watch};
 
@@ -15,6 +16,9 @@ use super::figures::{BATCH_BOUNDS_ROWS, COMMIT_BOUNDS_US, NodeFigures, Readiness
 use super::mailbox::{Answers, ExchangeAnswers, Mailbox, Message};
 use super::{CallError, NodeConfig};
 use crate::clock::Clock;
+
+/// Workers that are remembered to have called.
+const SEEN_MAX: usize = 100_000;
 
 /// See the module.
 pub(super) struct Shared {
@@ -35,6 +39,8 @@ pub(super) struct Shared {
     description: Description,
     fence: Mutex<Option<Fence>>,
     reasons: Mutex<BTreeMap<&'static str, String>>,
+    /// Workers that have called.
+    seen: Mutex<HashSet<Name>>,
     next_request: AtomicU64,
     thread: OnceLock<Thread>,
     stopped: watch::Sender<bool>,
@@ -64,6 +70,7 @@ impl Shared {
             description: store.describe(),
             fence: Mutex::default(),
             reasons: Mutex::default(),
+            seen: Mutex::default(),
             next_request: AtomicU64::new(1),
             thread: OnceLock::new(),
             stopped: watch::Sender::new(false),
@@ -135,6 +142,19 @@ impl Shared {
     pub(super) async fn stopped(&self) {
         // The sender lives in `self`, so the wait can only end well.
         let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
+    }
+
+    /// A worker has begun a session. Beyond a bound, which only random names reach, all are forgotten.
+    pub(super) fn see(&self, worker: &Name) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= SEEN_MAX {
+            seen.clear();
+        }
+        seen.insert(worker.clone());
+    }
+
+    pub(super) fn has_seen(&self, worker: &Name) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(worker)
     }
 
     /// Notes why the node is not ready, or that this reason has gone.

@@ -226,10 +226,16 @@ async fn pauses_of_queues_and_workers_hold_their_grants_back_and_last() {
     let server = Server::start().await;
     let quiet = json!({"waitMs": 50});
     assert_eq!(server.order("/api/v1/queues/default/pause").await.good(200)["paused"], true);
+    for order in ["pause", "drain"] {
+        server.order(&format!("/api/v1/workers/w2/{order}")).await.refused(404, "not_found");
+    }
+    Worker::new(&server, "w2", "mine").exchange(json!({"waitMs": 0})).await;
     server.order("/api/v1/workers/w2/pause").await.good(200);
     server.task(json!({"type": "mine"})).await;
     assert_eq!(Worker::new(&server, "w1", "mine").exchange(quiet.clone()).await["grants"], json!([]));
     let server = server.restart().await;
+    // It was told something before, so that it is known while it is away.
+    server.order("/api/v1/workers/w2/pause").await.good(200);
     let mut first = Worker::new(&server, "w1", "mine");
     let mut second = Worker::new(&server, "w2", "mine");
     assert_eq!(first.exchange(quiet.clone()).await["grants"], json!([]));
