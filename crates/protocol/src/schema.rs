@@ -13,6 +13,7 @@ use crate::time::Rfc3339;
 /// A task, as it is written.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("patternProperties" = {"^x-": true}))]
 #[expect(dead_code, reason = "only its schema is used")]
 struct Task {
     /// The id a client chooses; in a job its name there.
@@ -89,6 +90,7 @@ struct Task {
 /// A job, as it is written.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("patternProperties" = {"^x-": true}))]
 #[expect(dead_code, reason = "only its schema is used")]
 struct Job {
     /// The definition's name.
@@ -252,6 +254,16 @@ pub fn job_schema() -> Value {
 /// The schema of a task.
 pub fn task_schema() -> Value {
     whole::<Task>("A Mainspring task")
+}
+
+/// The schema of a task among those of a larger description.
+pub fn task_schema_in(schemas: &mut SchemaGenerator) -> Schema {
+    schemas.subschema_for::<Task>()
+}
+
+/// The schema of a job among those of a larger description.
+pub fn job_schema_in(schemas: &mut SchemaGenerator) -> Schema {
+    schemas.subschema_for::<Job>()
 }
 
 fn whole<T: JsonSchema>(title: &str) -> Value {

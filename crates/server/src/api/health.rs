@@ -15,11 +15,13 @@ pub(crate) fn routes() -> Vec<Route> {
     let text = AnswerKind::Text(EXPOSITION);
     vec![
         Route::get("/healthz", "health", "Whether the process lives", |call| Box::pin(alive(call))),
-        Route::get("/readyz", "ready", "Whether the node can do its work", |call| Box::pin(ready(call))),
+        Route::get("/readyz", "ready", "Whether the node can do its work", |call| Box::pin(ready(call)))
+            .answers(AnswerKind::JsonOrUnready),
         Route::get("/metrics", "metrics", "Figures for Prometheus", |call| Box::pin(metrics::get(call))).answers(text),
         Route::get("/actuator/health", "actuatorHealth", "Health in Spring's shape", |call| {
             Box::pin(actuator_health(call))
-        }),
+        })
+        .answers(AnswerKind::JsonOrUnready),
         Route::get("/actuator/info", "actuatorInfo", "Build and store in Spring's shape", |call| {
             Box::pin(actuator_info(call))
         }),

@@ -8,9 +8,9 @@ use mainspring_core::job::{JobRow, RerunFrom};
 use mainspring_core::row::{ClaimKind, ClaimName};
 use mainspring_protocol::order::{self, BulkRequest, RerunRequest};
 use mainspring_protocol::problem::{Code, Problem};
+use mainspring_protocol::schema::job_schema_in;
 use mainspring_protocol::submit::ParsedJob;
 use mainspring_protocol::view::{BulkView, JobView, Page, SubmittedJobView};
-use serde_json::Value;
 
 use super::address::{self, job_id};
 use super::bulk;
@@ -28,7 +28,7 @@ use super::tasks::Nothing;
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/jobs", "submitJob", "Submits a job", |call| Box::pin(submit(call)))
-            .reads::<Value>(BodyKind::Document)
+            .reads_as(BodyKind::Document, job_schema_in)
             .gives::<SubmittedJobView>()
             .created(),
         Route::get("/api/v1/jobs", "listJobs", "Lists jobs, newest first", |call| Box::pin(list(call)))

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use mainspring_core::limits::NAME_CHARS_MAX;
+use mainspring_core::limits::{BATCH_TASKS_MAX, NAME_CHARS_MAX};
 use mainspring_protocol::problem::{self, Code, Problem};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -85,7 +85,10 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     for (status, codes) in codes::by_status(route) {
         operation["responses"][status.to_string()] = refusal(&codes);
     }
-    if route.body == BodyKind::Tasks {
+    if let AnswerKind::JsonOrUnready = route.answer {
+        operation["responses"]["503"] = answer(route, "Not ready; `reasons` say why.", schemas);
+    }
+    if route.takes_batches() {
         operation["responses"]["200"] = json!({
             "description": "A batch: one result or problem per item, in order.",
             "content": {"application/json": {"schema": route::schema::<super::submit::BatchView>()(schemas)}},
@@ -117,8 +120,11 @@ fn request_body(route: &Route, schemas: &mut SchemaGenerator) -> Option<Value> {
         BodyKind::OptionalJson if route.request.is_none() => return None,
         BodyKind::OptionalJson | BodyKind::Json | BodyKind::Exchange => json!({"application/json": one}),
         BodyKind::Document => json!({"application/json": one, "application/yaml": one}),
+        BodyKind::Tasks if !route.takes_batches() => json!({"application/json": one}),
         BodyKind::Tasks => json!({
-            "application/json": {"schema": {"oneOf": [schema, {"type": "array", "items": schema}]}},
+            "application/json": {"schema": {"oneOf": [schema, {
+                "type": "array", "items": schema, "maxItems": BATCH_TASKS_MAX,
+            }]}},
             "application/x-ndjson": one,
         }),
     };
@@ -130,7 +136,7 @@ fn answer(route: &Route, description: &str, schemas: &mut SchemaGenerator) -> Va
     let content = match route.answer {
         AnswerKind::Nothing => return json!({"description": description}),
         AnswerKind::Json(schema) => json!({"application/json": {"schema": schema(schemas)}}),
-        AnswerKind::AnyJson => json!({"application/json": {"schema": {}}}),
+        AnswerKind::AnyJson | AnswerKind::JsonOrUnready => json!({"application/json": {"schema": {}}}),
         AnswerKind::Events => json!({"text/event-stream": events}),
         AnswerKind::JsonOrEvents(schema) => {
             json!({"application/json": {"schema": schema(schemas)}, "text/event-stream": events})
@@ -169,5 +175,24 @@ mod tests {
             assert!(ids.insert(route.operation), "`{}` is used twice", route.operation);
             assert!(!route.summary.is_empty(), "{}", route.path);
         }
+    }
+    #[test]
+    fn a_body_of_tasks_is_one_task_or_an_array_of_them_and_not_both() {
+        let document = openapi();
+        let of = |path: &str| {
+            document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"].clone()
+        };
+        let task = json!({"$ref": "#/components/schemas/Task"});
+        assert_eq!(of("/tasks/schedule"), task);
+        let either = of("/api/v1/tasks");
+        assert_eq!((&either["oneOf"][0], &either["oneOf"][1]["items"]), (&task, &task));
+        assert_eq!(either["oneOf"][1]["type"], "array");
+        assert_eq!(document["components"]["schemas"]["Task"]["type"], "object");
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_says_so_in_json() {
+        let unready = &openapi()["paths"]["/readyz"]["get"]["responses"]["503"];
+        assert!(unready["content"]["application/json"].is_object(), "{unready}");
     }
 }

@@ -22,8 +22,13 @@ pub(crate) const LIMIT: Param =
     Param { name: "limit", kind: "integer", about: "At most this many items, 1 to 1000. Default 100." };
 pub(crate) const CURSOR: Param = Param { name: "cursor", kind: "string", about: "`nextCursor` of the page before." };
 pub(crate) const SORT: Param = Param { name: "sort", kind: "string", about: "The order: `-createdAt`, newest first." };
-pub(crate) const Q: Param =
-    Param { name: "q", kind: "string", about: "The query language: `status:failed queue:email -type:noop age:>24h`." };
+pub(crate) const Q: Param = Param {
+    name: "q",
+    kind: "string",
+    about: "The query language: `status:failed queue:email -type:noop created:>24h`.",
+};
+pub(crate) const Q_JOBS: Param =
+    Param { name: "q", kind: "string", about: "The query language: `status:failed -tag:nightly created:>24h`." };
 pub(crate) const STATUS: Param =
     Param { name: "status", kind: "string", about: "A status word, or several with commas between them." };
 pub(crate) const WAIT: Param = Param {
@@ -125,10 +130,14 @@ impl Params {
     pub(crate) fn newest_first(&self) -> Result<(), Refused> {
         match self.text("sort") {
             None | Some("-createdAt") => Ok(()),
-            Some(other) => Err(Box::new(
-                Problem::new(Code::NotSupportedYet, format!("lists cannot be sorted by `{}` yet", cut(other)))
+            Some("createdAt") => Err(Box::new(
+                Problem::new(Code::NotSupportedYet, "lists cannot be sorted by `createdAt`, oldest first, yet")
                     .with_hint("leave `sort` out, or use `-createdAt`: newest first"),
             )),
+            Some(other) => {
+                let hint = "the orders known are `-createdAt`, newest first, and `createdAt`, which is not built yet";
+                Err(bad("sort", format!("`{}` is not an order", cut(other)), Some(hint.to_owned())))
+            }
         }
     }
 }

@@ -33,9 +33,12 @@ pub(crate) fn routes() -> Vec<Route> {
         })
         .reads::<QueueSettings>(BodyKind::Json)
         .gives::<QueueView>(),
-        Route::post("/api/v1/queues/{queue}/pause", "pauseQueue", "Grants nothing from a queue", |call| {
-            Box::pin(pause(call, true))
-        })
+        Route::post(
+            "/api/v1/queues/{queue}/pause",
+            "pauseQueue",
+            "Grants nothing from a queue, which may have no task yet",
+            |call| Box::pin(pause(call, true)),
+        )
         .gives::<QueueView>(),
         Route::post("/api/v1/queues/{queue}/resume", "resumeQueue", "Ends a pause", |call| {
             Box::pin(pause(call, false))

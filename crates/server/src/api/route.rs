@@ -66,6 +66,8 @@ pub(crate) enum AnswerKind {
     Json(SchemaOf),
     /// JSON without a schema of ours.
     AnyJson,
+    /// The same, of status 503 where the node cannot do its work.
+    JsonOrUnready,
     /// Server-sent events.
     Events,
     /// JSON of this schema, or server-sent events with `?follow=true`.
@@ -124,10 +126,20 @@ impl Route {
     }
 
     /// Reads this kind of body, described by the schema of `T`.
-    pub(crate) fn reads<T: JsonSchema>(mut self, body: BodyKind) -> Self {
+    pub(crate) fn reads<T: JsonSchema>(self, body: BodyKind) -> Self {
+        self.reads_as(body, schema::<T>())
+    }
+
+    /// Reads this kind of body, described by this schema.
+    pub(crate) fn reads_as(mut self, body: BodyKind, schema: SchemaOf) -> Self {
         self.body = body;
-        self.request = Some(schema::<T>());
+        self.request = Some(schema);
         self
+    }
+
+    /// Whether its body may hold several tasks.
+    pub(crate) fn takes_batches(&self) -> bool {
+        self.body == BodyKind::Tasks && self.is_versioned()
     }
 
     /// Answers JSON of `T`.

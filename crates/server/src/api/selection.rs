@@ -26,7 +26,7 @@ pub(crate) const TASK_FILTERS: [Param; 6] = [
 pub(crate) const JOB_FILTERS: [Param; 3] = [
     super::params::STATUS,
     Param { name: "tag", kind: "string", about: "A tag, or several with commas between them." },
-    super::params::Q,
+    super::params::Q_JOBS,
 ];
 
 impl Call {

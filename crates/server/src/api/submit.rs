@@ -7,11 +7,11 @@ use mainspring_core::event::NewTask;
 use mainspring_core::id::{IdKind, Name};
 use mainspring_core::limits::BATCH_TASKS_MAX;
 use mainspring_protocol::problem::{Code, Problem};
+use mainspring_protocol::schema::task_schema_in;
 use mainspring_protocol::submit::{Defaults, parse_task, parse_tasks};
 use mainspring_protocol::time;
 use mainspring_protocol::view::SubmittedView;
 use schemars::JsonSchema;
-use serde_json::Value;
 
 use super::body::Bytes;
 use super::call::{Answer, Call, Refused, refuse};
@@ -32,13 +32,13 @@ pub(crate) struct BatchView {
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::post("/tasks/schedule", "scheduleTask", "Schedules one task", |call| Box::pin(schedule(call)))
-            .reads::<Value>(BodyKind::Tasks)
+            .reads_as(BodyKind::Tasks, task_schema_in)
             .gives::<SubmittedView>()
             .created(),
         Route::post("/api/v1/tasks", "submitTasks", "Submits one task, or a batch of them", |call| {
             Box::pin(submit(call))
         })
-        .reads::<Value>(BodyKind::Tasks)
+        .reads_as(BodyKind::Tasks, task_schema_in)
         .gives::<SubmittedView>()
         .created(),
     ]

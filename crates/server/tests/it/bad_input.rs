@@ -164,7 +164,9 @@ async fn bad_queries_cursors_and_ids_are_refused_with_their_names() {
         for cursor in ["x", "k000000000000000100", "k7fffffffffffffff", "i000000000000000000", "%F0%9F%98%80"] {
             server.get(&format!("{path}?cursor={cursor}")).await.refused(400, "invalid_cursor");
         }
-        server.get(&format!("{path}?sort=name")).await.refused(422, "not_supported_yet");
+        server.get(&format!("{path}?sort=createdAt")).await.refused(422, "not_supported_yet");
+        let problem = server.get(&format!("{path}?sort=bogus")).await.refused(400, "invalid_query");
+        assert!(problem["hint"].as_str().is_some_and(|hint| hint.contains("`-createdAt`")), "{problem}");
     }
     for event in ["x", "e1", "e1-zz", "E1-0", "e01-0"] {
         let headers = [("last-event-id", event)];

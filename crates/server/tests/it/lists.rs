@@ -275,3 +275,16 @@ async fn counts_are_bounded_and_say_so() {
     let listed: BTreeSet<_> = counted["items"].as_array().unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(listed.len(), 10_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_described_example_of_a_query_works() {
+    let server = Server::start().await;
+    let document = server.get("/openapi.json").await.good(200);
+    for path in ["/api/v1/tasks", "/api/v1/jobs", "/api/v1/dead-letters"] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().expect("it takes parameters");
+        let Some(q) = parameters.iter().find(|parameter| parameter["name"] == "q") else { continue };
+        let example = q["description"].as_str().and_then(|about| about.split('`').nth(1)).expect("an example");
+        let example = example.replace(' ', "+").replace('>', "%3E");
+        server.get(&format!("{path}?q={example}")).await.good(200);
+    }
+}
