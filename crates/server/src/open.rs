@@ -103,6 +103,6 @@ mod tests {
     #[tokio::test]
     async fn a_redis_that_cannot_be_used_is_named_without_its_password() {
         let error = store("redis://me:secret@127.0.0.1:1/0?what=1").await.err().expect("no such option").to_string();
-        assert!(error.contains("`redis://me:***@127.0.0.1:1/0?what=1`"), "{error}");
+        assert!(error.contains("redis://me:***@127.0.0.1:1/0") && !error.contains("secret"), "{error}");
     }
 }
