@@ -80,16 +80,24 @@ impl Checker {
         }
         for row in changes.insert_tasks.iter().filter(|row| row.job.is_none()) {
             if let Some(id) = &row.given_id {
+                // An id may be freed and taken again in one commit.
                 let twin = self.model.tasks.values().find(|other| {
-                    other.job.is_none() && other.tenant == row.tenant && other.given_id.as_ref() == Some(id)
+                    other.job.is_none()
+                        && other.tenant == row.tenant
+                        && other.given_id.as_ref() == Some(id)
+                        && !goes(changes, other.key)
                 });
                 ensure(twin.is_none(), "I16", || format!("a second task `{id}` of tenant `{}`", row.tenant))?;
             }
         }
         for row in &changes.insert_jobs {
             if let Some(id) = &row.given_id {
+                let is_going = |other: &mainspring_core::job::JobRow| {
+                    other.state.sweep.as_ref().is_some_and(|sweep| sweep.kind == SweepKind::Deleting)
+                        || goes(changes, other.key)
+                };
                 let same = |other: &&mainspring_core::job::JobRow| {
-                    other.tenant == row.tenant && other.given_id.as_ref() == Some(id)
+                    other.tenant == row.tenant && other.given_id.as_ref() == Some(id) && !is_going(other)
                 };
                 let twin = self.model.jobs.values().find(same);
                 ensure(twin.is_none(), "I16", || format!("a second job `{id}` of tenant `{}`", row.tenant))?;
