@@ -35,7 +35,7 @@ fn now<T>(mut future: BoxFuture<T>) -> T {
 impl Stage {
     fn new() -> Self {
         let store = MemoryStore::new();
-        let fence = now(store.acquire(ShardId(0), "stage".into())).expect("nobody else has it");
+        let fence = now(store.acquire(ShardId(0), "stage".into(), None)).expect("nobody else has it");
         let snapshot = now(store.load(fence.clone())).expect("it is owned");
         let now_ms = 1_793_491_200_000;
         let driver = Driver::new(ShardConfig::default(), snapshot, Timestamp::from_millis(now_ms));

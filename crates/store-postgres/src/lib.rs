@@ -154,7 +154,7 @@ impl Store for PostgresStore {
         Description { name: "postgres", durability: self.about.durability, detail: self.about.detail.clone() }
     }
 
-    fn acquire(&self, shard: ShardId, owner: SessionId) -> BoxFuture<Result<Fence, Error>> {
+    fn acquire(&self, shard: ShardId, owner: SessionId, _dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
         self.ask(|reply| Request::Acquire(shard, owner, reply), unavailable)
     }
 

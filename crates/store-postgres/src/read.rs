@@ -14,7 +14,9 @@ use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
 use mainspring_core::row::{AuditRow, ClaimKind, ClaimName, DefinitionRow, FeedPosition, TaskRow};
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
-use mainspring_store::{BoxFuture, DefinitionFilter, Error, FeedPage, JobFilter, LogPage, Page, Reader, TaskFilter};
+use mainspring_store::{
+    BoxFuture, DefinitionFilter, Error, FeedPage, JobFilter, LogPage, Page, Reader, ShardId, TaskFilter,
+};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -135,7 +137,7 @@ impl Reader for PostgresReader {
         self.ask(move |db| records::log_tail(db, task, attempt, bytes))
     }
 
-    fn feed(&self, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
+    fn feed(&self, _shard: ShardId, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
         self.ask(move |db| records::feed(db, after, limit))
     }
 

@@ -148,7 +148,7 @@ impl Store for RedisStore {
         Description { name: "redis", durability: self.found.durability, detail: self.found.detail.clone() }
     }
 
-    fn acquire(&self, shard: ShardId, owner: SessionId) -> BoxFuture<Result<Fence, Error>> {
+    fn acquire(&self, shard: ShardId, owner: SessionId, _dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
         self.ask(|reply| Request::Acquire(shard, owner, reply), unavailable)
     }
 

@@ -17,7 +17,8 @@ use mainspring_core::task::Attempt;
 use mainspring_core::time::Timestamp;
 use mainspring_store::record::Unreadable;
 use mainspring_store::{
-    BoxFuture, DefinitionFilter, Ended, Error, FeedPage, JobFilter, LogPage, Page, Reader, TaskCount, TaskFilter,
+    BoxFuture, DefinitionFilter, Ended, Error, FeedPage, JobFilter, LogPage, Page, Reader, ShardId, TaskCount,
+    TaskFilter,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -142,7 +143,7 @@ impl Reader for RedisReader {
         self.ask(move |side| async move { side.log_tail(task, attempt, bytes).await })
     }
 
-    fn feed(&self, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
+    fn feed(&self, _shard: ShardId, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
         self.ask(move |side| async move { side.feed(after, limit).await })
     }
 

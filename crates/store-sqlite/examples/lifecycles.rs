@@ -154,7 +154,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     options.cache_kib = u32::try_from(number(u64::from(options.cache_kib))?)?;
 
     let store = SqliteStore::open(&path, options)?;
-    let fence = wait(store.acquire(ShardId(0), "bench".into()))?;
+    let fence = wait(store.acquire(ShardId(0), "bench".into(), None))?;
     let name = |text: &str| -> Name { text.into() };
     let work = Work {
         tenant: name("default"),

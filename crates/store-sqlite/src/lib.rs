@@ -143,7 +143,7 @@ impl Store for SqliteStore {
         Description { name: "sqlite", durability, detail }
     }
 
-    fn acquire(&self, shard: ShardId, owner: SessionId) -> BoxFuture<Result<Fence, Error>> {
+    fn acquire(&self, shard: ShardId, owner: SessionId, _dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
         self.ask(|reply| Request::Acquire(shard, owner, reply), unavailable)
     }
 

@@ -104,7 +104,7 @@ fn what_is_no_store_is_refused_and_left_as_it_was() {
 fn requests_that_are_under_way_when_the_store_closes_are_answered() {
     let folder = folder();
     let store = open(&folder.path().join("store.db")).expect("the file is free");
-    let fence = wait(store.acquire(ShardId(0), "owner".into())).expect("nobody else owns it");
+    let fence = wait(store.acquire(ShardId(0), "owner".into(), None)).expect("nobody else owns it");
     let loading = store.load(fence);
     drop(store);
     assert!(matches!(wait(loading), Ok(_) | Err(Error::Unavailable(_))));

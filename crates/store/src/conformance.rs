@@ -16,6 +16,7 @@
 //! [`crate::MemoryStore`] over random histories.
 
 mod cases;
+mod cluster;
 mod feed;
 mod graphs;
 mod jobs;
@@ -39,6 +40,7 @@ use mainspring_core::id::Key;
 use mainspring_core::row::{Changes, HighWater, ReadSet, Rows, Snapshot, TaskRow};
 
 pub use cases::cases;
+pub use cluster::*;
 pub use feed::*;
 pub use graphs::*;
 pub use jobs::*;
@@ -98,7 +100,7 @@ impl Shard {
 
     /// The shard of this store, taken over.
     pub fn of(store: Arc<dyn Store>) -> Self {
-        let fence = wait(store.acquire(ShardId(0), "owner".into())).expect("nobody else owns it");
+        let fence = wait(store.acquire(ShardId(0), "owner".into(), None)).expect("nobody else owns it");
         let mut shard = Self { store, fence, high_water: HighWater::default() };
         shard.high_water = shard.load().high_water;
         shard
@@ -106,7 +108,7 @@ impl Shard {
 
     /// Takes the shard over again, as after an unknown commit.
     pub fn acquire_again(&mut self) {
-        self.fence = wait(self.store.acquire(ShardId(0), "owner".into())).expect("nobody else owns it");
+        self.fence = wait(self.store.acquire(ShardId(0), "owner".into(), None)).expect("nobody else owns it");
         self.high_water = self.load().high_water;
     }
 
@@ -164,7 +166,7 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MemoryStore;
+    use crate::{Members, MemoryMembers, MemoryStore, Sharded};
 
     fn memory() -> Arc<dyn Store> {
         Arc::new(MemoryStore::new())
@@ -179,6 +181,26 @@ mod tests {
         )*};
     }
     crate::for_each_conformance_case!(stamp);
+
+    /// Four shards in memory, which any number of processes open.
+    fn cluster() -> Box<dyn Fn() -> Arc<dyn Store>> {
+        let shards: Vec<_> = (0..4).map(|_| MemoryStore::new()).collect();
+        let members: Arc<dyn Members> = Arc::new(MemoryMembers::new(shards.clone()));
+        Box::new(move || {
+            let parts = shards.iter().map(|shard| Arc::new(shard.another()) as Arc<dyn Store>).collect();
+            Arc::new(Sharded::new(parts, Some(members.clone())))
+        })
+    }
+
+    macro_rules! stamp_cluster {
+        ($($case:ident)*) => {$(
+            #[test]
+            fn $case() {
+                super::$case(&cluster);
+            }
+        )*};
+    }
+    crate::for_each_cluster_case!(stamp_cluster);
 
     #[test]
     fn the_suite_asks_for_many_things() {

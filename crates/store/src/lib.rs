@@ -8,16 +8,22 @@
 pub mod conformance;
 mod logs;
 mod matching;
+mod members;
 mod memory;
+mod merged;
 mod reader;
 pub mod record;
+mod sharded;
 mod store;
 
 pub use logs::{LOG_HEAD_BYTES, LOG_TAIL_BYTES, LogTrim, log_cut, log_trim, text_tail};
 pub use matching::{job_matches, task_matches};
-pub use memory::{CommitFault, FaultRates, Faults, MemoryStore, State};
+pub use members::{Holding, Members, NodeRow, Roster};
+pub use memory::{CommitFault, FaultRates, Faults, MemoryMembers, MemoryStore, State};
+pub use merged::MergedReader;
 pub use reader::{
     Compare, DefinitionFilter, Ended, FeedPage, Field, JobFilter, LogPage, Page, Reader, TaskCount, TaskFilter, Term,
     Test,
 };
+pub use sharded::Sharded;
 pub use store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, History, ShardCommit, ShardId, Store};

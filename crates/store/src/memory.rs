@@ -4,6 +4,7 @@
 //! complete, so that a synchronous caller may poll it once. What goes wrong is scripted or seeded through [`Faults`].
 
 mod faults;
+mod members;
 mod read;
 mod reader;
 mod state;
@@ -20,15 +21,18 @@ use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 
 pub use faults::{CommitFault, FaultRates};
+pub use members::MemoryMembers;
 pub use state::State;
 
 use crate::reader::{DefinitionFilter, FeedPage, JobFilter, LogPage, Page, Reader, TaskFilter};
 use crate::store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, ShardCommit, ShardId, Store};
 
-/// A store of one shard in memory. Clones share it.
+/// A store of one shard in memory. Clones share it; to ownership they are one `Store` value.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     inner: Arc<Mutex<Inner>>,
+    /// Tells this `Store` value from others over the same rows.
+    holder: u64,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +41,10 @@ struct Inner {
     epoch: u64,
     /// Whose fence is in force; nobody's after a release or an unknown commit.
     owner: Option<SessionId>,
+    /// Which `Store` value took the shard last and has not given it back.
+    holder: Option<u64>,
+    /// How many `Store` values there are beside the first.
+    others: u64,
     /// Commits that were answered as unknown and land at the next acquire.
     late: Vec<Arc<Changes>>,
     plan: faults::Plan,
@@ -57,7 +65,15 @@ impl MemoryStore {
     /// A store that starts from these rows, owned by nobody.
     pub fn from_state(state: State) -> Self {
         let inner = Inner { state, ..Inner::default() };
-        Self { inner: Arc::new(Mutex::new(inner)) }
+        Self { inner: Arc::new(Mutex::new(inner)), holder: 0 }
+    }
+
+    /// Another `Store` value over the same rows, as another process would open it.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let mut inner = self.lock();
+        inner.others += 1;
+        Self { inner: self.inner.clone(), holder: inner.others }
     }
 
     /// Where its misfortunes are planned.
@@ -120,7 +136,7 @@ impl Inner {
             && self.owner.as_ref() == Some(&fence.owner)
     }
 
-    fn acquire(&mut self, shard: ShardId, owner: SessionId) -> Result<Fence, Error> {
+    fn acquire(&mut self, shard: ShardId, owner: SessionId, holder: u64, dead: Option<u64>) -> Result<Fence, Error> {
         if shard != ShardId(0) {
             return Err(Error::Incompatible(format!("shard {} does not exist: there is only shard 0", shard.0)));
         }
@@ -130,6 +146,10 @@ impl Inner {
         if self.plan.locked_out {
             return Err(Error::Conflict("another server has this store".to_owned()));
         }
+        if self.holder.is_some_and(|other| other != holder) && dead != Some(self.epoch) {
+            return Err(Error::Conflict(format!("another server has it under epoch {}", self.epoch)));
+        }
+        self.holder = Some(holder);
         for changes in std::mem::take(&mut self.late) {
             // A late commit that no longer fits was overtaken; then it is lost, as it would be in a real store.
             _ = self.state.apply(&changes);
@@ -191,12 +211,15 @@ impl Store for MemoryStore {
         }
     }
 
-    fn acquire(&self, shard: ShardId, owner: SessionId) -> BoxFuture<Result<Fence, Error>> {
-        Box::pin(ready(self.lock().acquire(shard, owner)))
+    fn acquire(&self, shard: ShardId, owner: SessionId, dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
+        Box::pin(ready(self.lock().acquire(shard, owner, self.holder, dead)))
     }
 
     fn release(&self, fence: Fence) -> BoxFuture<Result<(), Error>> {
-        self.owned(&fence, |inner| inner.owner = None)
+        self.owned(&fence, |inner| {
+            inner.owner = None;
+            inner.holder = None;
+        })
     }
 
     fn load(&self, fence: Fence) -> BoxFuture<Result<Snapshot, Error>> {
@@ -328,7 +351,10 @@ impl Reader for MemoryStore {
         self.view(|state| state.log_tail(task, attempt, bytes))
     }
 
-    fn feed(&self, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
+    fn feed(&self, shard: ShardId, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
+        if shard != ShardId(0) {
+            return Box::pin(ready(Err(Error::Incompatible(format!("shard {} does not exist", shard.0)))));
+        }
         self.view(|state| state.feed_after(after, limit))
     }
 
@@ -376,7 +402,7 @@ mod tests {
     }
 
     fn acquire(store: &MemoryStore) -> Fence {
-        now(store.acquire(ShardId(0), "one".into())).expect("nobody else has it")
+        now(store.acquire(ShardId(0), "one".into(), None)).expect("nobody else has it")
     }
 
     fn answer(store: &MemoryStore, fence: &Fence, number: u64) -> CommitAnswer {

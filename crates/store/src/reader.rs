@@ -10,7 +10,7 @@ use mainspring_core::row::{
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 
-use crate::store::{BoxFuture, Error};
+use crate::store::{BoxFuture, Error, ShardId};
 
 /// A page of a list, newest first. It may be short, even empty, and still have a `next`: a scan stops at its budget
 /// (50 ms or 50,000 rows).
@@ -196,8 +196,8 @@ pub trait Reader: Send + Sync {
     /// The last `bytes` bytes of what an attempt printed.
     fn log_tail(&self, task: Key, attempt: u32, bytes: usize) -> BoxFuture<Result<String, Error>>;
 
-    /// Events after a position.
-    fn feed(&self, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>>;
+    /// Events of a shard after a position.
+    fn feed(&self, shard: ShardId, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>>;
 
     /// Definitions.
     fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>>;
@@ -211,9 +211,9 @@ pub trait Reader: Send + Sync {
     /// Audit records, newest first.
     fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>>;
 
-    /// For retention: ended standalone tasks that ended before an instant, and claims that lead to them.
+    /// For retention: standalone tasks that ended before an instant, lowest key first, and claims that lead to them.
     fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<Ended>, Error>>;
 
-    /// For retention: ended jobs that ended before an instant, and claims that lead to them.
+    /// For retention: jobs that ended before an instant, lowest key first, and claims that lead to them.
     fn ended_jobs(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<Ended>, Error>>;
 }

@@ -3,10 +3,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use mainspring_core::id::SessionId;
+use mainspring_core::id::{BUCKETS, Bucket, Key, SessionId};
 use mainspring_core::row::{Changes, ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
 
+use crate::members::Members;
 use crate::reader::Reader;
 
 /// A boxed future: keeps the traits object-safe.
@@ -15,6 +16,27 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Which shard, 0-based. SQLite has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(pub u16);
+
+impl ShardId {
+    /// The shard of the control bucket: it owns the settings.
+    pub const CONTROL: ShardId = ShardId(0);
+
+    /// The shard that a bucket belongs to where there are so many, 1 to [`BUCKETS`]: each has a range of buckets.
+    pub fn of(bucket: Bucket, shards: u16) -> Self {
+        Self((u32::from(bucket.number()) * u32::from(shards) / u32::from(BUCKETS)) as u16)
+    }
+
+    /// The shard that a key belongs to.
+    pub fn of_key(key: Key, shards: u16) -> Self {
+        Self::of(key.bucket(), shards)
+    }
+
+    /// The buckets of this shard: the first, and the first that is no longer its own.
+    pub fn buckets(self, shards: u16) -> (u16, u16) {
+        let first = |shard: u32| (shard * u32::from(BUCKETS)).div_ceil(u32::from(shards)) as u16;
+        (first(u32::from(self.0)), first(u32::from(self.0) + 1))
+    }
+}
 
 /// What a store promises once it has said `Committed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,15 +151,30 @@ pub enum Error {
 ///   answers `Unknown`: the owner's memory is not what is stored. Updates and deletes of absent rows change nothing.
 /// - After `Unknown`, the fence is out of force, and `acquire` waits until a late commit
 ///   can no longer land, then gives a larger epoch.
+/// - Shards have nothing in common but the database: a row belongs to the shard of its key's bucket, lanes are numbered in
+///   each shard, and a claim belongs to the shard that writes it. Settings (queues, workers, definitions) are written
+///   by the control shard; a load of another shard may bring them.
 pub trait Store: Send + Sync {
     /// What it is and what it promises.
     fn describe(&self) -> Description;
 
-    /// Takes a shard over. Within one `Store` value the last to acquire owns it; the fence before is out of force.
+    /// How many shards there are: settled when the database was made. Default 1.
+    fn shards(&self) -> u16 {
+        1
+    }
+
+    /// Who takes part beside this process. `None` (the default): nobody can, the store itself keeps others out.
+    fn members(&self) -> Option<Arc<dyn Members>> {
+        None
+    }
+
+    /// Takes a shard over. Within one `Store` value the last to acquire owns it; the fence before is out of force. What
+    /// another `Store` value holds is taken only if `dead` is the epoch under which it does: whoever asks has seen
+    /// that the holder shows no life (see [`Members`]).
     ///
     /// # Errors
-    /// `Conflict` if another live owner has it.
-    fn acquire(&self, shard: ShardId, owner: SessionId) -> BoxFuture<Result<Fence, Error>>;
+    /// `Conflict` if another has it.
+    fn acquire(&self, shard: ShardId, owner: SessionId, dead: Option<u64>) -> BoxFuture<Result<Fence, Error>>;
 
     /// Gives a shard back, so that another owner need not wait.
     ///
@@ -187,4 +224,23 @@ pub trait Store: Send + Sync {
 
     /// The read side for people: lists and details of committed rows.
     fn reader(&self) -> Arc<dyn Reader>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bucket_belongs_to_the_shard_whose_range_names_it() {
+        for shards in [1, 2, 3, 16, 100, BUCKETS] {
+            let mut next = 0;
+            for shard in 0..shards {
+                let (first, end) = ShardId(shard).buckets(shards);
+                assert!(first == next && end > first, "shard {shard} of {shards}");
+                assert!((first..end).all(|bucket| ShardId::of(Bucket::new(bucket), shards) == ShardId(shard)));
+                next = end;
+            }
+            assert_eq!(next, BUCKETS);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use mainspring_core::row::{FeedPosition, Transition, TransitionKind};
 use mainspring_core::time::Timestamp;
 use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::view::{EventView, GapView, event_id, event_word, parse_event_id};
-use mainspring_store::FeedPage;
+use mainspring_store::{FeedPage, ShardId};
 use serde_json::json;
 
 use super::call::{Answer, Call, Refused};
@@ -52,7 +52,7 @@ async fn all(call: Call) -> Answer {
     };
     let from = match resumed(&call)? {
         Some(position) => position,
-        None => call.api.reader.feed(START, 1).await.map_err(not_read)?.latest,
+        None => call.api.reader.feed(ShardId::CONTROL, START, 1).await.map_err(not_read)?.latest,
     };
     open(&call, from, job, false)
 }
@@ -105,13 +105,13 @@ fn kinds(call: &Call) -> Result<Vec<TransitionKind>, Refused> {
 
 /// A position before the first event at or after an instant, found by halving: the feed's times never go back.
 async fn position_before(api: &Api, at: Timestamp) -> Result<FeedPosition, Refused> {
-    let first = api.reader.feed(START, 1).await.map_err(not_read)?;
+    let first = api.reader.feed(ShardId::CONTROL, START, 1).await.map_err(not_read)?;
     let (mut low, mut high) = (first.earliest.commit.saturating_sub(1), first.latest.commit);
     while low < high {
         let middle = low + (high - low) / 2;
         // The first event after `middle`: if it is early enough, the wanted position is not before it.
         let after = FeedPosition { commit: middle, index: u32::MAX };
-        let page = api.reader.feed(after, 1).await.map_err(not_read)?;
+        let page = api.reader.feed(ShardId(0), after, 1).await.map_err(not_read)?;
         match page.items.first() {
             Some((position, event)) if event.at < at => low = position.commit.max(middle + 1).min(high),
             _ => high = middle,
@@ -169,7 +169,7 @@ impl Follow {
     }
 
     async fn read(&self) -> Result<FeedPage, Closed> {
-        self.api.reader.feed(self.after, EVENTS_PER_READ).await.map_err(|error| {
+        self.api.reader.feed(ShardId::CONTROL, self.after, EVENTS_PER_READ).await.map_err(|error| {
             tracing::warn!(%error, "an event stream was cut off");
             Closed
         })

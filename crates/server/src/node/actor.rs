@@ -108,7 +108,7 @@ impl Wake for Unpark {
 /// Takes the shard over and starts its thread; returns once it serves.
 pub(super) async fn start(shared: Arc<Shared>, store: Arc<dyn Store>, config: NodeConfig) -> Result<(), StartError> {
     let owner: SessionId = format!("node-{:016x}", super::recovery::random()).into();
-    let fence = store.acquire(SHARD, owner.clone()).await?;
+    let fence = store.acquire(SHARD, owner.clone(), None).await?;
     let snapshot = match store.load(fence.clone()).await {
         Ok(snapshot) => snapshot,
         Err(error) => {

@@ -87,7 +87,7 @@ impl Actor {
     }
 
     fn take_over(&mut self) -> Result<(), Error> {
-        self.fence = self.block_on(self.store.acquire(SHARD, self.owner.clone()))?;
+        self.fence = self.block_on(self.store.acquire(SHARD, self.owner.clone(), None))?;
         let snapshot = self.block_on(self.store.load(self.fence.clone()))?;
         self.install(snapshot);
         Ok(())

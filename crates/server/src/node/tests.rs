@@ -166,8 +166,8 @@ impl Store for GatedStore {
         self.inner.describe()
     }
 
-    fn acquire(&self, shard: ShardId, owner: Name) -> BoxFuture<Result<Fence, Error>> {
-        self.inner.acquire(shard, owner)
+    fn acquire(&self, shard: ShardId, owner: Name, dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
+        self.inner.acquire(shard, owner, dead)
     }
 
     fn release(&self, fence: Fence) -> BoxFuture<Result<(), Error>> {

@@ -134,7 +134,7 @@ impl Actor {
         if !due || !idle || !self.quiet {
             return Ok(false);
         }
-        match self.block_on(self.store.acquire(SHARD, self.owner.clone())) {
+        match self.block_on(self.store.acquire(SHARD, self.owner.clone(), None)) {
             Ok(fence) if fence.incarnation == self.fence.incarnation && fence.epoch == self.fence.epoch + 1 => {
                 self.shared.set_fence(Some(fence.clone()));
                 self.fence = fence;

@@ -117,7 +117,7 @@ impl World {
         }
         let unlucky = self.faulty && self.rng.permille(self.config.faults.read_failed);
         let owner = format!("node{index}-{life}").into();
-        let fence = match now(self.store.acquire(ShardId(0), owner)) {
+        let fence = match now(self.store.acquire(ShardId(0), owner, None)) {
             Ok(fence) => fence,
             Err(error) => return ensure(false, "L4", || format!("the shard cannot be acquired: {error}")),
         };

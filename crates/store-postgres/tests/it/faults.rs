@@ -144,7 +144,7 @@ fn a_server_that_is_down_is_unavailable_until_it_is_up() {
     shard.commit(queue("a"));
     server.order("stop");
     assert_unknown(&shard.try_commit(queue("b")));
-    let acquired = wait(shard.store.acquire(ShardId(0), "owner".into()));
+    let acquired = wait(shard.store.acquire(ShardId(0), "owner".into(), None));
     assert!(matches!(acquired, Err(Error::Unavailable(_))), "{acquired:?}");
     assert!(matches!(wait(shard.store.reader().audit(1)), Err(Error::Unavailable(_))));
     server.order("start");

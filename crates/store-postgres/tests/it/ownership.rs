@@ -27,7 +27,7 @@ fn a_second_server_is_refused_while_the_first_lives() {
     let mut first = Shard::of(open(&url));
     let second = open(&url);
     let from = now();
-    let refused = wait(second.acquire(ShardId(0), "second".into())).expect_err("the first lives");
+    let refused = wait(second.acquire(ShardId(0), "second".into(), None)).expect_err("the first lives");
     let process = format!("process {}", std::process::id());
     assert!(matches!(&refused, Error::Conflict(text) if text.contains(&process)), "{refused}");
     assert!(from.elapsed() < Duration::from_secs(3));
@@ -94,7 +94,7 @@ fn a_commit_of_an_owner_that_was_replaced_is_rejected() {
     second.commit(queue("b"));
     let names: Vec<_> = second.load().queues.iter().map(|row| row.name.to_string()).collect();
     assert_eq!(names, ["a", "b"]);
-    let again = wait(first.store.acquire(ShardId(0), "first".into()));
+    let again = wait(first.store.acquire(ShardId(0), "first".into(), None));
     assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
 }
 

@@ -78,9 +78,9 @@ fn a_restart_of_redis_loses_nothing_that_was_acknowledged() {
     });
     server.kill();
     assert!(is_unknown(&commit(&*store, &fence, inserting(201, 201, "{}"))));
-    assert!(matches!(wait(store.acquire(ShardId(0), "owner".into())), Err(Error::Unavailable(_))));
+    assert!(matches!(wait(store.acquire(ShardId(0), "owner".into(), None)), Err(Error::Unavailable(_))));
     server.restart();
-    let fence = until("Redis is loaded", || wait(store.acquire(ShardId(0), "owner".into())).ok());
+    let fence = until("Redis is loaded", || wait(store.acquire(ShardId(0), "owner".into(), None)).ok());
     assert_eq!(fence.incarnation, 1, "nothing went back");
     assert_eq!(loaded(&*store, &fence), (1..=200).collect::<Vec<_>>());
     assert_eq!(commit(&*store, &fence, inserting(201, 201, "{}")), CommitAnswer::Committed);
@@ -99,7 +99,7 @@ fn a_redis_that_is_killed_among_commits_keeps_every_acknowledged_one() {
         })
     };
     server.restart();
-    let fence = until("Redis is loaded", || wait(store.acquire(ShardId(0), "owner".into())).ok());
+    let fence = until("Redis is loaded", || wait(store.acquire(ShardId(0), "owner".into(), None)).ok());
     assert_eq!(loaded(&*store, &fence), (1..=acknowledged).collect::<Vec<_>>());
 }
 
@@ -172,12 +172,12 @@ fn a_second_server_is_refused_while_the_first_lives_and_takes_over_when_it_is_go
     let fence = acquire(&*first);
     assert_eq!(commit(&*first, &fence, inserting(1, 1, "{}")), CommitAnswer::Committed);
     let second = RedisStore::open(&url).expect("it will do");
-    let error = wait(second.acquire(ShardId(0), "second".into())).expect_err("the first lives");
+    let error = wait(second.acquire(ShardId(0), "second".into(), None)).expect_err("the first lives");
     let named = format!("another server (process {}", std::process::id());
     assert!(matches!(&error, Error::Conflict(text) if text.contains(&named)), "{error:?}");
     // A server that is given up hands over at once.
     drop(first);
-    let (taken, waited) = timed(|| wait(second.acquire(ShardId(0), "second".into())).expect("nobody has it"));
+    let (taken, waited) = timed(|| wait(second.acquire(ShardId(0), "second".into(), None)).expect("nobody has it"));
     assert!(waited.as_secs() < 2, "{waited:?}");
     assert_eq!(loaded(&*second, &taken), [1]);
 }
@@ -196,7 +196,7 @@ fn a_silent_owner_is_overruled_within_five_seconds_and_can_commit_no_more() {
     server.cli(&["hset", &shard, "epoch", "7"]);
     assert_eq!(server.cli(&["exists", &lease]), "1");
     let second = RedisStore::open(&url).expect("it will do");
-    let take = || until("the owner is silent", || wait(second.acquire(ShardId(0), "second".into())).ok());
+    let take = || until("the owner is silent", || wait(second.acquire(ShardId(0), "second".into(), None)).ok());
     let (taken, waited) = timed(take);
     assert!((3..=5).contains(&waited.as_secs()), "{waited:?}");
     assert!(taken.epoch > 7);

@@ -66,7 +66,7 @@ fn a_newer_schema_is_refused() {
     let prefix = url.split_once("prefix=").expect("it has one").1;
     shared().cli(&["hset", &format!("{prefix}:{{b00}}:shard"), "schema", "2"]);
     let store = RedisStore::open(&url).expect("it will do");
-    let error = wait(store.acquire(ShardId(0), "owner".into())).expect_err("it is newer");
+    let error = wait(store.acquire(ShardId(0), "owner".into(), None)).expect_err("it is newer");
     assert!(matches!(&error, Error::Incompatible(text) if text.contains("schema version 2")), "{error:?}");
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn inserting(number: u64, commit: u64, body: &str) -> Changes {
 }
 
 pub(crate) fn acquire(store: &dyn Store) -> Fence {
-    wait(store.acquire(ShardId(0), "owner".into())).expect("nobody else owns it")
+    wait(store.acquire(ShardId(0), "owner".into(), None)).expect("nobody else owns it")
 }
 
 pub(crate) fn commit(store: &dyn Store, fence: &Fence, changes: Changes) -> CommitAnswer {

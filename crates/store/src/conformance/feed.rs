@@ -5,6 +5,7 @@ use mainspring_core::row::{Changes, FeedPosition, Transition, TransitionKind};
 use super::make::{at, event, key, name};
 use super::{Factory, Shard, wait};
 use crate::reader::FeedPage;
+use crate::store::ShardId;
 
 fn position(commit: u64, index: u32) -> FeedPosition {
     FeedPosition { commit, index }
@@ -19,7 +20,7 @@ fn telling(open: Factory<'_>, commits: &[Vec<Transition>]) -> Shard {
 }
 
 fn page(shard: &Shard, after: FeedPosition, limit: usize) -> FeedPage {
-    shard.ask(|reader| reader.feed(after, limit))
+    shard.ask(|reader| reader.feed(ShardId(0), after, limit))
 }
 
 fn positions(page: &FeedPage) -> Vec<(u64, u32)> {

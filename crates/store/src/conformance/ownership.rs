@@ -39,7 +39,7 @@ pub fn an_acquire_gives_a_larger_epoch(open: Factory<'_>) {
 
 pub fn a_shard_that_does_not_exist_is_refused(open: Factory<'_>) {
     let store = open();
-    assert!(wait(store.acquire(ShardId(u16::MAX), "owner".into())).is_err());
+    assert!(wait(store.acquire(ShardId(u16::MAX), "owner".into(), None)).is_err());
 }
 
 pub fn an_old_fence_is_rejected_with_the_epoch_in_force(open: Factory<'_>) {

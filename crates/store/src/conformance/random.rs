@@ -17,7 +17,7 @@ use super::make::{
 use super::make::{task, task_with};
 use super::{Factory, Shard, wait};
 use crate::reader::{DefinitionFilter, JobFilter, TaskFilter};
-use crate::{MemoryStore, Store};
+use crate::{MemoryStore, ShardId, Store};
 
 /// Sequences of commits that one run makes.
 const SEQUENCES: u64 = 12;
@@ -208,7 +208,7 @@ impl Pair {
         self.compare("definitions", |shard| shard.ask(|reader| reader.definitions(filter.clone())));
         let after = FeedPosition { commit: dice.below(20), index: 0 };
         self.compare("feed", |shard| {
-            let page = shard.ask(|reader| reader.feed(after, 7));
+            let page = shard.ask(|reader| reader.feed(ShardId(0), after, 7));
             (page.items, page.earliest, page.latest)
         });
     }

@@ -199,8 +199,8 @@ impl Store for BrokenStore {
         self.0.describe()
     }
 
-    fn acquire(&self, shard: ShardId, owner: Name) -> BoxFuture<Result<Fence, Error>> {
-        self.0.acquire(shard, owner)
+    fn acquire(&self, shard: ShardId, owner: Name, dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
+        self.0.acquire(shard, owner, dead)
     }
 
     fn release(&self, fence: Fence) -> BoxFuture<Result<(), Error>> {
@@ -265,7 +265,7 @@ async fn a_bound_on_history_keeps_the_newest_of_what_has_ended() {
     let left = node.reader().tasks_by_key(keys).await.expect("the store reads");
     assert_eq!(left.iter().map(|row| row.key).collect::<Vec<_>>(), [live.key, ended[2]]);
     let start = FeedPosition { commit: 0, index: 0 };
-    let events = node.reader().feed(start, 1_000).await.expect("the store reads");
+    let events = node.reader().feed(ShardId(0), start, 1_000).await.expect("the store reads");
     let about = |key: Key| events.items.iter().any(|(_, event)| event.task == Some(key));
     assert!(about(ended[2]) && !about(ended[0]), "events go with the tasks of their time");
     node.shutdown().await;

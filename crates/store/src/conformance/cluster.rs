@@ -1,0 +1,382 @@
+//! Several shards, and several processes over one database.
+
+use std::sync::Arc;
+
+use mainspring_core::id::{Bucket, Key, Name};
+use mainspring_core::row::{
+    Changes, Directive, FeedPosition, LanePage, LaneRow, QueueRow, ReadSet, TimerPage, TransitionKind, WorkerRow,
+};
+use mainspring_core::spec::Class;
+use mainspring_core::task::{LaneId, Place, TaskStatus};
+
+use super::make::{at, event, name, state, task_in};
+use super::wait;
+use crate::members::{Members, NodeRow, Roster};
+use crate::reader::TaskFilter;
+use crate::store::{CommitAnswer, Error, Fence, ShardCommit, ShardId, Store};
+
+/// Opens the same empty database again and again: one `Store` value each, of at least four shards.
+pub type Opener<'a> = &'a dyn Fn() -> Arc<dyn Store>;
+/// Makes an empty database, and what opens it.
+pub type ClusterFactory<'a> = &'a dyn Fn() -> Box<dyn Fn() -> Arc<dyn Store>>;
+/// One case.
+pub type ClusterCase = fn(ClusterFactory<'_>);
+
+/// Calls `$stamp!` with the name of every case about clusters.
+#[macro_export]
+macro_rules! for_each_cluster_case {
+    ($stamp:ident) => {
+        $stamp! {
+            a_store_of_several_shards_says_how_many
+            every_shard_has_a_fence_of_its_own
+            shards_load_only_what_is_theirs
+            shards_number_their_commits_apart
+            a_commit_of_several_shards_is_answered_in_order
+            a_refused_shard_spoils_no_other_in_the_same_commit
+            an_unknown_shard_spoils_no_other_in_the_same_commit
+            lanes_of_shards_do_not_meet
+            timers_are_paged_per_shard
+            the_feed_is_read_per_shard
+            lists_are_merged_newest_first
+            counts_are_of_all_shards
+            what_another_process_holds_is_a_conflict
+            what_another_process_gave_back_can_be_taken
+            a_dead_holder_is_replaced_and_kept_out
+            a_holder_that_was_judged_under_an_old_epoch_is_not_replaced
+            a_beat_enters_a_node_and_changes
+            a_node_that_left_is_gone
+            the_roster_shows_who_has_which_shard
+            the_roster_brings_the_settings
+            the_key_is_the_same_for_all_and_no_zero
+        }
+    };
+}
+
+struct Node {
+    store: Arc<dyn Store>,
+    members: Arc<dyn Members>,
+    id: Name,
+}
+
+impl Node {
+    fn new(open: Opener<'_>, id: &str) -> Self {
+        let store = open();
+        let members = store.members().expect("a cluster can be formed");
+        Self { store, members, id: id.into() }
+    }
+
+    fn acquire(&self, shard: u16) -> Fence {
+        self.try_acquire(shard, None).expect("nobody else has it")
+    }
+
+    fn try_acquire(&self, shard: u16, dead: Option<u64>) -> Result<Fence, Error> {
+        wait(self.store.acquire(ShardId(shard), self.id.clone(), dead))
+    }
+
+    fn row(&self) -> NodeRow {
+        let address = Some(format!("http://127.0.0.1/{}", self.id).into());
+        NodeRow { id: self.id.clone(), address, about: "x".into(), process: "".into(), version: "1".into() }
+    }
+
+    fn beat(&self) -> Roster {
+        wait(self.members.beat(self.row())).expect("the store is there")
+    }
+}
+
+/// The `number`-th key of a shard.
+fn key_of(store: &dyn Store, shard: u16, number: u64) -> Key {
+    let (first, _) = ShardId(shard).buckets(store.shards());
+    Key::new(number, Bucket::new(first))
+}
+
+fn changes(number: u64, mut changes: Changes) -> Changes {
+    changes.high_water.commit = number;
+    changes
+}
+
+fn commit(node: &Node, fence: &Fence, number: u64, what: Changes) -> CommitAnswer {
+    let commit = ShardCommit { fence: fence.clone(), changes: Arc::new(changes(number, what)) };
+    wait(node.store.commit(vec![commit])).remove(0)
+}
+
+fn inserting(keys: &[Key]) -> Changes {
+    let row = |key: &Key| {
+        let mut row = task_in(1, state(TaskStatus::Ready, Place::Hot));
+        row.key = *key;
+        row.given_id = None;
+        row
+    };
+    Changes { insert_tasks: keys.iter().map(row).collect(), ..Changes::default() }
+}
+
+pub fn a_store_of_several_shards_says_how_many(open: ClusterFactory<'_>) {
+    let open = open();
+    assert!(open().shards() >= 4);
+    assert!(wait(open().acquire(ShardId(open().shards()), "a".into(), None)).is_err());
+}
+
+pub fn every_shard_has_a_fence_of_its_own(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let (first, second) = (node.acquire(0), node.acquire(3));
+    assert_eq!((first.shard, second.shard), (ShardId(0), ShardId(3)));
+    let again = node.acquire(3);
+    assert!(again.epoch > second.epoch);
+    assert_eq!(commit(&node, &first, 1, Changes::default()), CommitAnswer::Committed);
+    assert_eq!(commit(&node, &second, 1, Changes::default()), CommitAnswer::Rejected { epoch: again.epoch });
+}
+
+pub fn shards_load_only_what_is_theirs(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let (first, second) = (node.acquire(1), node.acquire(2));
+    let keys = [key_of(&*node.store, 1, 7), key_of(&*node.store, 2, 8)];
+    assert_eq!(commit(&node, &first, 1, inserting(&keys[..1])), CommitAnswer::Committed);
+    assert_eq!(commit(&node, &second, 1, inserting(&keys[1..])), CommitAnswer::Committed);
+    for (fence, key) in [(first, keys[0]), (second, keys[1])] {
+        let loaded = wait(node.store.load(fence)).expect("the fence is in force");
+        assert_eq!(loaded.tasks.iter().map(|row| row.key).collect::<Vec<_>>(), [key]);
+    }
+}
+
+pub fn shards_number_their_commits_apart(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let (first, second) = (node.acquire(0), node.acquire(1));
+    for number in 1..=3 {
+        assert_eq!(commit(&node, &first, number, Changes::default()), CommitAnswer::Committed);
+    }
+    assert_eq!(commit(&node, &second, 1, Changes::default()), CommitAnswer::Committed);
+    let commits = [first, second].map(|fence| wait(node.store.load(fence)).expect("in force").high_water.commit);
+    assert_eq!(commits, [3, 1]);
+}
+
+fn of_both(node: &Node, fences: [&Fence; 2], numbers: [u64; 2]) -> Vec<CommitAnswer> {
+    let part = |(fence, number): (&Fence, u64)| {
+        let key = key_of(&*node.store, fence.shard.0, 100 + number);
+        ShardCommit { fence: fence.clone(), changes: Arc::new(changes(number, inserting(&[key]))) }
+    };
+    wait(node.store.commit(fences.into_iter().zip(numbers).map(part).collect()))
+}
+
+pub fn a_commit_of_several_shards_is_answered_in_order(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let (first, second) = (node.acquire(2), node.acquire(1));
+    assert_eq!(of_both(&node, [&first, &second], [1, 1]), [CommitAnswer::Committed, CommitAnswer::Committed]);
+    for fence in [first, second] {
+        assert_eq!(wait(node.store.load(fence)).expect("in force").tasks.len(), 1);
+    }
+}
+
+pub fn a_refused_shard_spoils_no_other_in_the_same_commit(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let (old, good) = (node.acquire(2), node.acquire(1));
+    let new = node.acquire(2);
+    let answers = of_both(&node, [&old, &good], [1, 1]);
+    assert_eq!(answers, [CommitAnswer::Rejected { epoch: new.epoch }, CommitAnswer::Committed]);
+    assert_eq!(wait(node.store.load(new)).expect("in force").tasks, []);
+}
+
+pub fn an_unknown_shard_spoils_no_other_in_the_same_commit(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let (bad, good) = (node.acquire(2), node.acquire(1));
+    let answers = of_both(&node, [&bad, &good], [5, 1]);
+    assert!(matches!(answers[0], CommitAnswer::Unknown { .. }), "{answers:?}");
+    assert_eq!(answers[1], CommitAnswer::Committed);
+    assert_eq!(wait(node.store.load(node.acquire(2))).expect("in force").tasks, []);
+}
+
+fn lane(queue: &str) -> LaneRow {
+    let class = Class { executor: "noop".into(), labels: Arc::default() };
+    LaneRow { lane: LaneId(1), queue: queue.into(), tenant: "default".into(), class }
+}
+
+pub fn lanes_of_shards_do_not_meet(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let fences = [node.acquire(1), node.acquire(3)];
+    for (fence, queue) in fences.iter().zip(["one", "three"]) {
+        let mut cold = inserting(&[key_of(&*node.store, fence.shard.0, 9)]);
+        cold.insert_tasks[0].state.place = Place::ColdReady { lane: LaneId(1) };
+        cold.insert_lanes = vec![lane(queue)];
+        assert_eq!(commit(&node, fence, 1, cold), CommitAnswer::Committed);
+    }
+    for (fence, queue) in fences.iter().zip(["one", "three"]) {
+        let loaded = wait(node.store.load(fence.clone())).expect("in force");
+        assert_eq!(loaded.lanes.iter().map(|row| &*row.queue).collect::<Vec<_>>(), [queue]);
+        assert_eq!(loaded.cold_ready, [(LaneId(1), 1)]);
+        let page = LanePage { lane: LaneId(1), limit: 9, oldest: 0 };
+        let set = ReadSet { lanes: vec![page], ..ReadSet::default() };
+        let rows = wait(node.store.read(fence.clone(), set)).expect("in force");
+        let key = key_of(&*node.store, fence.shard.0, 9);
+        assert_eq!(rows.tasks.iter().map(|row| row.key).collect::<Vec<_>>(), [key]);
+    }
+}
+
+pub fn timers_are_paged_per_shard(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let fences = [node.acquire(0), node.acquire(2)];
+    for (fence, due) in fences.iter().zip([50, 40]) {
+        let mut cold = inserting(&[key_of(&*node.store, fence.shard.0, 9)]);
+        cold.insert_tasks[0].state = state(TaskStatus::Scheduled, Place::ColdTimer);
+        cold.insert_tasks[0].state.due = Some(at(due));
+        assert_eq!(commit(&node, fence, 1, cold), CommitAnswer::Committed);
+    }
+    for (fence, due) in fences.iter().zip([50, 40]) {
+        let loaded = wait(node.store.load(fence.clone())).expect("in force");
+        assert_eq!((loaded.cold_timers, loaded.next_timer), (1, Some(at(due))));
+        let timers = Some(TimerPage { until: at(100), limit: 9 });
+        let rows = wait(node.store.read(fence.clone(), ReadSet { timers, ..ReadSet::default() })).expect("in force");
+        assert_eq!(rows.tasks.iter().map(|row| row.state.due).collect::<Vec<_>>(), [Some(at(due))]);
+        assert_eq!(rows.next_timer, None);
+    }
+}
+
+pub fn the_feed_is_read_per_shard(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    for (shard, events) in [(0, 1), (3, 2)] {
+        let feed = vec![event(TransitionKind::TaskReady, 1, 1); events];
+        assert_eq!(
+            commit(&node, &node.acquire(shard), 1, Changes { feed, ..Changes::default() }),
+            CommitAnswer::Committed
+        );
+    }
+    let start = FeedPosition { commit: 0, index: 0 };
+    let read = |shard| wait(node.store.reader().feed(ShardId(shard), start, 9)).expect("it can be read").items.len();
+    assert_eq!([0, 1, 3].map(read), [1, 0, 2]);
+    assert!(wait(node.store.reader().feed(ShardId(node.store.shards()), start, 9)).is_err());
+}
+
+pub fn lists_are_merged_newest_first(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    let of = |shard, number| key_of(&*node.store, shard, number);
+    for (shard, numbers) in [(0, [10, 13, 16]), (1, [11, 14, 17]), (3, [12, 15, 18])] {
+        let keys = numbers.map(|number| of(shard, number));
+        assert_eq!(commit(&node, &node.acquire(shard), 1, inserting(&keys)), CommitAnswer::Committed);
+    }
+    let (mut after, mut seen) = (None, Vec::new());
+    for _ in 0..20 {
+        let page = wait(node.store.reader().tasks(TaskFilter::default(), after, 2)).expect("it can be read");
+        assert!(page.items.len() <= 2);
+        seen.extend(page.items.iter().map(|row| row.key.sequence()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (10..=18).rev().collect::<Vec<u64>>());
+    let keys = vec![of(3, 12), of(0, 16), of(2, 1), of(1, 11)];
+    let rows = wait(node.store.reader().tasks_by_key(keys)).expect("it can be read");
+    assert_eq!(rows.iter().map(|row| row.key.sequence()).collect::<Vec<_>>(), [12, 16, 11]);
+}
+
+pub fn counts_are_of_all_shards(open: ClusterFactory<'_>) {
+    let node = Node::new(&*open(), "a");
+    for shard in [0, 2] {
+        let keys = [key_of(&*node.store, shard, 5), key_of(&*node.store, shard, 6)];
+        assert_eq!(commit(&node, &node.acquire(shard), 1, inserting(&keys)), CommitAnswer::Committed);
+    }
+    let counts = |bound| wait(node.store.reader().task_counts(None, bound)).expect("it can be read");
+    assert_eq!(
+        counts(100).iter().map(|(_, status, number)| (*status, *number)).collect::<Vec<_>>(),
+        [(TaskStatus::Ready, 4)]
+    );
+    assert_eq!(counts(3)[0].2, 3);
+}
+
+pub fn what_another_process_holds_is_a_conflict(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    let fence = a.acquire(1);
+    assert!(matches!(b.try_acquire(1, None), Err(Error::Conflict(_))));
+    assert_eq!(commit(&a, &fence, 1, Changes::default()), CommitAnswer::Committed);
+    let other = b.acquire(2);
+    assert_eq!(commit(&b, &other, 1, Changes::default()), CommitAnswer::Committed);
+}
+
+pub fn what_another_process_gave_back_can_be_taken(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    let fence = a.acquire(1);
+    assert_eq!(commit(&a, &fence, 1, Changes::default()), CommitAnswer::Committed);
+    wait(a.store.release(fence.clone())).expect("the fence is in force");
+    let taken = b.acquire(1);
+    assert!(taken.epoch > fence.epoch);
+    assert_ne!(commit(&a, &fence, 2, Changes::default()), CommitAnswer::Committed);
+    assert_eq!(commit(&b, &taken, 2, Changes::default()), CommitAnswer::Committed);
+}
+
+pub fn a_dead_holder_is_replaced_and_kept_out(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    let old = a.acquire(1);
+    let new = b.try_acquire(1, Some(old.epoch)).expect("its holder was judged dead");
+    assert!(new.epoch > old.epoch && new.owner == b.id);
+    assert_eq!(commit(&a, &old, 1, Changes::default()), CommitAnswer::Rejected { epoch: new.epoch });
+    assert!(matches!(a.try_acquire(1, None), Err(Error::Conflict(_))));
+    assert_eq!(commit(&b, &new, 1, Changes::default()), CommitAnswer::Committed);
+}
+
+pub fn a_holder_that_was_judged_under_an_old_epoch_is_not_replaced(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    let old = a.acquire(1);
+    let new = a.acquire(1);
+    assert!(matches!(b.try_acquire(1, Some(old.epoch)), Err(Error::Conflict(_))));
+    assert_eq!(commit(&a, &new, 1, Changes::default()), CommitAnswer::Committed);
+}
+
+pub fn a_beat_enters_a_node_and_changes(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    let first = a.beat();
+    assert_eq!(first.nodes.iter().map(|(row, _)| row.clone()).collect::<Vec<_>>(), [a.row()]);
+    assert_eq!(first.shards.len(), usize::from(a.store.shards()));
+    assert!(first.shards.iter().zip(0..).all(|(held, shard)| held.shard == ShardId(shard) && held.owner.is_none()));
+    let both = b.beat();
+    assert_eq!(both.nodes.iter().map(|(row, _)| &*row.id).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(both.nodes[0], first.nodes[0], "whoever is silent keeps its beat");
+    let later = a.beat();
+    assert_ne!(later.nodes[0].1, first.nodes[0].1);
+    assert_eq!(later.nodes[1], both.nodes[1]);
+}
+
+pub fn a_node_that_left_is_gone(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    a.beat();
+    b.beat();
+    wait(b.members.leave(a.id.clone())).expect("the store is there");
+    wait(b.members.leave("nobody".into())).expect("the store is there");
+    assert_eq!(b.beat().nodes.iter().map(|(row, _)| &*row.id).collect::<Vec<_>>(), ["b"]);
+}
+
+pub fn the_roster_shows_who_has_which_shard(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    let (first, second) = (a.acquire(0), b.acquire(2));
+    wait(b.store.release(b.acquire(3))).expect("the fence is in force");
+    let roster = a.beat();
+    let owners: Vec<_> = roster.shards.iter().take(4).map(|held| held.owner.clone()).collect();
+    assert_eq!(owners, [Some(a.id.clone()), None, Some(b.id.clone()), None]);
+    assert_eq!((roster.shards[0].epoch, roster.shards[2].epoch), (first.epoch, second.epoch));
+}
+
+pub fn the_roster_brings_the_settings(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    let fence = a.acquire(0);
+    let queue = |queue: &str, paused| QueueRow { name: name(queue), paused };
+    let worker = |worker: &str, directive| WorkerRow { worker: name(worker), directive };
+    let put = Changes {
+        put_queues: vec![queue("held", true), queue("free", false)],
+        put_workers: vec![worker("w1", Directive::Pause), worker("w2", Directive::Run)],
+        ..Changes::default()
+    };
+    assert_eq!(commit(&a, &fence, 1, put), CommitAnswer::Committed);
+    let roster = b.beat();
+    assert_eq!((roster.queues, roster.workers), (vec![queue("held", true)], vec![worker("w1", Directive::Pause)]));
+}
+
+pub fn the_key_is_the_same_for_all_and_no_zero(open: ClusterFactory<'_>) {
+    let open = open();
+    let (a, b) = (Node::new(&*open, "a"), Node::new(&*open, "b"));
+    assert_eq!(a.beat().key, b.beat().key);
+    assert_ne!(*a.beat().key, [0; 32]);
+}
