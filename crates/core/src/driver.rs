@@ -302,6 +302,11 @@ impl Driver {
         self.shard.wake_at(may_page)
     }
 
+    /// How many ready tasks no session has room for, as far as is known without a look at the store.
+    pub fn demand(&self) -> u64 {
+        self.shard.demand()
+    }
+
     /// Whether anything is in flight or waits to be stepped.
     pub fn is_idle(&self) -> bool {
         self.commit.is_none()
@@ -342,6 +347,6 @@ fn request_of(event: &Event) -> Option<RequestId> {
         Event::SubmitJob(submission) => Some(submission.to),
         Event::Exchange(exchange) => Some(exchange.to),
         Event::Command(command) => Some(command.to),
-        Event::EndSession(_) => None,
+        Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) => None,
     }
 }

@@ -142,6 +142,9 @@ pub enum Refusal {
     /// No such definition.
     #[error("no such definition")]
     NoDefinition,
+    /// Nobody serves its shard just now; repeat it.
+    #[error("nobody serves it just now; repeat it with the same key")]
+    NotServed,
     /// The commit's fate is unknown; repeat with the same key.
     #[error("the outcome is unknown; repeat with the same key")]
     OutcomeUnknown,

@@ -1,5 +1,6 @@
 //! What goes into the core: one closed set of events, each carrying everything a decision about it needs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::graph::Graph;
@@ -24,6 +25,11 @@ pub enum Event {
     Exchange(Exchange),
     /// A worker session ended: it left (drained), was replaced, or fell silent.
     EndSession(EndSession),
+    /// A node is dead, and with it the worker inside it: the sessions of that worker are lost. Its sessions' ids start
+    /// with this name and a dot.
+    EndNode(Name),
+    /// What the control shard's settings are, for a shard that does not own them.
+    Settings(Settings),
     /// An operator's order about a task or a job.
     Command(Command),
 }
@@ -54,6 +60,13 @@ pub struct NewTask {
     pub spec: Arc<TaskSpec>,
     /// When it may start.
     pub start: Start,
+}
+
+impl NewTask {
+    /// The bucket that what its client chose leads to; `None`: the server may choose.
+    pub fn home(&self) -> Option<Bucket> {
+        self.given_id.as_ref().or(self.idempotency_key.as_ref()).map(|text| Bucket::of_text(text))
+    }
 }
 
 /// When a task may start.
@@ -92,6 +105,13 @@ pub struct SubmitJob {
     pub tags: Arc<[Name]>,
     /// The tasks.
     pub graph: Arc<Graph>,
+}
+
+impl SubmitJob {
+    /// The bucket that what its client chose leads to; `None`: the server may choose.
+    pub fn home(&self) -> Option<Bucket> {
+        self.given_id.as_ref().or(self.idempotency_key.as_ref()).map(|text| Bucket::of_text(text))
+    }
 }
 
 /// What a worker session says in one call, already freed of repeats by the gateway.
@@ -190,6 +210,15 @@ pub enum SessionEnd {
     Left,
     /// It fell silent, or a new session of the same worker replaced it; its leases are lost.
     Lost,
+}
+
+/// The settings of the control shard that decide what is granted: all of them, each time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Queues that are paused.
+    pub paused_queues: BTreeSet<Name>,
+    /// Workers that are paused.
+    pub paused_workers: BTreeSet<Name>,
 }
 
 /// An operator's order.

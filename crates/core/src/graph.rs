@@ -126,6 +126,11 @@ impl Graph {
         Ok(Self { tasks: reorder(drafts, &parents, &children, &order) })
     }
 
+    /// A graph that was built before, from all of its chunks in order.
+    pub fn of_chunks(chunks: Vec<GraphChunk>) -> Self {
+        Self { tasks: chunks.into_iter().flat_map(|chunk| chunk.tasks).collect() }
+    }
+
     /// The tasks, parents before children.
     pub fn tasks(&self) -> &[GraphTask] {
         &self.tasks

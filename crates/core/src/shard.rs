@@ -56,6 +56,9 @@ pub struct ShardConfig {
     pub session_grace_ms: u64,
     /// A seed for jitter: drawn once per load.
     pub seed: u64,
+    /// Whether this is the control shard: it stores the settings and tells of workers that come and go. Others learn the
+    /// settings by [`Event::Settings`] and keep them in memory only. Default true.
+    pub control: bool,
 }
 
 impl Default for ShardConfig {
@@ -70,6 +73,7 @@ impl Default for ShardConfig {
             step_rows_max: crate::limits::STEP_ROWS_MAX,
             session_grace_ms: 45_000,
             seed: 0,
+            control: true,
         }
     }
 }
@@ -236,6 +240,8 @@ impl Shard {
             Event::SubmitJob(submission) => self.submit_job(*submission),
             Event::Exchange(exchange) => self.exchange(exchange),
             Event::EndSession(end) => self.end_session(&end.session, end.reason),
+            Event::EndNode(node) => self.end_node(&node),
+            Event::Settings(settings) => self.follow(settings),
             Event::Command(command) => self.command(command),
         }
     }

@@ -157,6 +157,7 @@ impl From<&Refusal> for Problem {
             Refusal::WrongState { .. } => (Code::WrongState, None),
             Refusal::NotDead => (Code::NotDead, None),
             Refusal::Busy => (Code::Busy, Some("try again shortly")),
+            Refusal::NotServed => (Code::Stopping, Some("repeat it; its shard is on its way to another node")),
             Refusal::OutcomeUnknown => {
                 (Code::OutcomeUnknown, Some("repeat the request with the same id or Idempotency-Key"))
             }

@@ -139,6 +139,7 @@ impl WorldConfig {
             step_rows_max: *rng.pick(&[8, 12, 20, 64, 4_000]),
             session_grace_ms: *rng.pick(&[1_000, 10_000, 45_000]),
             seed: rng.next_u64(),
+            control: true,
         }
     }
 }

@@ -37,7 +37,7 @@ impl Shard {
             session.lease_ms = exchange.lease_ms;
             session.heard_at = now;
             if joined {
-                self.tell(TransitionKind::WorkerJoined, None, None, 0, Some(exchange.worker.clone()));
+                self.announce(TransitionKind::WorkerJoined, exchange.worker.clone());
                 self.watch_leases_of(&exchange.session);
             }
             return;
@@ -51,7 +51,7 @@ impl Shard {
         for session in older {
             self.end_session(&session, SessionEnd::Lost);
         }
-        self.tell(TransitionKind::WorkerJoined, None, None, 0, Some(exchange.worker.clone()));
+        self.announce(TransitionKind::WorkerJoined, exchange.worker.clone());
         self.sessions.insert(
             exchange.session.clone(),
             Session {
@@ -86,7 +86,32 @@ impl Shard {
             SessionEnd::Left => TransitionKind::WorkerLeft,
             SessionEnd::Lost => TransitionKind::WorkerLost,
         };
-        self.tell(kind, None, None, 0, Some(worker));
+        self.announce(kind, worker);
+    }
+
+    /// Ends the sessions of a worker that lived inside a node that is dead.
+    pub(super) fn end_node(&mut self, node: &Name) {
+        let inside = |id: &SessionId| id.strip_prefix(&**node).is_some_and(|rest| rest.starts_with('.'));
+        let lost: Vec<SessionId> = self.sessions.keys().filter(|id| inside(id)).cloned().collect();
+        for id in lost {
+            self.end_session(&id, SessionEnd::Lost);
+        }
+    }
+
+    /// Tells of a worker, once for all shards: each of them knows it.
+    fn announce(&mut self, kind: TransitionKind, worker: Name) {
+        if self.config.control {
+            self.tell(kind, None, None, 0, Some(worker));
+        }
+    }
+
+    /// How many ready tasks wait, those of paused queues left out: at least 1 if there are any.
+    pub(crate) fn demand(&self) -> u64 {
+        if self.paused_queues.is_empty() {
+            return self.lanes.ready() as u64 + u64::from(self.lanes.has_cold());
+        }
+        let open = self.lanes.iter().filter(|lane| !self.paused_queues.contains(&lane.row.queue));
+        open.map(|lane| lane.len() as u64 + lane.cold).sum()
     }
 
     /// Ends sessions that have been silent for too long.

@@ -176,6 +176,11 @@ impl Lanes {
         self.ready
     }
 
+    /// Whether anything stands behind a window.
+    pub(super) fn has_cold(&self) -> bool {
+        !self.with_cold.is_empty()
+    }
+
     pub(super) fn groups(&self) -> &[Group] {
         &self.groups
     }

@@ -42,7 +42,7 @@ impl Shard {
                     self.need_task(ended.token.task, set);
                 }
             }
-            Event::EndSession(_) => {}
+            Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) => {}
             Event::Command(command) => self.needs_of_command(command, set),
         }
     }

@@ -195,5 +195,6 @@ fn config(words: &Words<'_>) -> ShardConfig {
         step_rows_max: number("step_rows_max", default.step_rows_max),
         session_grace_ms: words.number("session_grace").unwrap_or(default.session_grace_ms),
         seed: 0,
+        control: words.number("control").is_none_or(|number| number > 0),
     }
 }

@@ -85,6 +85,7 @@ impl Stream {
             step_rows_max: 8 + dice.below(60) as usize,
             session_grace_ms: dice.below(5_000),
             seed: dice.next(),
+            control: true,
         };
         Self { world: World::new(config), dice, late: VecDeque::new(), tokens: Vec::new(), requests: 0 }
     }

@@ -67,7 +67,11 @@ impl Checker {
                 }
             }
             Event::Command(command) => self.asked_order(&command.order, commit),
-            Event::SubmitTasks(_) | Event::SubmitJob(_) | Event::EndSession(_) => {}
+            Event::SubmitTasks(_)
+            | Event::SubmitJob(_)
+            | Event::EndSession(_)
+            | Event::EndNode(_)
+            | Event::Settings(_) => {}
         }
     }
 

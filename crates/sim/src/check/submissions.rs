@@ -95,7 +95,7 @@ impl Checker {
     ) -> Verdict {
         let text: &Name = match refusal {
             Refusal::IdTaken(text) | Refusal::KeyReused(text) => text,
-            Refusal::Busy | Refusal::OutcomeUnknown => return Ok(()),
+            Refusal::Busy | Refusal::NotServed | Refusal::OutcomeUnknown => return Ok(()),
             other => return ensure(false, "I16", || format!("a submission was refused: {other}")),
         };
         self.sometimes.hit("claim.refused");

@@ -2,13 +2,14 @@
 
 use super::super::Shard;
 use crate::effect::{Answer, Refusal};
+use crate::event::Settings;
 use crate::id::Name;
 use crate::row::{DefinitionKind, DefinitionRow, Directive, QueueRow, TransitionKind, WorkerRow};
 
 impl Shard {
     pub(super) fn order_pause_queue(&mut self, actor: &Name, queue: Name, paused: bool) -> Answer {
         let changed = if paused { self.paused_queues.insert(queue.clone()) } else { self.paused_queues.remove(&queue) };
-        if changed {
+        if changed && self.config.control {
             self.changes.put_queues.retain(|row| row.name != queue);
             self.changes.put_queues.push(QueueRow { name: queue.clone(), paused });
             self.rows += 1;
@@ -35,9 +36,11 @@ impl Shard {
             } else {
                 self.paused_workers.remove(&worker);
             }
-            self.changes.put_workers.retain(|row| row.worker != worker);
-            self.changes.put_workers.push(WorkerRow { worker: worker.clone(), directive });
-            self.rows += 1;
+            if self.config.control {
+                self.changes.put_workers.retain(|row| row.worker != worker);
+                self.changes.put_workers.push(WorkerRow { worker: worker.clone(), directive });
+                self.rows += 1;
+            }
             changed = true;
         }
         let of_worker = self.sessions.iter_mut().filter(|(_, session)| session.worker == worker);
@@ -51,7 +54,7 @@ impl Shard {
                 self.effects.push(crate::effect::Effect::Direct { session: id.clone(), directive });
             }
         }
-        if changed {
+        if changed && self.config.control {
             let action = match directive {
                 Directive::Run => "worker.resume",
                 Directive::Pause => "worker.pause",
@@ -60,6 +63,20 @@ impl Shard {
             self.audit(actor, action, worker, &super::audit::before(word(before)));
         }
         Answer::Done
+    }
+
+    /// Takes the settings over that another shard owns. Sessions that are told otherwise than before hear it.
+    pub(in super::super) fn follow(&mut self, settings: Settings) {
+        let Settings { paused_queues, paused_workers } = settings;
+        self.paused_queues = paused_queues;
+        let before = std::mem::replace(&mut self.paused_workers, paused_workers);
+        for (id, session) in &self.sessions {
+            let (was, is) = (before.contains(&session.worker), self.paused_workers.contains(&session.worker));
+            if was != is && !session.draining {
+                let directive = if is { Directive::Pause } else { Directive::Run };
+                self.effects.push(crate::effect::Effect::Direct { session: id.clone(), directive });
+            }
+        }
     }
 
     pub(super) fn order_define(
