@@ -41,6 +41,8 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod trouble;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the cluster"))]
+mod wire;
 mod workers;
 
 pub use exchange::ExchangeAnswer;

@@ -1,0 +1,119 @@
+//! Operators' orders.
+
+use std::sync::Arc;
+
+use mainspring_core::event::Order;
+use mainspring_core::id::{Key, Name};
+use mainspring_core::job::RerunFrom;
+use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive};
+use mainspring_core::spec::Body;
+use serde::{Deserialize, Serialize};
+
+use super::form::{formed, list, one};
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Order", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum OrderForm {
+    CancelTask(#[serde(with = "one")] Key),
+    CancelJob(#[serde(with = "one")] Key),
+    PauseJob(#[serde(with = "one")] Key),
+    ResumeJob(#[serde(with = "one")] Key),
+    RetryTask(#[serde(with = "one")] Key),
+    RerunJob(#[serde(with = "one")] Key, #[serde(with = "one")] RerunFrom),
+    Redrive {
+        #[serde(with = "list")]
+        tasks: Vec<Key>,
+        spacing_ms: u64,
+    },
+    Discard(#[serde(with = "list")] Vec<Key>),
+    EditBody {
+        #[serde(with = "one")]
+        task: Key,
+        body: Body,
+        before: Option<Body>,
+    },
+    Delete {
+        #[serde(with = "list")]
+        tasks: Vec<Key>,
+        #[serde(with = "list")]
+        jobs: Vec<Key>,
+        #[serde(with = "list")]
+        forget: Vec<ClaimName>,
+    },
+    DeleteOld {
+        #[serde(with = "list")]
+        tasks: Vec<Key>,
+        #[serde(with = "list")]
+        jobs: Vec<Key>,
+        #[serde(with = "list")]
+        forget: Vec<ClaimName>,
+    },
+    PauseQueue {
+        queue: Name,
+        paused: bool,
+    },
+    DirectWorker {
+        worker: Name,
+        #[serde(with = "one")]
+        directive: Directive,
+    },
+    Define {
+        #[serde(with = "one")]
+        kind: DefinitionKind,
+        tenant: Name,
+        name: Name,
+        body: Option<Arc<str>>,
+    },
+    Why(#[serde(with = "one")] Key),
+    Figures,
+    Sessions,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "RerunFrom", rename_all = "camelCase")]
+enum RerunFromForm {
+    Failed,
+    Task(u32),
+    Start,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ClaimName")]
+struct ClaimNameForm {
+    #[serde(with = "one")]
+    kind: ClaimKind,
+    tenant: Name,
+    text: Name,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ClaimKind", rename_all = "camelCase")]
+enum ClaimKindForm {
+    TaskId,
+    JobId,
+    IdempotencyKey,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Directive", rename_all = "camelCase")]
+enum DirectiveForm {
+    Run,
+    Pause,
+    Drain,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "DefinitionKind", rename_all = "camelCase")]
+enum DefinitionKindForm {
+    Task,
+    Job,
+}
+
+formed! {
+    Order => OrderForm,
+    RerunFrom => RerunFromForm,
+    ClaimName => ClaimNameForm,
+    ClaimKind => ClaimKindForm,
+    Directive => DirectiveForm,
+    DefinitionKind => DefinitionKindForm,
+}

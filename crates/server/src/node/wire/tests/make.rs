@@ -1,0 +1,280 @@
+//! Values of all that goes over the wire.
+
+use std::sync::Arc;
+
+use mainspring_core::effect::{Answer, Figures, Gate, Refusal, SessionView, Submitted};
+use mainspring_core::event::{NewTask, Offer, Order, Start, SubmitJob};
+use mainspring_core::graph::{DraftTask, Graph};
+use mainspring_core::id::{Bucket, Key, Name};
+use mainspring_core::job::{FailurePolicy, JobStatus, RerunFrom};
+use mainspring_core::limits::{PRIORITY_MAX, RESIDENT_BODY_BYTES_MAX};
+use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive};
+use mainspring_core::spec::{Backoff, BackoffShape, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
+use mainspring_core::task::{Outcome, TaskStatus};
+use mainspring_core::time::Timestamp;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::fault::VERBS;
+use crate::node::CallError;
+
+pub(super) fn name() -> impl Strategy<Value = Name> + Clone {
+    prop_oneof![Just("default".into()), any::<String>().prop_map(Name::from), Just("\u{0}\"\\\n\u{1f980}".into())]
+}
+
+fn names() -> impl Strategy<Value = Vec<Name>> {
+    vec(name(), 0..3)
+}
+
+/// Bodies of every size that is treated differently.
+fn body() -> impl Strategy<Value = Name> {
+    let large = RESIDENT_BODY_BYTES_MAX;
+    prop_oneof![
+        6 => name(),
+        1 => select(vec![large - 1, large, large + 1, 3 * large]).prop_map(|bytes| "\"".repeat(bytes).into()),
+    ]
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    prop_oneof![0..1_u64 << 63, Just(0), Just((1 << 63) - 1)].prop_map(Key::from_raw)
+}
+
+fn keys() -> impl Strategy<Value = Vec<Key>> {
+    vec(key(), 0..3)
+}
+
+fn at() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp::from_millis)
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    prop_oneof![Just(Start::Now), any::<u64>().prop_map(Start::After), at().prop_map(Start::At)]
+}
+
+fn policy() -> impl Strategy<Value = Arc<Policy>> {
+    let shape = select(vec![BackoffShape::Fixed, BackoffShape::Linear, BackoffShape::Exponential]);
+    let backoff = (shape, any::<[u64; 3]>(), any::<bool>()).prop_map(
+        |(shape, [initial_ms, factor_milli, max_ms], full_jitter)| Backoff {
+            shape,
+            initial_ms,
+            factor_milli,
+            max_ms,
+            full_jitter,
+        },
+    );
+    let lost = select(vec![OnWorkerLost::Retry, OnWorkerLost::Fail, OnWorkerLost::Hold]);
+    let times = any::<(u32, Option<u64>, Option<u64>)>();
+    (times, backoff, lost, names(), names()).prop_map(|(times, backoff, on_worker_lost, non_retryable, retry_on)| {
+        let (retries, timeout_ms, heartbeat_timeout_ms) = times;
+        Arc::new(Policy { retries, backoff, timeout_ms, heartbeat_timeout_ms, on_worker_lost, non_retryable, retry_on })
+    })
+}
+
+fn spec() -> impl Strategy<Value = Arc<TaskSpec>> {
+    let class = (option::of(name()), names());
+    let words = (name(), option::of(name()), name(), class);
+    let rest = (0..=PRIORITY_MAX, any::<Option<i64>>(), policy(), body(), names());
+    (words, rest).prop_map(
+        |((kind, title, queue, (executor, labels)), (priority, expires_at_ms, policy, body, tags))| {
+            let class = Class { executor: executor.unwrap_or_else(|| kind.clone()), labels: labels.into() };
+            Arc::new(TaskSpec { kind, title, queue, class, priority, expires_at_ms, policy, body, tags: tags.into() })
+        },
+    )
+}
+
+pub(super) fn tasks() -> impl Strategy<Value = Vec<NewTask>> {
+    let task = (name(), option::of(name()), option::of(name()), any::<u128>(), spec(), start());
+    let task = task.prop_map(|(tenant, given_id, idempotency_key, body_hash, spec, start)| NewTask {
+        tenant,
+        given_id,
+        idempotency_key,
+        body_hash,
+        spec,
+        start,
+    });
+    vec(task, 0..5)
+}
+
+/// Small graphs, and some of several chunks.
+fn graph() -> impl Strategy<Value = Arc<Graph>> {
+    let triggers = vec![Trigger::AllSuccess, Trigger::OneFailed, Trigger::NoneFailedMinOneSuccess, Trigger::Always];
+    let task = (spec(), select(triggers), any::<u64>(), vec(any::<prop::sample::Index>(), 0..3));
+    (vec(task, 1..6), select(vec![1, 1, 1, 120])).prop_map(|(tasks, times)| {
+        let tasks: Vec<_> = tasks.iter().cycle().take(tasks.len() * times).collect();
+        let drafts = tasks.iter().enumerate().map(|(index, (spec, trigger, delay_ms, needs))| DraftTask {
+            name: index.to_string().into(),
+            spec: spec.clone(),
+            trigger: *trigger,
+            delay_ms: *delay_ms,
+            needs: needs.iter().filter(|_| index > 0).map(|need| need.index(index).to_string().into()).collect(),
+        });
+        Arc::new(Graph::build(drafts.collect()).expect("tasks that need earlier ones make a graph"))
+    })
+}
+
+pub(super) fn job() -> impl Strategy<Value = SubmitJob> {
+    let ids = (any::<u64>(), any::<u16>(), name(), option::of(name()), option::of(name()), any::<u128>());
+    let policy = select(vec![FailurePolicy::Continue, FailurePolicy::FailFast]);
+    (ids, option::of(name()), policy, body(), names(), graph()).prop_map(|(ids, title, policy, body, tags, graph)| {
+        let (to, bucket, tenant, given_id, idempotency_key, body_hash) = ids;
+        SubmitJob {
+            to,
+            bucket: Bucket::new(bucket),
+            tenant,
+            given_id,
+            idempotency_key,
+            body_hash,
+            title,
+            failure_policy: policy,
+            body,
+            tags: tags.into(),
+            graph,
+        }
+    })
+}
+
+fn directives() -> [Directive; 3] {
+    [Directive::Run, Directive::Pause, Directive::Drain]
+}
+
+/// One of each order, and of each word in it.
+pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
+    let numbers = (key(), keys(), keys(), any::<u32>(), any::<u64>(), any::<bool>());
+    (numbers, name(), name(), body(), option::of(body())).prop_map(|(numbers, name, other, body, before)| {
+        let (key, tasks, jobs, index, spacing_ms, paused) = numbers;
+        let claim = |kind| ClaimName { kind, tenant: name.clone(), text: other.clone() };
+        let forget = vec![claim(ClaimKind::TaskId), claim(ClaimKind::JobId), claim(ClaimKind::IdempotencyKey)];
+        let mut orders = vec![
+            Order::CancelTask(key),
+            Order::CancelJob(key),
+            Order::PauseJob(key),
+            Order::ResumeJob(key),
+            Order::RetryTask(key),
+            Order::RerunJob(key, RerunFrom::Failed),
+            Order::RerunJob(key, RerunFrom::Task(index)),
+            Order::RerunJob(key, RerunFrom::Start),
+            Order::Redrive { tasks: tasks.clone(), spacing_ms },
+            Order::Discard(tasks.clone()),
+            Order::EditBody { task: key, body: body.clone(), before: before.clone() },
+            Order::Delete { tasks: tasks.clone(), jobs: jobs.clone(), forget: forget.clone() },
+            Order::DeleteOld { tasks, jobs, forget },
+            Order::PauseQueue { queue: name.clone(), paused },
+            Order::Why(key),
+            Order::Figures,
+            Order::Sessions,
+        ];
+        let define = |kind, body| Order::Define { kind, tenant: name.clone(), name: other.clone(), body };
+        orders.extend([define(DefinitionKind::Task, Some(body)), define(DefinitionKind::Job, before)]);
+        let direct = |directive| Order::DirectWorker { worker: name.clone(), directive };
+        orders.extend(directives().map(direct));
+        orders
+    })
+}
+
+/// One of each refusal.
+fn refusals() -> impl Strategy<Value = Vec<Refusal>> {
+    let statuses = TaskStatus::ALL.map(TaskStatus::word).into_iter().chain(JobStatus::ALL.map(JobStatus::word));
+    (name(), select(VERBS.to_vec()), select(statuses.collect::<Vec<_>>())).prop_map(|(name, order, status)| {
+        vec![
+            Refusal::NotFound,
+            Refusal::IdTaken(name.clone()),
+            Refusal::KeyReused(name),
+            Refusal::WrongState { order, status },
+            Refusal::NotDead,
+            Refusal::Busy,
+            Refusal::NoDefinition,
+            Refusal::NotServed,
+            Refusal::OutcomeUnknown,
+        ]
+    })
+}
+
+/// One of each error of a call.
+pub(super) fn errors() -> impl Strategy<Value = Vec<CallError>> {
+    (any::<u64>(), any::<String>(), name(), refusals()).prop_map(|(retry_after_ms, text, worker, refusals)| {
+        let mut errors = vec![
+            CallError::Overloaded { retry_after_ms },
+            CallError::OutcomeUnknown,
+            CallError::Stopped,
+            CallError::Invalid(text.clone()),
+            CallError::WorkerIdInUse(worker),
+            CallError::Unavailable(text),
+        ];
+        errors.extend(refusals.into_iter().map(CallError::Refused));
+        errors
+    })
+}
+
+/// One of each gate.
+fn gates() -> impl Strategy<Value = Vec<Gate>> {
+    (at(), keys(), name(), names(), any::<u32>(), any::<u64>()).prop_map(|(at, keys, name, names, few, many)| {
+        let mut gates = vec![
+            Gate::Running { worker: name.clone(), since: at },
+            Gate::Parents { waiting_for: keys, left: few },
+            Gate::Scheduled { until: at, backoff: few % 2 == 0 },
+            Gate::Held,
+            Gate::Approval,
+            Gate::JobPaused,
+            Gate::JobBusy,
+            Gate::QueuePaused { queue: name.clone() },
+            Gate::NoWorker { queue: name.clone(), executor: name, labels: names },
+            Gate::WorkersPaused { workers: few },
+            Gate::WorkersBusy { workers: few },
+            Gate::Behind { higher_priority: many, older: many / 2 },
+        ];
+        gates.extend(TaskStatus::ALL.map(Gate::Ended));
+        gates
+    })
+}
+
+fn figures() -> impl Strategy<Value = Figures> {
+    (name(), name(), any::<[u64; 6]>(), vec(any::<u64>(), 0..12), names()).prop_map(
+        |(queue, kind, [a, b, c, leases, sum, other_sum], buckets, paused_queues)| Figures {
+            tasks: TaskStatus::ALL.map(|status| (queue.clone(), status, a)).to_vec(),
+            attempts: Outcome::ALL.map(|outcome| (queue.clone(), kind.clone(), outcome, b)).to_vec(),
+            retries: vec![(queue.clone(), kind, c)],
+            ready_age_ms: vec![(queue, b)],
+            resident: (a, b, c),
+            leases,
+            paused_queues,
+            start_latency: buckets.clone(),
+            start_latency_sum_ms: sum,
+            duration: buckets.iter().rev().copied().collect(),
+            duration_sum_ms: other_sum,
+        },
+    )
+}
+
+fn sessions() -> impl Strategy<Value = Vec<SessionView>> {
+    let offer = (names(), names(), names());
+    let offer = offer.prop_map(|(queues, executors, labels)| Arc::new(Offer { queues, executors, labels }));
+    let session = (name(), name(), offer, keys(), any::<u32>(), select(directives().to_vec()), at(), at());
+    let session = session.prop_map(|(worker, session, offer, running, credits, directive, since, heard_at)| {
+        SessionView { worker, session, offer, running, credits, directive, since, heard_at }
+    });
+    vec(session, 0..4)
+}
+
+/// One of each answer.
+pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
+    let submitted = (key(), select(TaskStatus::ALL.to_vec()), option::of(at()), any::<bool>());
+    let submitted = submitted.prop_map(|(key, status, run_at, repeated)| Submitted { key, status, run_at, repeated });
+    let results = (vec(submitted, 0..4), refusals())
+        .prop_map(|(submitted, refusals)| submitted.into_iter().map(Ok).chain(refusals.into_iter().map(Err)).collect());
+    let numbers = (key(), keys(), any::<u32>(), any::<bool>(), select(JobStatus::ALL.to_vec()));
+    (numbers, results, gates(), figures(), sessions()).prop_map(|(numbers, results, gates, figures, sessions)| {
+        let (key, keys, version, repeated, status) = numbers;
+        vec![
+            Answer::Tasks(results),
+            Answer::Job { key, status, repeated },
+            Answer::Done,
+            Answer::Took(keys),
+            Answer::Version(version),
+            Answer::Gates(gates),
+            Answer::Figures(Box::new(figures)),
+            Answer::Sessions(sessions),
+        ]
+    })
+}
