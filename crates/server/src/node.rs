@@ -34,6 +34,8 @@ mod figures;
 mod gateway;
 mod mailbox;
 mod open_call;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "used by the cluster"))]
+mod peer;
 mod recovery;
 mod retention;
 mod session;
