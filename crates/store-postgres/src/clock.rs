@@ -26,17 +26,3 @@ impl Deadline {
         Instant::now() >= self.0
     }
 }
-
-/// Measures how long something takes, by the monotonic clock.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stopwatch(Instant);
-
-impl Stopwatch {
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(crate) fn elapsed(self) -> Duration {
-        self.0.elapsed()
-    }
-}

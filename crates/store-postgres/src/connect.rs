@@ -17,6 +17,7 @@ const PROBE_MAX: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct About {
     pub(crate) durability: Durability,
+    pub(crate) shards: u16,
     pub(crate) detail: String,
 }
 
@@ -28,7 +29,8 @@ pub(crate) async fn open(target: &Target) -> Result<(Session, About), Error> {
     let session = session(target).await?;
     check_server(&session).await?;
     schema::migrate(&session, target).await?;
-    let about = describe(&session, target).await?;
+    let shards = schema::shards(&session, target).await?;
+    let about = describe(&session, target, shards).await?;
     Ok((session, about))
 }
 
@@ -87,7 +89,7 @@ async fn check_server(session: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-async fn describe(session: &Session, target: &Target) -> Result<About, Error> {
+async fn describe(session: &Session, target: &Target, shards: u16) -> Result<About, Error> {
     let asked = "SELECT current_setting('server_version'), current_setting('synchronous_commit'),
         current_setting('fsync'), current_setting('synchronous_standby_names')";
     let rows = session.query(Statement::new(asked)).await?;
@@ -98,12 +100,12 @@ async fn describe(session: &Session, target: &Target) -> Result<About, Error> {
     let pooled = if is_pooled(session, target).await? { " pooler=transaction" } else { "" };
     let waits = if standbys.is_empty() { String::new() } else { format!(" synchronous_standby_names='{standbys}'") };
     let detail = format!(
-        "{} schema={} version={} synchronous_commit={commit} fsync={fsync}{waits}{pooled}",
+        "{} schema={} shards={shards} version={} synchronous_commit={commit} fsync={fsync}{waits}{pooled}",
         target.shown(),
         target.schema,
         version.split(' ').next().unwrap_or_default()
     );
-    Ok(About { durability, detail })
+    Ok(About { durability, shards, detail })
 }
 
 /// What a commit promises, from the settings under which it is made.

@@ -1,14 +1,15 @@
 //! The store on PostgreSQL. Its durability class follows from the server's settings: D2 with `synchronous_commit=on`, D3
 //! with synchronous standbys, D1 where commits do not wait for the disk.
 //!
-//! One task owns the connection that writes and serves commits and the core's reads strictly in the order in which they
-//! were made, each transaction in one round trip. A few connections serve lists. A lease row with a beat keeps a second
-//! server out while the first lives; the epoch in front of every commit keeps a late one out for good.
+//! The schema has several shards, any number of which a store may own. One task owns the connection that writes and serves
+//! commits and the core's reads strictly in the order in which they were made, each transaction in one round trip; commits of
+//! different shards that wait share one. A few connections serve lists, and one the membership. The epoch in front of every
+//! commit keeps out who owns a shard no longer.
 //!
 //! ```text
-//!  shard ──▶ queue ──▶ store-write ─▶ BEGIN · fence · rows · feed row · COMMIT ──▶ database
-//!                          └────────▶ beat, twice a second ─────────────────────▶     ▲
-//!  API   ──▶ store-read ──▶ lists and details ────────────────────────────────────────┘
+//!  shards ──▶ queue ──▶ store-write ─▶ BEGIN · (fence · rows · feed row)… · COMMIT ──▶ database
+//!  node   ──▶ store-beat ──▶ beat and roster ──────────────────────────────────────────▶   ▲
+//!  API    ──▶ store-read ──▶ lists and details ─────────────────────────────────────────────┘
 //! ```
 //!
 //! Nothing is kept in a session, so a pooler in transaction mode may stand between.
@@ -17,7 +18,7 @@ mod clock;
 mod columns;
 mod connect;
 mod failure;
-mod process;
+mod members;
 mod read;
 mod rows;
 mod schema;
@@ -34,14 +35,17 @@ use std::thread::{Builder, JoinHandle};
 use mainspring_core::id::SessionId;
 use mainspring_core::row::{ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
-use mainspring_store::{BoxFuture, CommitAnswer, Description, Error, Fence, Reader, ShardCommit, ShardId, Store};
+use mainspring_store::{
+    BoxFuture, CommitAnswer, Description, Error, Fence, Members, Reader, ShardCommit, ShardId, Store,
+};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connect::About;
+use crate::members::PostgresMembers;
 use crate::read::PostgresReader;
 use crate::url::Target;
-use crate::writer::{Reply, Request, Writer};
+use crate::writer::{Call, Reply, Request, Writer};
 
 /// How a database is opened.
 #[derive(Clone, Debug)]
@@ -64,8 +68,9 @@ pub struct PostgresStore {
     shown: String,
     requests: Option<mpsc::UnboundedSender<Request>>,
     reader: Arc<PostgresReader>,
-    /// Ends the thread that reads.
-    stop: Option<oneshot::Sender<()>>,
+    members: Arc<PostgresMembers>,
+    /// End the threads that read and beat.
+    stop: Vec<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -90,26 +95,22 @@ impl PostgresStore {
         let writing = thread("store-write", move |_| async move {
             match connect::open(&place).await {
                 Ok((session, about)) => {
+                    let writer = Writer::new(place, session, holder(), about.shards);
                     // Whoever opens waits for this.
                     _ = opened.send(Ok(about));
-                    Writer::new(place, session, holder()).run(queue).await;
+                    writer.run(queue).await;
                 }
                 Err(error) => _ = opened.send(Err(error)),
             }
         })?;
         let ended = |_| Err(Error::Unavailable("opening it was cut off".to_owned()));
         let about = has_opened.recv().unwrap_or_else(ended)?;
-        let (handles, handle) = std::sync::mpsc::sync_channel(1);
-        let (stop, stopped) = oneshot::channel();
-        let reading = thread("store-read", move |runtime| async move {
-            _ = handles.send(runtime);
-            // It ends with the store, told or dropped.
-            _ = stopped.await;
-        })?;
-        let closed = |_| Error::Unavailable("the thread that reads has ended".to_owned());
-        let reader = Arc::new(PostgresReader::new(handle.recv().map_err(closed)?, target, options.readers));
-        let (requests, stop, threads) = (Some(requests), Some(stop), vec![writing, reading]);
-        Ok(Arc::new(Self { about, shown, requests, reader, stop, threads }))
+        let (reading, reads, stop_reading) = runtime("store-read")?;
+        let (beating, beats, stop_beating) = runtime("store-beat")?;
+        let members = Arc::new(PostgresMembers::new(beats, target.clone()));
+        let reader = Arc::new(PostgresReader::new(reads, target, about.shards, options.readers));
+        let (stop, threads) = (vec![stop_reading, stop_beating], vec![writing, reading, beating]);
+        Ok(Arc::new(Self { about, shown, requests: Some(requests), reader, members, stop, threads }))
     }
 
     fn ask<T: Send + 'static>(
@@ -139,10 +140,31 @@ fn thread<F: Future<Output = ()>>(
     spawned.map_err(cannot)
 }
 
-/// A name that no other store has: a random part, and the process.
+/// A thread with a runtime for whatever is spawned, until it is told to stop.
+fn runtime(name: &str) -> Result<(JoinHandle<()>, Handle, oneshot::Sender<()>), Error> {
+    let (handles, handle) = std::sync::mpsc::sync_channel(1);
+    let (stop, stopped) = oneshot::channel();
+    let running = thread(name, move |runtime| async move {
+        _ = handles.send(runtime);
+        // It ends with the store, told or dropped.
+        _ = stopped.await;
+    })?;
+    let closed = |_| Error::Unavailable("a thread of the store has ended".to_owned());
+    Ok((running, handle.recv().map_err(closed)?, stop))
+}
+
+/// A name that no other store has.
 fn holder() -> String {
-    let random = || RandomState::new().hash_one(std::thread::current().id());
-    format!("{:016x}{:016x} {}", random(), random(), process::name())
+    let random = || RandomState::new().hash_one((std::thread::current().id(), std::process::id()));
+    format!("{:016x}{:016x}", random(), random())
+}
+
+/// Refuses a shard beyond the last.
+fn exists(shard: ShardId, shards: u16) -> Result<(), Error> {
+    if shard.0 < shards {
+        return Ok(());
+    }
+    Err(Error::Incompatible(format!("shard {} does not exist: there are {shards}", shard.0)))
 }
 
 fn unavailable<T>(reason: String) -> Result<T, Error> {
@@ -154,8 +176,16 @@ impl Store for PostgresStore {
         Description { name: "postgres", durability: self.about.durability, detail: self.about.detail.clone() }
     }
 
-    fn acquire(&self, shard: ShardId, owner: SessionId, _dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
-        self.ask(|reply| Request::Acquire(shard, owner, reply), unavailable)
+    fn shards(&self) -> u16 {
+        self.about.shards
+    }
+
+    fn members(&self) -> Option<Arc<dyn Members>> {
+        Some(self.members.clone())
+    }
+
+    fn acquire(&self, shard: ShardId, owner: SessionId, dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
+        self.ask(|reply| Request::Acquire { shard, owner, dead, reply }, unavailable)
     }
 
     fn release(&self, fence: Fence) -> BoxFuture<Result<(), Error>> {
@@ -169,7 +199,7 @@ impl Store for PostgresStore {
     fn commit(&self, commits: Vec<ShardCommit>) -> BoxFuture<Vec<CommitAnswer>> {
         let number = commits.len();
         let unknown = move |reason| vec![CommitAnswer::Unknown { reason }; number];
-        self.ask(|reply| Request::Commit(commits, reply), unknown)
+        self.ask(|reply| Request::Commit(Call { commits, reply }), unknown)
     }
 
     fn read(&self, fence: Fence, set: ReadSet) -> BoxFuture<Result<Rows, Error>> {
@@ -194,7 +224,7 @@ impl Store for PostgresStore {
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.requests = None;
-        self.stop = None;
+        self.stop.clear();
         for thread in self.threads.drain(..) {
             _ = thread.join();
         }

@@ -55,16 +55,17 @@ impl Pool {
 /// See [`Reader`].
 pub(crate) struct PostgresReader {
     runtime: Handle,
+    shards: u16,
     pool: Arc<Pool>,
     tasks_swept: Arc<AtomicU64>,
     jobs_swept: Arc<AtomicU64>,
 }
 
 impl PostgresReader {
-    pub(crate) fn new(runtime: Handle, target: Target, connections: usize) -> Self {
+    pub(crate) fn new(runtime: Handle, target: Target, shards: u16, connections: usize) -> Self {
         let permits = Semaphore::new(connections.max(1));
         let pool = Arc::new(Pool { target, permits, idle: Mutex::default() });
-        Self { runtime, pool, tasks_swept: Arc::default(), jobs_swept: Arc::default() }
+        Self { runtime, shards, pool, tasks_swept: Arc::default(), jobs_swept: Arc::default() }
     }
 
     fn ask<T, F>(&self, read: impl FnOnce(Arc<Session>) -> F + Send + 'static) -> BoxFuture<Result<T, Error>>
@@ -137,8 +138,12 @@ impl Reader for PostgresReader {
         self.ask(move |db| records::log_tail(db, task, attempt, bytes))
     }
 
-    fn feed(&self, _shard: ShardId, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
-        self.ask(move |db| records::feed(db, after, limit))
+    fn feed(&self, shard: ShardId, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
+        let exists = crate::exists(shard, self.shards);
+        self.ask(move |db| async move {
+            exists?;
+            records::feed(db, shard, after, limit).await
+        })
     }
 
     fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>> {

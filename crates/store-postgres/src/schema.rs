@@ -18,7 +18,13 @@ struct Migration {
 }
 
 /// One per version of the schema, from 1.
-const MIGRATIONS: [Migration; 1] = [Migration { script: include_str!("schema/0001.sql"), usable_from: 1 }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { script: include_str!("schema/0001.sql"), usable_from: 1 },
+    Migration { script: include_str!("schema/0002.sql"), usable_from: 2 },
+];
+
+/// How many shards a schema gets, unless the URL says otherwise.
+const SHARDS: u16 = 16;
 
 /// Under which starts exclude each other: `MSPR`.
 const LOCK: i64 = 0x4d53_5052;
@@ -46,11 +52,42 @@ pub(crate) async fn migrate(session: &Session, target: &Target) -> Result<(), Er
 
 async fn migrate_locked(session: &Session, target: &Target) -> Result<(), Failure> {
     session.script(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
-    let Some(from) = version(session, target).await? else {
-        create(session, target).await?;
-        return step_from(session, 0).await;
-    };
-    step_from(session, from).await
+    match version(session, target).await? {
+        Some(from) => step_from(session, from).await?,
+        None => {
+            create(session, target).await?;
+            step_from(session, 0).await?;
+            make_shards(session, target.shards.unwrap_or(SHARDS)).await?;
+        }
+    }
+    session.script("COMMIT").await
+}
+
+/// Gives a new schema its shards, for good. One that an older version made keeps its one.
+async fn make_shards(session: &Session, shards: u16) -> Result<(), Failure> {
+    let more = "INSERT INTO @shards (id, incarnation, epoch, time, sequence, lease, folded, pruned)
+        SELECT id, 1, 0, 0, 0, 0, 0, 0 FROM generate_series(1, $1 - 1) AS id";
+    session.query(Statement::new(more).int(i64::from(shards))).await?;
+    session.query(Statement::new("UPDATE @cluster SET shards = $1").int(i64::from(shards))).await?;
+    Ok(())
+}
+
+/// How many shards the schema has.
+///
+/// # Errors
+/// `Incompatible` if the URL asks for another number.
+pub(crate) async fn shards(session: &Session, target: &Target) -> Result<u16, Error> {
+    let rows = session.query(Statement::new("SELECT shards FROM @cluster")).await?;
+    let number = rows.first().and_then(|row| u16::try_from(row.get::<_, i16>(0)).ok());
+    let has = number.ok_or_else(|| Error::Corrupt("the schema does not say how many shards it has".to_owned()))?;
+    match target.shards {
+        Some(asked) if asked != has => Err(Error::Incompatible(format!(
+            "the schema `{}` was made with {has} shards, which cannot be changed, and the URL asks for {asked}: leave \
+             `?shards=` out, or name a new schema with `?schema=`",
+            target.schema
+        ))),
+        _ => Ok(has),
+    }
 }
 
 async fn create(session: &Session, target: &Target) -> Result<(), Failure> {
@@ -79,7 +116,7 @@ async fn step_from(session: &Session, from: i64) -> Result<(), Failure> {
         let note = "INSERT INTO @versions (version, usable_from) VALUES ($1, $2)";
         session.query(Statement::new(note).int(version).int(migration.usable_from)).await?;
     }
-    session.script("COMMIT").await
+    Ok(())
 }
 
 /// The version of the schema; `None` where there is none yet.

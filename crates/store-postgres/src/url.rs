@@ -1,4 +1,4 @@
-//! Where the database is: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME`, or a folder of a socket as the host.
+//! Where the database is: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME&shards=NUMBER`, or a folder of a socket as the host.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,6 +14,9 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// Longest time that sent bytes may stay unacknowledged.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(15);
 
+/// Most shards of one schema.
+const SHARDS_MAX: u16 = 256;
+
 /// A database and the schema in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -21,6 +24,8 @@ pub(crate) struct Target {
     pub(crate) config: Config,
     /// Whose tables are used; a plain name.
     pub(crate) schema: String,
+    /// How many shards it has, or is to have; `None`: whatever it has.
+    pub(crate) shards: Option<u16>,
 }
 
 impl Target {
@@ -31,10 +36,11 @@ impl Target {
     pub(crate) fn parse(url: &str, schema: &str) -> Result<Self, Error> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = schema.to_owned();
-        let mut kept = Vec::new();
+        let (mut shards, mut kept) = (None, Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some(("schema", name)) => name.clone_into(&mut schema),
+                Some(("shards", number)) => shards = Some(parse_shards(number)?),
                 Some(("sslmode", mode @ ("require" | "verify-ca" | "verify-full"))) => return Err(no_tls(mode)),
                 _ => kept.push(pair),
             }
@@ -54,7 +60,7 @@ impl Target {
         if config.get_application_name().is_none() {
             config.application_name("mainspring");
         }
-        Ok(Self { config, schema })
+        Ok(Self { config, schema, shards })
     }
 
     /// `user@host:port/database`, without the password.
@@ -88,6 +94,15 @@ fn no_tls(mode: &str) -> Error {
     ))
 }
 
+fn parse_shards(text: &str) -> Result<u16, Error> {
+    let number = text.parse().ok().filter(|number| (1..=SHARDS_MAX).contains(number));
+    number.ok_or_else(|| {
+        Error::Incompatible(format!(
+            "`?shards={text}` is no number of shards: it takes a number from 1 to {SHARDS_MAX}"
+        ))
+    })
+}
+
 fn check_schema(name: &str) -> Result<(), Error> {
     let mut letters = name.bytes();
     let starts = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_');
@@ -112,6 +127,8 @@ mod tests {
     fn a_url_names_the_database_and_the_schema() {
         let target = Target::parse("postgres://me:secret@127.0.0.1:6000/jobs?schema=other", "mainspring").unwrap();
         assert_eq!((target.schema.as_str(), target.shown().as_str()), ("other", "me@127.0.0.1:6000/jobs"));
+        assert_eq!(target.shards, None);
+        assert_eq!(Target::parse("postgres://h/d?shards=256", "mine").unwrap().shards, Some(256));
         let target = Target::parse("postgresql://me@%2Frun%2Fpostgresql/jobs?connect_timeout=2", "mine").unwrap();
         assert_eq!((target.schema.as_str(), target.shown().as_str()), ("mine", "me@/run/postgresql:5432/jobs"));
     }
@@ -123,6 +140,9 @@ mod tests {
         }
         assert!(refusal("postgres://h/d?schema=a%22b").contains("schema"));
         assert!(refusal("postgres://h/d?schema=").contains("schema"));
+        for shards in ["", "0", "257", "-1", "many"] {
+            assert!(refusal(&format!("postgres://h/d?shards={shards}")).contains("1 to 256"), "{shards}");
+        }
         assert!(refusal("postgres:///d").contains("host"));
         assert!(refusal("postgres://h/d?nonsense=1").contains("nonsense"));
     }

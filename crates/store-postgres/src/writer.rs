@@ -1,5 +1,5 @@
-//! The task that owns the shard's connection. It serves commits and the core's reads strictly in the order in which they
-//! were made.
+//! The task that owns the connection that writes. It serves commits and the core's reads strictly in the order in which they
+//! were made; commits of different shards that wait behind one another share a transaction.
 
 mod commit;
 mod count;
@@ -31,21 +31,28 @@ pub(crate) type Reply<T> = oneshot::Sender<T>;
 
 /// What the task is asked to do.
 pub(crate) enum Request {
-    Acquire(ShardId, SessionId, Reply<Result<Fence, Error>>),
+    Acquire { shard: ShardId, owner: SessionId, dead: Option<u64>, reply: Reply<Result<Fence, Error>> },
     Release(Fence, Reply<Result<(), Error>>),
     Load(Fence, Reply<Result<Snapshot, Error>>),
-    Commit(Vec<ShardCommit>, Reply<Vec<CommitAnswer>>),
+    Commit(Call),
     Read(Fence, ReadSet, Reply<Result<Rows, Error>>),
     Prune { fence: Fence, feed_before: Timestamp, now: Timestamp, limit: usize, reply: Reply<Result<u64, Error>> },
 }
 
-/// The state of the task.
-pub(crate) struct Writer {
-    target: Target,
-    /// `None` after the connection was lost, until it could be opened again.
-    session: Option<Session>,
-    /// Names this store among those that might own the shard.
-    holder: String,
+/// One call of `commit`.
+pub(crate) struct Call {
+    pub(crate) commits: Vec<ShardCommit>,
+    pub(crate) reply: Reply<Vec<CommitAnswer>>,
+}
+
+impl Call {
+    fn has(&self, shard: ShardId) -> bool {
+        self.commits.iter().any(|commit| commit.fence.shard == shard)
+    }
+}
+
+/// What is known of one shard.
+struct Part {
     counts: count::Counts,
     /// The fence in force; `None` after a release, an unknown commit, or a loss to another owner.
     fence: Option<Fence>,
@@ -55,47 +62,86 @@ pub(crate) struct Writer {
     last: u64,
     /// Commits since the counts were folded.
     unfolded: u32,
-    beat: Option<own::Beat>,
+}
+
+/// The state of the task.
+pub(crate) struct Writer {
+    target: Target,
+    /// `None` after the connection was lost, until it could be opened again.
+    session: Option<Session>,
+    /// Names this store among those that might own a shard.
+    holder: String,
+    /// One per shard.
+    parts: Vec<Part>,
 }
 
 impl Writer {
-    pub(crate) fn new(target: Target, session: Session, holder: String) -> Self {
-        Self {
-            target,
-            session: Some(session),
-            holder,
-            counts: count::Counts::default(),
-            fence: None,
-            seen: (0, 0),
-            last: 0,
-            unfolded: 0,
-            beat: None,
+    pub(crate) fn new(target: Target, session: Session, holder: String, shards: u16) -> Self {
+        let part = |_| Part { counts: count::Counts::new(shards), fence: None, seen: (0, 0), last: 0, unfolded: 0 };
+        Self { target, session: Some(session), holder, parts: (0..shards).map(part).collect() }
+    }
+
+    /// Serves requests until nobody can make any; then gives back what it holds.
+    pub(crate) async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
+        let mut next = None;
+        loop {
+            let request = match next.take() {
+                Some(request) => request,
+                None => match requests.recv().await {
+                    Some(request) => request,
+                    None => break,
+                },
+            };
+            let Request::Commit(call) = request else {
+                self.serve(request).await;
+                continue;
+            };
+            let mut calls = vec![call];
+            while let Ok(request) = requests.try_recv() {
+                match request {
+                    Request::Commit(call) if is_apart(&calls, &call) => calls.push(call),
+                    other => {
+                        next = Some(other);
+                        break;
+                    }
+                }
+            }
+            self.answer(calls).await;
+        }
+        if self.parts.iter().any(|part| part.seen.1 > 0) {
+            // Where this fails, the next owner must find out that this one is gone.
+            _ = tokio::time::timeout(own::GIVE_BACK_MAX, self.release_all()).await;
         }
     }
 
-    /// Serves requests until nobody can make any; then gives the shard back.
-    pub(crate) async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
-        while let Some(request) = requests.recv().await {
-            self.serve(request).await;
-        }
-        if let Some(fence) = self.fence.clone() {
-            // Where this fails, the next owner waits until the beat is seen to stand still.
-            _ = tokio::time::timeout(own::GIVE_BACK_MAX, self.release(&fence)).await;
+    /// Answers calls of `commit` whose shards differ.
+    async fn answer(&mut self, calls: Vec<Call>) {
+        let commits: Vec<&ShardCommit> = calls.iter().flat_map(|call| &call.commits).collect();
+        let mut answers = self.commit(&commits).await.into_iter();
+        for call in calls {
+            let number = call.commits.len();
+            _ = call.reply.send(answers.by_ref().take(number).collect());
         }
     }
 
     /// Answers a request. Nobody may be waiting any longer; then the answer is dropped.
     async fn serve(&mut self, request: Request) {
         match request {
-            Request::Acquire(shard, owner, reply) => _ = reply.send(self.acquire(shard, owner).await),
+            Request::Acquire { shard, owner, dead, reply } => {
+                _ = reply.send(self.acquire(shard, owner, dead).await);
+            }
             Request::Release(fence, reply) => _ = reply.send(self.release(&fence).await),
             Request::Load(fence, reply) => _ = reply.send(self.load(&fence).await),
             Request::Read(fence, set, reply) => _ = reply.send(self.read(&fence, &set).await),
-            Request::Commit(commits, reply) => _ = reply.send(self.commit(&commits).await),
+            Request::Commit(call) => self.answer(vec![call]).await,
             Request::Prune { fence, feed_before, now, limit, reply } => {
                 _ = reply.send(self.prune(&fence, feed_before, now, limit).await);
             }
         }
+    }
+
+    fn shards(&self) -> u16 {
+        self.parts.len() as u16
     }
 
     /// The connection, opened anew where it was lost.
@@ -107,34 +153,52 @@ impl Writer {
         Ok(self.session.as_ref().expect("it was just opened"))
     }
 
+    fn exists(&self, shard: ShardId) -> Result<(), Error> {
+        crate::exists(shard, self.shards())
+    }
+
+    /// What is known of a shard that exists.
+    fn part(&mut self, shard: ShardId) -> &mut Part {
+        &mut self.parts[usize::from(shard.0)]
+    }
+
     fn owned(&self, fence: &Fence) -> Result<(), Error> {
-        match &self.fence {
+        self.exists(fence.shard)?;
+        match &self.parts[usize::from(fence.shard.0)].fence {
             Some(known) if known == fence => Ok(()),
             Some(known) => Err(Error::Conflict(format!("epoch {} is in force", known.epoch))),
             None => Err(Error::Conflict("the shard must be acquired again".to_owned())),
         }
     }
 
-    /// Takes note of a failure: what is remembered of the rows may be wrong, and a lost connection is not used again.
-    fn failed(&mut self, failure: Failure) -> Error {
-        self.counts.clear();
-        if failure.ends_connection() {
-            tracing::warn!(error = %failure, "lost the connection to the database");
-            self.session = None;
-        }
+    /// Takes note of a failure: what is remembered of the shard's rows may be wrong, and a lost connection is not used again.
+    fn failed(&mut self, shard: ShardId, failure: Failure) -> Error {
+        self.part(shard).counts.clear();
+        self.note_connection(&failure);
         if own::is_lost(&failure) {
-            self.disown();
+            self.disown(shard);
             return Error::Conflict("another owner has taken the shard over".to_owned());
         }
         failure.into()
     }
 
-    /// Owns nothing any longer.
-    fn disown(&mut self) {
-        self.fence = None;
-        self.beat = None;
-        self.counts.clear();
+    fn note_connection(&mut self, failure: &Failure) {
+        if failure.ends_connection() {
+            tracing::warn!(error = %failure, "lost the connection to the database");
+            self.session = None;
+        }
     }
+
+    /// Owns a shard no longer.
+    fn disown(&mut self, shard: ShardId) {
+        let part = self.part(shard);
+        part.fence = None;
+        part.counts.clear();
+    }
+}
+
+fn is_apart(calls: &[Call], call: &Call) -> bool {
+    !call.commits.iter().any(|commit| calls.iter().any(|other| other.has(commit.fence.shard)))
 }
 
 /// A statement that fails where the fence is not in force, and with it the transaction. Its lock keeps the next owner

@@ -7,7 +7,7 @@ use mainspring_core::job::JobStatus;
 use mainspring_core::row::{AuditRow, DefinitionRow, FeedPosition};
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_store::record::decode_feed;
-use mainspring_store::{DefinitionFilter, FeedPage, LogPage, log_cut, text_tail};
+use mainspring_store::{DefinitionFilter, FeedPage, LogPage, ShardId, log_cut, text_tail};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -95,15 +95,22 @@ pub(super) async fn log_tail(db: Arc<Session>, task: Key, number: u32, bytes: us
     Ok(text_tail(&parts.concat(), bytes).to_owned())
 }
 
-pub(super) async fn feed(db: Arc<Session>, after: FeedPosition, limit: usize) -> Result<FeedPage, Failure> {
-    let events = "SELECT number, data FROM @feed WHERE shard = 0 AND number >= $1 AND data IS NOT NULL
+pub(super) async fn feed(
+    db: Arc<Session>,
+    shard: ShardId,
+    after: FeedPosition,
+    limit: usize,
+) -> Result<FeedPage, Failure> {
+    let events = "SELECT number, data FROM @feed WHERE shard = $3 AND number >= $1 AND data IS NOT NULL
         ORDER BY number LIMIT $2";
     let ends = "SELECT s.pruned, coalesce(f.number, s.folded), f.data FROM @shards AS s
         LEFT JOIN LATERAL (SELECT number, data FROM @feed WHERE shard = s.id ORDER BY number DESC LIMIT 1) AS f ON true
-        WHERE s.id = 0";
+        WHERE s.id = $1";
+    let shard = i64::from(shard.0);
     let (mut items, mut from) = (Vec::new(), after.commit);
     loop {
-        let asked = vec![Statement::new(events).int(from as i64).int(FEED_ROWS as i64), Statement::new(ends)];
+        let events = Statement::new(events).int(from as i64).int(FEED_ROWS as i64).int(shard);
+        let asked = vec![events, Statement::new(ends).int(shard)];
         let answers = db.transact(BEGIN_READING, asked).await?;
         for row in &answers[0] {
             let mut cells = Cells::of(row);

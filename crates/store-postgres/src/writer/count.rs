@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 
 use crate::text::stored;
 
-/// Rows that may be remembered; beyond it all are forgotten and asked for again.
+/// Rows of all shards that may be remembered; beyond it all of a shard are forgotten and asked for again.
 const KNOWN_MAX: usize = 500_000;
+/// At least so many of each shard.
+const KNOWN_MIN: usize = 8_000;
 
 /// A tenant's queue, by number.
 type Line = u32;
@@ -22,6 +24,8 @@ type Line = u32;
 /// What is known of rows, and what the commit at hand changes.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    /// Rows that may be remembered.
+    known_max: usize,
     lines: Vec<(Name, Name)>,
     numbers: HashMap<(Name, Name), Line>,
     /// The line that was asked for last.
@@ -35,9 +39,14 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Those of one shard among so many.
+    pub(super) fn new(shards: u16) -> Self {
+        Self { known_max: (KNOWN_MAX / usize::from(shards)).max(KNOWN_MIN), ..Self::default() }
+    }
+
     /// Forgets everything, after a transaction that was not committed.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { known_max: self.known_max, ..Self::default() };
     }
 
     fn line(&mut self, tenant: &Name, queue: &Name) -> Line {
@@ -58,7 +67,7 @@ impl Counts {
 
     /// A task was read.
     pub(super) fn know_task(&mut self, key: Key, tenant: &Name, queue: &Name, status: u8) {
-        if self.tasks.len() >= KNOWN_MAX {
+        if self.tasks.len() >= self.known_max {
             self.tasks.clear();
         }
         let line = self.line(tenant, queue);
@@ -67,7 +76,7 @@ impl Counts {
 
     /// A job was read.
     pub(super) fn know_job(&mut self, key: Key, tenant: &Name, status: u8) {
-        if self.jobs.len() >= KNOWN_MAX {
+        if self.jobs.len() >= self.known_max {
             self.jobs.clear();
         }
         self.jobs.insert(key, (tenant.clone(), status));

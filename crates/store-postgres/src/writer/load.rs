@@ -7,11 +7,13 @@ use mainspring_core::id::Key;
 use mainspring_core::row::{HighWater, QueueRow, ReadSet, Rows, Snapshot, TaskRow, WorkerRow};
 use mainspring_core::task::LaneId;
 use mainspring_store::record::decode_graph;
-use mainspring_store::{Error, Fence};
+use mainspring_store::{Error, Fence, ShardId};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::jobs::chunk_key;
+use super::prune::of_shard;
+use super::staged::is_of;
 use super::{Writer, count};
 use crate::failure::Failure;
 use crate::rows::{
@@ -22,40 +24,46 @@ use crate::sql::{BEGIN_READING, Statement};
 /// Ranks of cold ready tasks: `9 − priority`.
 const RANKS: &str = "generate_series(0, 9) AS r(rank)";
 
-const OWNER: &str = "SELECT incarnation, epoch, owner FROM @shards WHERE id = 0";
+/// `#` stands for the shard, here and below.
+const OWNER: &str = "SELECT incarnation, epoch, owner FROM @shards WHERE id = #";
 
 const HIGH_WATER: &str = "SELECT incarnation,
         coalesce(f.time, s.time), coalesce(f.sequence, s.sequence), coalesce(f.lease, s.lease), coalesce(f.number, s.folded)
     FROM @shards AS s
     LEFT JOIN LATERAL (SELECT * FROM @feed WHERE shard = s.id AND number > s.folded ORDER BY number DESC LIMIT 1) AS f
         ON true
-    WHERE s.id = 0";
+    WHERE s.id = #";
 
-const FIRST_TIMER: &str = "SELECT rank FROM @tasks WHERE place = 2 ORDER BY rank, key LIMIT 1";
+const FIRST_TIMER: &str = "SELECT rank FROM @tasks WHERE place = 2 AND shard = # ORDER BY rank, key LIMIT 1";
 
 impl Writer {
     pub(super) async fn load(&mut self, fence: &Fence) -> Result<Snapshot, Error> {
         self.owned(fence)?;
         let loaded = self.try_load(fence).await;
-        loaded.map_err(|failure| self.failed(failure))
+        loaded.map_err(|failure| self.failed(fence.shard, failure))
     }
 
     async fn try_load(&mut self, fence: &Fence) -> Result<Snapshot, Failure> {
-        self.counts.clear();
+        let shard = fence.shard;
+        self.part(shard).counts.clear();
         self.clean(fence).await?;
-        let hot = format!("SELECT {} FROM @tasks AS t WHERE place = 0 ORDER BY key", task_columns(Bodies::Resident));
+        let hot = format!(
+            "SELECT {} FROM @tasks AS t WHERE place = 0 AND shard = # ORDER BY key",
+            task_columns(Bodies::Resident)
+        );
         // As one list, so that the index is used however many jobs have ended.
         let jobs = format!(
             "{JOB_COLUMNS} WHERE key = ANY(ARRAY(
-                SELECT job FROM @tasks WHERE place = 0 AND job IS NOT NULL
-                UNION SELECT key FROM @jobs WHERE sweep IS NOT NULL)) ORDER BY key"
+                SELECT job FROM @tasks WHERE place = 0 AND shard = # AND job IS NOT NULL
+                UNION SELECT key FROM @jobs WHERE sweep IS NOT NULL AND {})) ORDER BY key",
+            is_of("key", shard, self.shards())
         );
         let asked = [
             OWNER,
             HIGH_WATER,
-            "SELECT lane, queue, tenant, executor, labels FROM @lanes ORDER BY lane",
-            "SELECT lane, count(*) FROM @tasks WHERE place = 1 GROUP BY lane ORDER BY lane",
-            "SELECT count(*) FROM @tasks WHERE place = 2",
+            "SELECT lane, queue, tenant, executor, labels FROM @lanes WHERE shard = # ORDER BY lane",
+            "SELECT lane, count(*) FROM @tasks WHERE place = 1 AND shard = # GROUP BY lane ORDER BY lane",
+            "SELECT count(*) FROM @tasks WHERE place = 2 AND shard = #",
             FIRST_TIMER,
             "SELECT name, paused FROM @queues ORDER BY name",
             "SELECT worker, directive FROM @workers ORDER BY worker",
@@ -63,38 +71,37 @@ impl Writer {
             &jobs,
             &hot,
         ];
-        let asked = asked.into_iter().map(Statement::new).collect();
+        let asked = asked.into_iter().map(|sql| of_shard(sql, shard)).collect();
         let answers = self.session().await?.transact(BEGIN_READING, asked).await?;
         owned_by(&answers[0], fence)?;
-        let snapshot = snapshot(&answers[1..], &mut self.counts)?;
+        let snapshot = snapshot(&answers[1..], &mut self.part(shard).counts)?;
         Ok(snapshot)
     }
 
     pub(super) async fn read(&mut self, fence: &Fence, set: &ReadSet) -> Result<Rows, Error> {
         self.owned(fence)?;
         let read = self.try_read(fence, set).await;
-        read.map_err(|failure| self.failed_read(failure))
+        read.map_err(|failure| self.failed_read(fence.shard, failure))
     }
 
     /// A read that failed changed nothing; so what is known of rows stays.
-    fn failed_read(&mut self, failure: Failure) -> Error {
-        if failure.ends_connection() {
-            tracing::warn!(error = %failure, "lost the connection to the database");
-            self.session = None;
-        }
+    fn failed_read(&mut self, shard: ShardId, failure: Failure) -> Error {
+        self.note_connection(&failure);
         if matches!(failure, Failure::Known(Error::Conflict(_))) {
-            self.disown();
+            self.disown(shard);
         }
         failure.into()
     }
 
     async fn try_read(&mut self, fence: &Fence, set: &ReadSet) -> Result<Rows, Failure> {
-        let mut asked = vec![Statement::new(OWNER)];
-        let tasks = ask_tasks(set, &mut asked);
-        ask_rows(set, &mut asked);
+        let shard = fence.shard;
+        let mut asked = vec![of_shard(OWNER, shard)];
+        let tasks = ask_tasks(shard, set, &mut asked);
+        ask_rows(shard, set, &mut asked);
         let mut answers = self.session().await?.transact(BEGIN_READING, asked).await?.into_iter();
         owned_by(&answers.next().unwrap_or_default(), fence)?;
-        let mut found = Found::new(&mut self.counts);
+        let counts = &mut self.part(shard).counts;
+        let mut found = Found::new(counts);
         for rows in answers.by_ref().take(tasks) {
             rows.iter().try_for_each(|row| found.take(row))?;
         }
@@ -106,7 +113,7 @@ impl Writer {
         if !set.jobs.is_empty() {
             let jobs = answers.next().unwrap_or_default();
             out.jobs = in_order(&set.jobs, jobs.iter().map(|row| job(row).map(|job| (job.key, job))))?;
-            out.jobs.iter().for_each(|job| self.counts.know_job(job.key, &job.tenant, job.state.status as u8));
+            out.jobs.iter().for_each(|job| counts.know_job(job.key, &job.tenant, job.state.status as u8));
         }
         if !set.chunks.is_empty() {
             let chunks = answers.next().unwrap_or_default();
@@ -184,7 +191,7 @@ fn list<T>(rows: &[Row], read: impl FnMut(&Row) -> Result<T, Failure>) -> Result
 }
 
 /// Asks for tasks, by key and by pages; says in how many statements.
-fn ask_tasks(set: &ReadSet, out: &mut Vec<Statement<'_>>) -> usize {
+fn ask_tasks(shard: ShardId, set: &ReadSet, out: &mut Vec<Statement<'_>>) -> usize {
     let before = out.len();
     let columns = task_columns(Bodies::Resident);
     if !set.tasks.is_empty() {
@@ -194,35 +201,36 @@ fn ask_tasks(set: &ReadSet, out: &mut Vec<Statement<'_>>) -> usize {
     for page in &set.lanes {
         let (lane, limit) = (i64::from(page.lane.0 as i32), i64::from(page.limit));
         let first = format!(
-            "SELECT {columns} FROM @tasks AS t WHERE place = 1 AND lane = $1::bigint::integer ORDER BY rank, key LIMIT $2"
+            "SELECT {columns} FROM @tasks AS t WHERE place = 1 AND shard = # AND lane = $1::bigint::integer ORDER BY rank, key LIMIT $2"
         );
-        out.push(Statement::new(first).int(lane).int(limit));
+        out.push(of_shard(&first, shard).int(lane).int(limit));
         if page.oldest > 0 {
             let oldest = format!(
                 "SELECT {columns} FROM {RANKS}, LATERAL (SELECT * FROM @tasks
-                    WHERE place = 1 AND lane = $1::bigint::integer AND tasks.rank = r.rank ORDER BY key LIMIT $2
+                    WHERE place = 1 AND shard = # AND lane = $1::bigint::integer AND tasks.rank = r.rank ORDER BY key LIMIT $2
                 ) AS t ORDER BY t.rank, t.key"
             );
-            out.push(Statement::new(oldest).int(lane).int(i64::from(page.oldest)));
+            out.push(of_shard(&oldest, shard).int(lane).int(i64::from(page.oldest)));
         }
     }
     if let Some(page) = &set.timers {
         let (until, limit) = (page.until.as_millis(), i64::from(page.limit));
-        let due =
-            format!("SELECT {columns} FROM @tasks AS t WHERE place = 2 AND rank <= $1 ORDER BY rank, key LIMIT $2");
-        out.push(Statement::new(due).int(until).int(limit));
+        let due = format!(
+            "SELECT {columns} FROM @tasks AS t WHERE place = 2 AND shard = # AND rank <= $1 ORDER BY rank, key LIMIT $2"
+        );
+        out.push(of_shard(&due, shard).int(until).int(limit));
         let next = format!(
             "{FIRST_TIMER} OFFSET (SELECT count(*) FROM (
-                SELECT 1 FROM @tasks WHERE place = 2 AND rank <= $1 ORDER BY rank, key LIMIT $2) AS page)"
+                SELECT 1 FROM @tasks WHERE place = 2 AND shard = # AND rank <= $1 ORDER BY rank, key LIMIT $2) AS page)"
         );
-        out.push(Statement::new(next).int(until).int(limit));
+        out.push(of_shard(&next, shard).int(until).int(limit));
         return out.len() - before - 1;
     }
     out.len() - before
 }
 
 /// Asks for what else is in a read set.
-fn ask_rows<'a>(set: &'a ReadSet, out: &mut Vec<Statement<'a>>) {
+fn ask_rows<'a>(shard: ShardId, set: &'a ReadSet, out: &mut Vec<Statement<'a>>) {
     if !set.jobs.is_empty() {
         let keys = set.jobs.iter().map(|key| key.raw() as i64).collect();
         out.push(Statement::new(format!("{JOB_COLUMNS} WHERE key = ANY($1)")).ints(keys));
@@ -234,7 +242,8 @@ fn ask_rows<'a>(set: &'a ReadSet, out: &mut Vec<Statement<'a>>) {
     if !set.claims.is_empty() {
         let sql = format!(
             "{CLAIM_COLUMNS} JOIN unnest($1, $2, $3) AS v(kind, text, tenant)
-                ON c.kind = v.kind AND c.text = v.text AND c.tenant = v.tenant"
+                ON c.kind = v.kind AND c.text = v.text AND c.tenant = v.tenant AND c.shard = {}",
+            shard.0
         );
         let texts = |text: fn(&'a mainspring_core::row::ClaimName) -> &'a str| {
             set.claims.iter().map(text).map(crate::text::stored).collect::<Vec<_>>()

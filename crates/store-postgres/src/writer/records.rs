@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use mainspring_core::row::{AttemptRow, Changes, ClaimRow};
+use mainspring_store::ShardId;
 use mainspring_store::record::encode_names;
 
 use crate::columns::{Columns, small};
@@ -49,14 +50,15 @@ fn attempts<'a>(rows: &[&'a AttemptRow]) -> Statement<'a> {
 }
 
 /// What comes after the log chunks.
-pub(super) fn after_logs<'a>(changes: &'a Changes, out: &mut Vec<Statement<'a>>) {
+pub(super) fn after_logs<'a>(shard: ShardId, changes: &'a Changes, out: &mut Vec<Statement<'a>>) {
     let claims = last_of(&changes.put_claims, |row| &row.name);
     if !claims.is_empty() {
-        out.push(put_claims(&claims));
+        out.push(put_claims(shard, &claims));
     }
     let dropped = last_of(&changes.delete_claims, |name| name);
     if !dropped.is_empty() {
         let mut columns = Columns::new(dropped.len());
+        columns.ints("shard", dropped.iter().map(|_| Some(i64::from(shard.0))));
         columns.ints("kind", dropped.iter().map(|name| Some(name.kind as i64)));
         columns.texts("text", dropped.iter().map(|name| Some(&*name.text)));
         columns.texts("tenant", dropped.iter().map(|name| Some(&*name.tenant)));
@@ -65,26 +67,28 @@ pub(super) fn after_logs<'a>(changes: &'a Changes, out: &mut Vec<Statement<'a>>)
     let lanes = last_of(&changes.insert_lanes, |row| row.lane);
     if !lanes.is_empty() {
         let mut columns = Columns::new(lanes.len());
+        columns.ints("shard", lanes.iter().map(|_| Some(i64::from(shard.0))));
         columns.ints("lane", lanes.iter().map(|row| small(row.lane.0)));
         columns.texts("queue", lanes.iter().map(|row| Some(&*row.queue)));
         columns.texts("tenant", lanes.iter().map(|row| Some(&*row.tenant)));
         columns.texts("executor", lanes.iter().map(|row| Some(&*row.class.executor)));
         columns.made("labels", lanes.iter().map(|row| encode_names(&row.class.labels)));
-        out.push(columns.put("@lanes", "lane"));
+        out.push(columns.put("@lanes", "shard, lane"));
     }
     settings(changes, out);
     audit(changes, out);
 }
 
-fn put_claims<'a>(claims: &[&'a ClaimRow]) -> Statement<'a> {
+fn put_claims<'a>(shard: ShardId, claims: &[&'a ClaimRow]) -> Statement<'a> {
     let mut out = Columns::new(claims.len());
+    out.ints("shard", claims.iter().map(|_| Some(i64::from(shard.0))));
     out.ints("kind", claims.iter().map(|row| Some(row.name.kind as i64)));
     out.texts("text", claims.iter().map(|row| Some(&*row.name.text)));
     out.texts("tenant", claims.iter().map(|row| Some(&*row.name.tenant)));
     out.ints("target", claims.iter().map(|row| Some(row.target.raw() as i64)));
     out.bytes("body_hash", claims.iter().map(|row| Cow::Owned(row.body_hash.to_be_bytes().to_vec())));
     out.ints("expires_at", claims.iter().map(|row| row.expires_at.map(|at| at.as_millis())));
-    out.put("@claims", "kind, text, tenant")
+    out.put("@claims", "kind, text, tenant, shard")
 }
 
 fn settings<'a>(changes: &'a Changes, out: &mut Vec<Statement<'a>>) {

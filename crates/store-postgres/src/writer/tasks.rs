@@ -4,6 +4,7 @@ use mainspring_core::limits::RESIDENT_BODY_BYTES_MAX;
 use mainspring_core::row::{Changes, TaskRow};
 use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{Attempt, Failure as AttemptFailure, Place, TaskState, TaskStatus};
+use mainspring_store::ShardId;
 use mainspring_store::record::{RareSpec, RareState, encode_names};
 
 use crate::columns::{Columns, small};
@@ -12,9 +13,13 @@ use crate::rows::{COLD_READY, COLD_TIMER, EMPTY_BODY, FAILED, HOT, RESTING};
 use crate::sql::Statement;
 
 /// The changes of tasks as statements, in their order.
-pub(super) fn statements<'a>(changes: &'a Changes, out: &mut Vec<Statement<'a>>) -> Result<(), Failure> {
+pub(super) fn statements<'a>(
+    shard: ShardId,
+    changes: &'a Changes,
+    out: &mut Vec<Statement<'a>>,
+) -> Result<(), Failure> {
     if !changes.insert_tasks.is_empty() {
-        out.push(insert(&changes.insert_tasks)?);
+        out.push(insert(shard, &changes.insert_tasks)?);
     }
     if !changes.update_tasks.is_empty() {
         out.push(update(changes));
@@ -40,7 +45,7 @@ pub(super) fn statements<'a>(changes: &'a Changes, out: &mut Vec<Statement<'a>>)
     Ok(())
 }
 
-fn insert(rows: &[TaskRow]) -> Result<Statement<'_>, Failure> {
+fn insert(shard: ShardId, rows: &[TaskRow]) -> Result<Statement<'_>, Failure> {
     let mut specs: Vec<&TaskSpec> = Vec::with_capacity(rows.len());
     for row in rows {
         let missing = || Failure::Diverged(format!("task {:?} is inserted without a spec", row.key));
@@ -49,6 +54,7 @@ fn insert(rows: &[TaskRow]) -> Result<Statement<'_>, Failure> {
     let both = || rows.iter().zip(specs.iter().copied());
     let mut out = Columns::new(rows.len());
     out.ints("key", rows.iter().map(|row| Some(row.key.raw() as i64)));
+    out.ints("shard", rows.iter().map(|_| Some(i64::from(shard.0))));
     out.texts("tenant", rows.iter().map(|row| Some(&*row.tenant)));
     out.texts("id", rows.iter().map(|row| row.given_id.as_deref()));
     out.ints("job", rows.iter().map(|row| row.job.map(|job| job.raw() as i64)));

@@ -87,7 +87,7 @@ fn hold_lock(url: &str, table: &str, held: &Sender<()>, release: &Receiver<()>) 
 #[test]
 fn a_connection_that_ends_after_the_commit_leaves_it_unknown_and_applied() {
     let server = Server::start();
-    let url = format!("{}?application_name=cut_after", server.database("postgres"));
+    let url = format!("{}?shards=1&application_name=cut_after", server.database("postgres"));
     let mut shard = Shard::of(open(&url));
     shard.commit(queue("a"));
     // A commit now waits, already applied, for a standby that does not exist.

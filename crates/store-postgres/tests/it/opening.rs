@@ -119,7 +119,61 @@ fn starts_at_the_same_time_migrate_once() {
             opened.join().expect("it does not panic").expect("one after the other");
         }
     });
-    assert_eq!(SHARED.sql(&format!("SELECT count(*) FROM {}.versions", schema(&url))), ["1"]);
+    assert_eq!(SHARED.sql(&format!("SELECT count(*) FROM {}.versions", schema(&url))), ["2"]);
+}
+
+#[test]
+fn a_schema_keeps_the_shards_that_it_was_made_with() {
+    let url = SHARED.fresh_of(4);
+    assert_eq!(open(&url).expect("it is new").shards(), 4);
+    let silent = url.replace("shards=4&", "");
+    assert_eq!(open(&silent).expect("it says itself how many").shards(), 4);
+    let refused = open(&url.replace("shards=4", "shards=8")).expect_err("it has four");
+    assert!(matches!(refused, Error::Incompatible(_)), "{refused}");
+    assert_says(&refused.to_string(), &[schema(&url), "4 shards", "asks for 8", "leave `?shards=` out"]);
+}
+
+#[test]
+fn a_new_schema_has_sixteen_shards() {
+    let store = open(&SHARED.fresh().replace("shards=1&", "")).expect("it is new");
+    assert_eq!(store.shards(), 16);
+    assert_says(&store.describe().detail, &["shards=16"]);
+}
+
+/// The first version of the schema, with what is in it.
+const FIRST: &str = include_str!("../../src/schema/0001.sql");
+
+#[test]
+fn a_schema_of_the_version_before_keeps_one_shard_and_its_rows() {
+    let url = SHARED.fresh();
+    let name = schema(&url);
+    SHARED.sql(&format!(
+        "CREATE SCHEMA {name}; CREATE TABLE {name}.versions (version bigint PRIMARY KEY, usable_from bigint NOT NULL,
+            at timestamptz NOT NULL DEFAULT now());
+        INSERT INTO {name}.versions (version, usable_from) VALUES (1, 1)"
+    ));
+    SHARED.sql(&FIRST.replace('@', &format!("{name}.")));
+    SHARED.sql(&format!(
+        "UPDATE {name}.shards SET epoch = 7, owner = 'old', time = 5, sequence = 6, lease = 7, folded = 8;
+        UPDATE {name}.leases SET holder = 'old', epoch = 7;
+        INSERT INTO {name}.tasks (key, created_at, rank, generation, attempt, status, place, priority, dead, tenant, type,
+            queue) VALUES (4097, 1, 0, 1, 0, 3, 0, 0, false, 'default', 'noop', 'default');
+        INSERT INTO {name}.lanes VALUES (1, 'default', 'default', 'noop', NULL);
+        INSERT INTO {name}.claims VALUES (4097, NULL, 0, 'a', 'default', 'x');
+        INSERT INTO {name}.counts VALUES ('default', 'default', 3, 1);
+        INSERT INTO {name}.feed (shard, number, time, sequence, lease, counts) VALUES (0, 9, 50, 60, 70,
+            '[[\"default\", \"default\", 3, 1]]')"
+    ));
+    let refused = open(&url.replace("shards=1", "shards=16")).expect_err("the rows have one shard");
+    assert_says(&refused.to_string(), &["1 shards"]);
+    let store = open(&url.replace("shards=1&", "")).expect("it is migrated");
+    assert_eq!(store.shards(), 1);
+    let mut shard = Shard::of(store);
+    assert!(shard.fence.epoch > 8, "the owner of before is kept out");
+    let loaded = shard.load();
+    assert_eq!((loaded.tasks.len(), loaded.lanes.len(), loaded.high_water.commit), (1, 1, 9));
+    assert_eq!(shard.ask(|reader| reader.task_counts(None, 9))[0].2, 2);
+    shard.commit(Changes::default());
 }
 
 #[test]

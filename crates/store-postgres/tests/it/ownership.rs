@@ -8,10 +8,10 @@ use mainspring_core::job::{FailurePolicy, JobCounts, JobRow, JobState, JobStatus
 use mainspring_core::row::{Changes, QueueRow, ReadSet};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::{Shard, wait};
-use mainspring_store::{CommitAnswer, Error, ShardId, Store};
+use mainspring_store::{CommitAnswer, Error, ShardCommit, ShardId, Store};
 use mainspring_store_postgres::{Options, PostgresStore};
 
-use crate::server::{SHARED, now, schema};
+use crate::server::{Held, SHARED, now, poll_until, schema};
 
 fn open(url: &str) -> Arc<dyn Store> {
     PostgresStore::open(url, Options::default()).expect("it can be opened")
@@ -22,15 +22,17 @@ fn queue(name: &str) -> Changes {
 }
 
 #[test]
-fn a_second_server_is_refused_while_the_first_lives() {
+fn what_another_store_holds_is_refused_at_once_and_named() {
     let url = SHARED.fresh();
     let mut first = Shard::of(open(&url));
     let second = open(&url);
+    // Also while a commit has the row locked.
+    let held = Held::start(&format!("SELECT 1 FROM {}.shards FOR KEY SHARE", schema(&url)));
     let from = now();
-    let refused = wait(second.acquire(ShardId(0), "second".into(), None)).expect_err("the first lives");
-    let process = format!("process {}", std::process::id());
-    assert!(matches!(&refused, Error::Conflict(text) if text.contains(&process)), "{refused}");
-    assert!(from.elapsed() < Duration::from_secs(3));
+    let refused = wait(second.acquire(ShardId(0), "second".into(), None)).expect_err("the first has it");
+    assert!(matches!(&refused, Error::Conflict(text) if text.contains("held by owner under epoch")), "{refused}");
+    assert!(from.elapsed() < Duration::from_secs(1));
+    drop(held);
     first.commit(queue("a"));
 }
 
@@ -47,32 +49,46 @@ fn a_server_that_ended_leaves_its_shard_at_once() {
 }
 
 #[test]
-fn a_server_that_shows_no_life_is_followed_within_five_seconds() {
+fn a_dead_owner_is_followed_only_after_its_commit_on_the_way() {
     let url = SHARED.fresh();
-    let store = open(&url);
-    SHARED.sql(&format!("UPDATE {}.leases SET holder = 'killed', about = 'elsewhere', beat = 7", schema(&url)));
-    let from = now();
-    let mut shard = Shard::of(store);
-    let waited = from.elapsed();
-    assert!(Duration::from_secs(3) <= waited && waited < Duration::from_secs(5), "{waited:?}");
-    shard.commit(queue("a"));
+    let mut first = Shard::of(open(&url));
+    first.commit(queue("a"));
+    let (second, name) = (open(&url), schema(&url));
+    // A late commit of the first: it has the fence and its feed row, and has not ended.
+    let mut late = Held::start(&format!(
+        "SELECT 1 FROM {name}.shards FOR KEY SHARE; INSERT INTO {name}.queues VALUES ('late', true);
+        INSERT INTO {name}.feed (shard, number, time, sequence, lease) VALUES (0, 2, 0, 0, 0)"
+    ));
+    let acquiring = second.acquire(ShardId(0), "second".into(), Some(first.fence.epoch));
+    let waits = format!(
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{name}%shards%FOR UPDATE%'"
+    );
+    poll_until("the second waits", || !SHARED.sql(&waits).is_empty());
+    late.end("COMMIT");
+    let fence = wait(acquiring).expect("the first was judged dead");
+    assert_eq!(fence.epoch, first.fence.epoch + 1);
+    let mut changes = queue("c");
+    changes.high_water.commit = 3;
+    let commit = ShardCommit { fence: fence.clone(), changes: Arc::new(changes) };
+    assert_eq!(wait(second.commit(vec![commit])), [CommitAnswer::Committed], "it knows of the late one");
+    let names: Vec<_> = wait(second.load(fence)).expect("in force").queues.into_iter().map(|row| row.name).collect();
+    assert_eq!(names.iter().map(|name| &**name).collect::<Vec<_>>(), ["a", "c", "late"]);
 }
 
 #[test]
-fn a_server_that_was_killed_on_this_machine_is_followed_at_once() {
-    let url = SHARED.fresh();
-    let store = open(&url);
-    drop(Shard::of(open(&url)));
-    let mut ended = std::process::Command::new("true").spawn().expect("it can be started");
-    ended.wait().expect("it ends");
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("this is Linux");
-    let space = std::fs::read_link("/proc/self/ns/pid").expect("this is Linux");
-    let holder = format!("0123 {} {} {} 1", boot.trim(), space.display(), ended.id());
-    SHARED.sql(&format!("UPDATE {}.leases SET holder = '{holder}', about = 'here', beat = 7", schema(&url)));
-    let from = now();
-    let mut shard = Shard::of(store);
-    assert!(from.elapsed() < Duration::from_secs(2));
-    shard.commit(queue("a"));
+fn a_store_that_closes_gives_all_its_shards_back() {
+    let url = SHARED.fresh_of(4);
+    let first = open(&url);
+    let fences: Vec<_> = (0..3).map(|shard| wait(first.acquire(ShardId(shard), "a".into(), None))).collect();
+    assert!(fences.iter().all(Result::is_ok));
+    let second = open(&url);
+    wait(second.acquire(ShardId(3), "b".into(), None)).expect("nobody has it");
+    drop(first);
+    for shard in 0..3 {
+        wait(second.acquire(ShardId(shard), "b".into(), None)).expect("it was given back");
+    }
+    let third = open(&url);
+    assert!(wait(third.acquire(ShardId(3), "c".into(), None)).is_err(), "another's is not given back");
 }
 
 /// Two stores of which the second took the shard over although the first lives.
@@ -80,7 +96,7 @@ fn usurped() -> (Shard, Shard) {
     let url = SHARED.fresh();
     let mut first = Shard::of(open(&url));
     first.commit(queue("a"));
-    SHARED.sql(&format!("UPDATE {}.leases SET holder = NULL", schema(&url)));
+    SHARED.sql(&format!("UPDATE {}.shards SET holder = NULL", schema(&url)));
     let second = Shard::of(open(&url));
     (first, second)
 }

@@ -1,7 +1,7 @@
 //! The store behind PgBouncer in transaction mode: each transaction may run on another connection of the server.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use mainspring_store::{Store, conformance};
 use mainspring_store_postgres::{Options, PostgresStore};
@@ -38,7 +38,12 @@ impl Pooler {
     }
 
     fn open(&self) -> Arc<PostgresStore> {
-        let url = SHARED.fresh().replace(&format!(":{}/", SHARED.port), &format!(":{}/", self.port));
+        self.open_at(&SHARED.fresh())
+    }
+
+    /// Opens what stands at a URL of the server behind.
+    fn open_at(&self, url: &str) -> Arc<PostgresStore> {
+        let url = url.replace(&format!(":{}/", SHARED.port), &format!(":{}/", self.port));
         assert!(!schema(&url).is_empty());
         PostgresStore::open(&url, Options::default()).expect("it can be opened through a pooler")
     }
@@ -73,4 +78,19 @@ fn fences_hold_behind_a_pooler() {
     conformance::a_failed_commit_is_not_applied_in_part(&open);
     conformance::after_an_unknown_commit_the_fence_is_out_of_force(&open);
     conformance::a_load_removes_a_staged_job(&open);
+}
+
+#[test]
+fn clusters_form_behind_a_pooler() {
+    static POOLER: LazyLock<Pooler> = LazyLock::new(|| Pooler::start(4));
+    let open = || -> Box<dyn Fn() -> Arc<dyn Store>> {
+        let url = SHARED.fresh_of(4);
+        Box::new(move || POOLER.open_at(&url))
+    };
+    macro_rules! run {
+        ($($case:ident)*) => {
+            $(conformance::$case(&open);)*
+        };
+    }
+    mainspring_store::for_each_cluster_case!(run);
 }

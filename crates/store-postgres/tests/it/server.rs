@@ -120,10 +120,15 @@ impl Server {
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
 
-    /// The URL of a schema that nobody has used yet.
+    /// The URL of a schema of one shard that nobody has used yet.
     pub(crate) fn fresh(&self) -> String {
+        self.fresh_of(1)
+    }
+
+    /// The URL of a schema of so many shards that nobody has used yet.
+    pub(crate) fn fresh_of(&self, shards: u16) -> String {
         let number = self.schemas.fetch_add(1, Ordering::Relaxed);
-        format!("{}?schema=s{number}", self.database("postgres"))
+        format!("{}?shards={shards}&schema=s{number}", self.database("postgres"))
     }
 
     /// Runs SQL as the superuser; gives the first column.
@@ -151,6 +156,34 @@ pub(crate) fn sql_at(url: &str, sql: &str) -> Result<Vec<String>, tokio_postgres
         };
         Ok(messages.iter().filter_map(first).collect())
     })
+}
+
+/// A transaction of somebody else that is open.
+pub(crate) struct Held {
+    runtime: tokio::runtime::Runtime,
+    client: tokio_postgres::Client,
+}
+
+impl Held {
+    /// Begins one on the shared server and runs SQL in it.
+    pub(crate) fn start(sql: &str) -> Self {
+        // The connection needs a thread that drives it, also between the calls.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime can be made");
+        let client = runtime.block_on(async {
+            let (client, connection) =
+                tokio_postgres::connect(&SHARED.database("postgres"), NoTls).await.expect("it is up");
+            tokio::spawn(connection);
+            client.batch_execute(&format!("BEGIN; {sql}")).await.expect("it can be run");
+            client
+        });
+        Self { runtime, client }
+    }
+
+    /// Runs more SQL: `COMMIT`, `ROLLBACK`.
+    pub(crate) fn end(&mut self, sql: &str) {
+        self.runtime.block_on(self.client.batch_execute(sql)).expect("it can be run");
+    }
 }
 
 /// The schema in a URL of [`Server::fresh`].
