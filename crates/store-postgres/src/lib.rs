@@ -18,6 +18,7 @@ mod clock;
 mod columns;
 mod connect;
 mod failure;
+mod inbox;
 mod members;
 mod read;
 mod rows;
@@ -36,12 +37,13 @@ use mainspring_core::id::SessionId;
 use mainspring_core::row::{ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{
-    BoxFuture, CommitAnswer, Description, Error, Fence, Members, Reader, ShardCommit, ShardId, Store,
+    BoxFuture, CommitAnswer, Description, Error, Fence, Inbox, Members, Reader, ShardCommit, ShardId, Store,
 };
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connect::About;
+use crate::inbox::PostgresInbox;
 use crate::members::PostgresMembers;
 use crate::read::PostgresReader;
 use crate::url::Target;
@@ -69,6 +71,7 @@ pub struct PostgresStore {
     requests: Option<mpsc::UnboundedSender<Request>>,
     reader: Arc<PostgresReader>,
     members: Arc<PostgresMembers>,
+    inbox: Arc<PostgresInbox>,
     /// End the threads that read and beat.
     stop: Vec<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -107,10 +110,12 @@ impl PostgresStore {
         let about = has_opened.recv().unwrap_or_else(ended)?;
         let (reading, reads, stop_reading) = runtime("store-read")?;
         let (beating, beats, stop_beating) = runtime("store-beat")?;
-        let members = Arc::new(PostgresMembers::new(beats, target.clone()));
+        let waits = inbox::Waits::default();
+        let members = Arc::new(PostgresMembers::new(beats, target.clone(), waits.clone()));
         let reader = Arc::new(PostgresReader::new(reads, target, about.shards, options.readers));
+        let inbox = Arc::new(PostgresInbox::new(&requests, reader.clone(), waits));
         let (stop, threads) = (vec![stop_reading, stop_beating], vec![writing, reading, beating]);
-        Ok(Arc::new(Self { about, shown, requests: Some(requests), reader, members, stop, threads }))
+        Ok(Arc::new(Self { about, shown, requests: Some(requests), reader, members, inbox, stop, threads }))
     }
 
     fn ask<T: Send + 'static>(
@@ -184,6 +189,10 @@ impl Store for PostgresStore {
         Some(self.members.clone())
     }
 
+    fn inbox(&self) -> Option<Arc<dyn Inbox>> {
+        Some(self.inbox.clone())
+    }
+
     fn acquire(&self, shard: ShardId, owner: SessionId, dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
         self.ask(|reply| Request::Acquire { shard, owner, dead, reply }, unavailable)
     }
@@ -199,7 +208,7 @@ impl Store for PostgresStore {
     fn commit(&self, commits: Vec<ShardCommit>) -> BoxFuture<Vec<CommitAnswer>> {
         let number = commits.len();
         let unknown = move |reason| vec![CommitAnswer::Unknown { reason }; number];
-        self.ask(|reply| Request::Commit(Call { commits, reply }), unknown)
+        self.ask(|reply| Request::Commit(Call { commits, taken: Vec::new(), reply }), unknown)
     }
 
     fn read(&self, fence: Fence, set: ReadSet) -> BoxFuture<Result<Rows, Error>> {

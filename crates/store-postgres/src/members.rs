@@ -1,7 +1,8 @@
 //! Who takes part: a row for each node, with a beat. One statement over a connection of its own enters the beat and tells how
 //! things stand, as of one moment.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use mainspring_core::id::SessionId;
 use mainspring_core::row::{Directive, QueueRow, WorkerRow};
@@ -14,6 +15,7 @@ use tokio_postgres::types::Type;
 
 use crate::connect;
 use crate::failure::Failure;
+use crate::inbox::Waits;
 use crate::rows::{Cells, directive};
 use crate::sql::{Session, Statement};
 use crate::url::Target;
@@ -21,6 +23,9 @@ use crate::url::Target;
 /// A beat need not survive the server: a lost one is followed by the next.
 const BEGIN_BEATING: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '1s'; \
     SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL jit = off";
+
+/// Longest wait for one beat; the next is tried over a fresh connection.
+const BEAT_MAX: Duration = Duration::from_secs(2);
 
 /// Rows of five kinds, told apart by the first column. A statement does not see its own insert: hence the union.
 const BEAT: &str = "WITH mine AS (
@@ -31,7 +36,8 @@ const BEAT: &str = "WITH mine AS (
     )
     SELECT 0 AS kind, beat AS number, id, address, about, process, version, NULL::bytea AS key FROM mine
     UNION ALL SELECT 0, beat, id, address, about, process, version, NULL FROM @nodes WHERE id <> $1
-    UNION ALL SELECT 1, epoch, id::text, owner, NULL, NULL, NULL, NULL FROM @shards
+    UNION ALL SELECT 1, epoch, id::text, owner,
+        CASE WHEN EXISTS (SELECT 1 FROM @inbox AS i WHERE i.shard = s.id) THEN 'inbox' END, NULL, NULL, NULL FROM @shards AS s
     UNION ALL SELECT 2, 0, NULL, NULL, NULL, NULL, NULL, key FROM @cluster
     UNION ALL SELECT 3, 0, name, NULL, NULL, NULL, NULL, NULL FROM @queues WHERE paused
     UNION ALL SELECT 4, directive, worker, NULL, NULL, NULL, NULL, NULL FROM @workers WHERE directive <> 0";
@@ -40,6 +46,8 @@ const BEAT: &str = "WITH mine AS (
 pub(crate) struct PostgresMembers {
     runtime: Handle,
     line: Arc<Line>,
+    /// Told with each beat.
+    waits: Waits,
 }
 
 /// The connection; whoever beats waits for whoever beats already.
@@ -49,8 +57,8 @@ struct Line {
 }
 
 impl PostgresMembers {
-    pub(crate) fn new(runtime: Handle, target: Target) -> Self {
-        Self { runtime, line: Arc::new(Line { target, session: Mutex::default() }) }
+    pub(crate) fn new(runtime: Handle, target: Target, waits: Waits) -> Self {
+        Self { runtime, line: Arc::new(Line { target, session: Mutex::default() }), waits }
     }
 
     fn ask<T: Send + 'static>(
@@ -60,7 +68,8 @@ impl PostgresMembers {
     ) -> BoxFuture<Result<T, Error>> {
         let line = self.line.clone();
         let asking = self.runtime.spawn(async move {
-            let rows = line.ask(statement).await?;
+            let late = |_| Error::Unavailable(format!("the database did not answer within {} s", BEAT_MAX.as_secs()));
+            let rows = tokio::time::timeout(BEAT_MAX, line.ask(statement)).await.map_err(late)??;
             read(&rows).map_err(Error::from)
         });
         let ended = |_| Err(Error::Unavailable("the store is closed".to_owned()));
@@ -93,7 +102,12 @@ impl Members for PostgresMembers {
             .bind(owned(&node.about), Type::TEXT)
             .bind(owned(&node.process), Type::TEXT)
             .bind(owned(&node.version), Type::TEXT);
-        self.ask(beat, roster)
+        let waits = self.waits.clone();
+        self.ask(beat, move |rows| {
+            let (roster, waiting) = roster(rows)?;
+            *waits.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+            Ok(roster)
+        })
     }
 
     fn leave(&self, node: SessionId) -> BoxFuture<Result<(), Error>> {
@@ -103,9 +117,9 @@ impl Members for PostgresMembers {
     }
 }
 
-/// Reads the rows of [`BEAT`].
-fn roster(rows: &[Row]) -> Result<Roster, Failure> {
-    let mut key = None;
+/// Reads the rows of [`BEAT`]: the roster, and the shards for which the inbox holds something.
+fn roster(rows: &[Row]) -> Result<(Roster, Vec<ShardId>), Failure> {
+    let (mut key, mut waiting) = (None, Vec::new());
     let (mut nodes, mut shards) = (Vec::new(), Vec::new());
     let (mut queues, mut workers) = (Vec::new(), Vec::new());
     for row in rows {
@@ -121,6 +135,7 @@ fn roster(rows: &[Row]) -> Result<Roster, Failure> {
                 let (epoch, number) = (cells.wide()?, cells.name()?);
                 let shard = ShardId(number.parse().map_err(|_| Unreadable("number of a shard"))?);
                 shards.push(Holding { shard, epoch, owner: cells.name_or_null()? });
+                waiting.extend(cells.text()?.map(|_| shard));
             }
             2 => {
                 cells.skip(6);
@@ -141,5 +156,5 @@ fn roster(rows: &[Row]) -> Result<Roster, Failure> {
     queues.sort_by(|a, b| a.name.cmp(&b.name));
     workers.sort_by(|a, b| a.worker.cmp(&b.worker));
     let key = Arc::new(key.ok_or(Unreadable("key of the cluster"))?);
-    Ok(Roster { nodes, shards, key, queues, workers })
+    Ok((Roster { nodes, shards, key, queues, workers }, waiting))
 }

@@ -68,7 +68,7 @@ impl PostgresReader {
         Self { runtime, shards, pool, tasks_swept: Arc::default(), jobs_swept: Arc::default() }
     }
 
-    fn ask<T, F>(&self, read: impl FnOnce(Arc<Session>) -> F + Send + 'static) -> BoxFuture<Result<T, Error>>
+    pub(crate) fn ask<T, F>(&self, read: impl FnOnce(Arc<Session>) -> F + Send + 'static) -> BoxFuture<Result<T, Error>>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + Send,

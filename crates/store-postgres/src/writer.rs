@@ -3,6 +3,7 @@
 
 mod commit;
 mod count;
+mod inbox;
 mod jobs;
 mod load;
 mod logs;
@@ -15,7 +16,7 @@ mod tasks;
 use mainspring_core::id::SessionId;
 use mainspring_core::row::{ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
-use mainspring_store::{CommitAnswer, Error, Fence, ShardCommit, ShardId};
+use mainspring_store::{CommitAnswer, Dismissed, Error, Fence, ShardCommit, ShardId};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use jobs::chunk_key;
@@ -35,6 +36,7 @@ pub(crate) enum Request {
     Release(Fence, Reply<Result<(), Error>>),
     Load(Fence, Reply<Result<Snapshot, Error>>),
     Commit(Call),
+    Dismiss(Fence, Vec<Dismissed>, Reply<Result<(), Error>>),
     Read(Fence, ReadSet, Reply<Result<Rows, Error>>),
     Prune { fence: Fence, feed_before: Timestamp, now: Timestamp, limit: usize, reply: Reply<Result<u64, Error>> },
 }
@@ -42,12 +44,33 @@ pub(crate) enum Request {
 /// One call of `commit`.
 pub(crate) struct Call {
     pub(crate) commits: Vec<ShardCommit>,
+    /// Rows of the inbox that the first commit takes out.
+    pub(crate) taken: Vec<i64>,
     pub(crate) reply: Reply<Vec<CommitAnswer>>,
 }
 
 impl Call {
     fn has(&self, shard: ShardId) -> bool {
         self.commits.iter().any(|commit| commit.fence.shard == shard)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Ordered<'_>> {
+        let part = |(index, commit)| Ordered { commit, taken: if index == 0 { &self.taken } else { &[] } };
+        self.commits.iter().enumerate().map(part)
+    }
+}
+
+/// One shard's part of a commit.
+#[derive(Clone, Copy)]
+struct Ordered<'a> {
+    commit: &'a ShardCommit,
+    /// Rows of the inbox that it takes out.
+    taken: &'a [i64],
+}
+
+impl Ordered<'_> {
+    fn shard(&self) -> ShardId {
+        self.commit.fence.shard
     }
 }
 
@@ -116,7 +139,7 @@ impl Writer {
 
     /// Answers calls of `commit` whose shards differ.
     async fn answer(&mut self, calls: Vec<Call>) {
-        let commits: Vec<&ShardCommit> = calls.iter().flat_map(|call| &call.commits).collect();
+        let commits: Vec<Ordered<'_>> = calls.iter().flat_map(Call::parts).collect();
         let mut answers = self.commit(&commits).await.into_iter();
         for call in calls {
             let number = call.commits.len();
@@ -132,6 +155,7 @@ impl Writer {
             }
             Request::Release(fence, reply) => _ = reply.send(self.release(&fence).await),
             Request::Load(fence, reply) => _ = reply.send(self.load(&fence).await),
+            Request::Dismiss(fence, rows, reply) => _ = reply.send(self.dismiss(&fence, &rows).await),
             Request::Read(fence, set, reply) => _ = reply.send(self.read(&fence, &set).await),
             Request::Commit(call) => self.answer(vec![call]).await,
             Request::Prune { fence, feed_before, now, limit, reply } => {

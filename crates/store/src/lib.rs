@@ -6,6 +6,7 @@
 
 #[expect(missing_docs, reason = "the name of each case says what it is about")]
 pub mod conformance;
+mod inbox;
 mod logs;
 mod matching;
 mod members;
@@ -16,6 +17,7 @@ pub mod record;
 mod sharded;
 mod store;
 
+pub use inbox::{Dismissed, Inbox, InboxRow};
 pub use logs::{LOG_HEAD_BYTES, LOG_TAIL_BYTES, LogTrim, log_cut, log_trim, text_tail};
 pub use matching::{job_matches, task_matches};
 pub use members::{Holding, Members, NodeRow, Roster};

@@ -7,6 +7,7 @@ use mainspring_core::id::{BUCKETS, Bucket, Key, SessionId};
 use mainspring_core::row::{Changes, ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
 
+use crate::inbox::Inbox;
 use crate::members::Members;
 use crate::reader::Reader;
 
@@ -165,6 +166,11 @@ pub trait Store: Send + Sync {
 
     /// Who takes part beside this process. `None` (the default): nobody can, the store itself keeps others out.
     fn members(&self) -> Option<Arc<dyn Members>> {
+        None
+    }
+
+    /// What applications enqueued inside their own transactions. `None` (the default): they cannot.
+    fn inbox(&self) -> Option<Arc<dyn Inbox>> {
         None
     }
 

@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 
 use super::count::Counts;
 use super::logs::{self, Printed};
-use super::{Writer, fence_check, jobs, own, prune, records, tasks};
+use super::{Ordered, Writer, fence_check, inbox, jobs, own, prune, records, tasks};
 use crate::failure::Failure;
 use crate::rows::Cells;
 use crate::sql::{BEGIN_READING, BEGIN_WRITING, Statement};
@@ -23,7 +23,7 @@ const FOLD_AFTER: u32 = 256;
 const FOLD_AFTER_MIN: u32 = 16;
 
 impl Writer {
-    pub(super) async fn commit(&mut self, commits: &[&ShardCommit]) -> Vec<CommitAnswer> {
+    pub(super) async fn commit(&mut self, commits: &[Ordered<'_>]) -> Vec<CommitAnswer> {
         let mut answers = Vec::with_capacity(commits.len());
         let mut rest = commits;
         while !rest.is_empty() {
@@ -35,23 +35,23 @@ impl Writer {
     }
 
     /// Commits of shards that differ.
-    async fn commit_together(&mut self, commits: &[&ShardCommit]) -> Vec<CommitAnswer> {
+    async fn commit_together(&mut self, commits: &[Ordered<'_>]) -> Vec<CommitAnswer> {
         let mut answers = Vec::with_capacity(commits.len());
-        for commit in commits {
-            answers.push(self.judge(commit).await);
+        for ordered in commits {
+            answers.push(self.judge(ordered.commit).await);
         }
         let tried = commits.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
-        let tried: Vec<&ShardCommit> = tried.map(|(commit, _)| *commit).collect();
+        let tried: Vec<Ordered<'_>> = tried.map(|(ordered, _)| *ordered).collect();
         let mut tried = self.try_together(&tried).await.into_iter();
         let unknown = || CommitAnswer::Unknown { reason: "it was not tried".to_owned() };
         answers.into_iter().map(|answer| answer.or_else(|| tried.next()).unwrap_or_else(unknown)).collect()
     }
 
-    async fn try_together(&mut self, commits: &[&ShardCommit]) -> Vec<CommitAnswer> {
-        if let [commit] = commits {
+    async fn try_together(&mut self, commits: &[Ordered<'_>]) -> Vec<CommitAnswer> {
+        if let [ordered] = commits {
             let answer = match self.write(commits).await {
                 Ok(()) => CommitAnswer::Committed,
-                Err(failure) => self.give_up(commit.fence.shard, failure).await,
+                Err(failure) => self.give_up(ordered.shard(), failure).await,
             };
             return vec![answer];
         }
@@ -59,15 +59,15 @@ impl Writer {
             Ok(()) => vec![CommitAnswer::Committed; commits.len()],
             Err(failure) if failure.ends_connection() || matches!(failure, Failure::Known(_)) => {
                 self.note_connection(&failure);
-                commits.iter().for_each(|commit| self.disown(commit.fence.shard));
+                commits.iter().for_each(|ordered| self.disown(ordered.shard()));
                 vec![CommitAnswer::Unknown { reason: failure.to_string() }; commits.len()]
             }
             Err(failure) => {
                 tracing::debug!(error = %failure, "trying each shard of a commit by itself");
-                commits.iter().for_each(|commit| self.part(commit.fence.shard).counts.clear());
+                commits.iter().for_each(|ordered| self.part(ordered.shard()).counts.clear());
                 let mut answers = Vec::with_capacity(commits.len());
-                for commit in commits {
-                    answers.extend(Box::pin(self.try_together(&[commit])).await);
+                for ordered in commits {
+                    answers.extend(Box::pin(self.try_together(&[*ordered])).await);
                 }
                 answers
             }
@@ -114,20 +114,20 @@ impl Writer {
     }
 
     /// Writes all of them, or none.
-    async fn write(&mut self, commits: &[&ShardCommit]) -> Result<(), Failure> {
+    async fn write(&mut self, commits: &[Ordered<'_>]) -> Result<(), Failure> {
         if commits.is_empty() {
             return Ok(());
         }
         let printed = self.ask(commits).await?;
         let mut statements = Vec::new();
         let mut folded = Vec::with_capacity(commits.len());
-        for (commit, printed) in commits.iter().zip(printed) {
-            folded.push(self.state(commit, printed, &mut statements)?);
+        for (ordered, printed) in commits.iter().zip(printed) {
+            folded.push(self.state(*ordered, printed, &mut statements)?);
         }
         self.session().await?.transact(BEGIN_WRITING, statements).await?;
-        for (commit, folded) in commits.iter().zip(folded) {
-            let part = self.part(commit.fence.shard);
-            part.last = commit.changes.high_water.commit;
+        for (ordered, folded) in commits.iter().zip(folded) {
+            let part = self.part(ordered.shard());
+            part.last = ordered.commit.changes.high_water.commit;
             part.unfolded = if folded { 0 } else { part.unfolded + 1 };
         }
         Ok(())
@@ -136,7 +136,7 @@ impl Writer {
     /// The statements of one shard's part; says whether they fold its counts.
     fn state<'a>(
         &mut self,
-        commit: &'a ShardCommit,
+        Ordered { commit, taken }: Ordered<'a>,
         printed: Printed,
         out: &mut Vec<Statement<'a>>,
     ) -> Result<bool, Failure> {
@@ -145,6 +145,9 @@ impl Writer {
         let part = self.part(shard);
         part.counts.change(changes);
         out.push(fence_check(&commit.fence));
+        if !taken.is_empty() {
+            out.push(inbox::take(&commit.fence, taken));
+        }
         tasks::statements(shard, changes, out)?;
         jobs::statements(changes, out);
         records::before_logs(changes, out);
@@ -159,10 +162,10 @@ impl Writer {
     }
 
     /// Finds out what must be known of rows before they are changed.
-    async fn ask(&mut self, commits: &[&ShardCommit]) -> Result<Vec<Printed>, Failure> {
+    async fn ask(&mut self, commits: &[Ordered<'_>]) -> Result<Vec<Printed>, Failure> {
         let mut asked = Vec::new();
         let mut numbers = Vec::with_capacity(commits.len());
-        for commit in commits {
+        for Ordered { commit, .. } in commits {
             let before = asked.len();
             ask_rows(&mut self.part(commit.fence.shard).counts, &commit.changes, &mut asked);
             numbers.push(asked.len() - before);
@@ -174,7 +177,7 @@ impl Writer {
         let answers =
             if asked.is_empty() { Vec::new() } else { self.session().await?.transact(BEGIN_READING, asked).await? };
         let mut answers = answers.into_iter();
-        for (commit, number) in commits.iter().zip(numbers) {
+        for (Ordered { commit, .. }, number) in commits.iter().zip(numbers) {
             let part = self.part(commit.fence.shard);
             for rows in answers.by_ref().take(number) {
                 rows.iter().try_for_each(|row| know(&mut part.counts, row))?;
@@ -191,8 +194,8 @@ impl Writer {
 }
 
 /// How many at the front are of shards that differ.
-fn differing(commits: &[&ShardCommit]) -> usize {
-    let shard = |index: usize| commits[index].fence.shard;
+fn differing(commits: &[Ordered<'_>]) -> usize {
+    let shard = |index: usize| commits[index].shard();
     let again = |index: &usize| (0..*index).any(|before| shard(before) == shard(*index));
     (0..commits.len()).find(again).unwrap_or(commits.len())
 }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod inbox;
 mod joining;
 mod opening;
 mod ownership;
