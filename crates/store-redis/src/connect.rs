@@ -1,91 +1,79 @@
-//! The way to Redis: one connection that is made again once it is lost, to a server that was looked at first.
+//! The way to Redis: connections that are made again once they are lost, to servers that were looked at first.
 
 mod checks;
+mod net;
 
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, Value};
-use tokio::sync::Mutex as AsyncMutex;
+use mainspring_store::ShardId;
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisError, Value};
 
-pub(crate) use checks::{Found, check};
+pub(crate) use checks::Found;
+use net::Server;
+pub(crate) use net::{Net, Open};
 
 use crate::failure::Failure;
 use crate::keys::Keys;
-use crate::url::StoreUrl;
 
-/// Longest wait for a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// Longest wait for an answer; after it nobody knows what became of a write.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Servers of a cluster that may send us on before we give up.
 const REDIRECTS_MAX: usize = 5;
 
-/// See the module. Shared by whoever uses this connection.
+/// The way to the keys of one shard. All ways of a [`Net`] to one server share its connection, so that what they send is
+/// pipelined.
 #[derive(Debug)]
 pub(crate) struct Link {
-    url: StoreUrl,
+    net: Arc<Net>,
     keys: Keys,
-    connection: AsyncMutex<Option<MultiplexedConnection>>,
-    found: Mutex<Option<Found>>,
+    /// The server that has the keys, once it is known.
+    at: Mutex<Option<Arc<Server>>>,
 }
 
 impl Link {
-    pub(crate) fn new(url: StoreUrl) -> Self {
-        let keys = Keys::new(&url.prefix);
-        Self { url, keys, connection: AsyncMutex::default(), found: Mutex::default() }
+    pub(crate) fn new(net: Arc<Net>, shard: ShardId) -> Self {
+        let keys = Keys::new(net.prefix(), shard);
+        Self { net, keys, at: Mutex::default() }
     }
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
 
+    fn at(&self) -> MutexGuard<'_, Option<Arc<Server>>> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The connection, made if there is none.
     ///
     /// # Errors
     /// Where there is none to be had, or the server will not do.
-    pub(crate) async fn connection(&self) -> Result<MultiplexedConnection, Failure> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
+    pub(crate) async fn open(&self) -> Result<Open, Failure> {
+        let known = self.at().clone();
+        let Some(server) = known else { return self.find().await };
+        let opened = self.net.open(&server).await;
+        if opened.is_err() {
+            *self.at() = None;
         }
-        let (made, found) = self.connect().await?;
-        *self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(found);
-        *connection = Some(made.clone());
-        Ok(made)
+        opened
     }
 
-    /// What the server said of itself when the connection was made.
-    pub(crate) fn found(&self) -> Option<Found> {
-        self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    /// Gives the connection up; the next call makes another one.
-    pub(crate) async fn disconnect(&self) {
-        *self.connection.lock().await = None;
-    }
-
-    async fn connect(&self) -> Result<(MultiplexedConnection, Found), Failure> {
-        let mut info = self.url.connection.clone();
+    /// Asks the server of the URL, and those that it names, for the one that has the keys.
+    async fn find(&self) -> Result<Open, Failure> {
+        let mut server = self.net.first();
         for _ in 0..REDIRECTS_MAX {
-            let mut connection = open(&info).await?;
-            let found = check(&mut connection, &self.url).await?;
-            let shard = self.keys.one("shard");
-            let asked: Result<Value, _> = redis::cmd("EXISTS").arg(shard).query_async(&mut connection).await;
+            let mut open = self.net.open(&server).await?;
+            let mut asked = redis::cmd("EXISTS");
+            asked.arg(self.keys.one("shard"));
+            let asked = open.connection.send_packed_command(&asked).await.and_then(Value::extract_error);
             match asked {
-                Ok(_) => return Ok((connection, found)),
+                Ok(_) => {
+                    *self.at() = Some(server);
+                    return Ok(open);
+                }
                 // A cluster: another of its servers has our keys, all of them.
                 Err(error) if error.redirect_node().is_some() => {
-                    let (address, _) = error.redirect_node().expect("it was just asked");
-                    let Some((host, port)) = address.rsplit_once(':') else { return Err(error.into()) };
-                    let host = if host.is_empty() { host_of(&info) } else { host.to_owned() };
-                    let port = port.parse().map_err(|_| {
-                        redis::RedisError::from((redis::ErrorKind::Client, "the cluster names a server without a port"))
-                    })?;
-                    info = info.set_addr(ConnectionAddr::Tcp(host, port));
+                    server = self.net.server(redirected(&server.info, error)?);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return self.judge(&open, Err(error.into())).await,
             }
         }
         let text = "the servers of the cluster send us round in a circle".to_owned();
@@ -94,9 +82,9 @@ impl Link {
 
     /// Runs a command once.
     pub(crate) async fn ask(&self, command: &Cmd) -> Result<Value, Failure> {
-        let mut connection = self.connection().await?;
-        let answer = connection.send_packed_command(command).await.and_then(Value::extract_error);
-        self.judge(answer.map_err(Failure::from)).await
+        let mut open = self.open().await?;
+        let answer = open.connection.send_packed_command(command).await.and_then(Value::extract_error);
+        self.judge(&open, answer.map_err(Failure::from)).await
     }
 
     /// Runs commands that may be repeated, one behind the other; once more where the connection was lost.
@@ -111,25 +99,37 @@ impl Link {
     }
 
     async fn read_once(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
-        let mut connection = self.connection().await?;
-        let answer = pipeline.query_async(&mut connection).await;
-        self.judge(answer.map_err(Failure::from)).await
+        let mut open = self.open().await?;
+        let answer = pipeline.query_async(&mut open.connection).await;
+        self.judge(&open, answer.map_err(Failure::from)).await
     }
 
-    async fn judge<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        if answer.as_ref().is_err_and(Failure::ends_the_connection) {
-            self.disconnect().await;
+    async fn judge<T>(&self, open: &Open, answer: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(failure) = &answer {
+            self.give_up(open, failure).await;
         }
         answer
     }
+
+    /// Gives up what a failure shows to be of no further use.
+    pub(crate) async fn give_up(&self, open: &Open, failure: &Failure) {
+        if failure.ends_the_connection() {
+            *self.at() = None;
+            // A server that only gave our keys away goes on serving others.
+            if !failure.is_moved() {
+                open.close().await;
+            }
+        }
+    }
 }
 
-async fn open(info: &ConnectionInfo) -> Result<MultiplexedConnection, Failure> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_WITHIN))
-        .set_response_timeout(Some(ANSWER_WITHIN));
-    let client = Client::open(info.clone())?;
-    Ok(client.get_multiplexed_async_connection_with_config(&config).await?)
+fn redirected(from: &ConnectionInfo, error: RedisError) -> Result<ConnectionInfo, Failure> {
+    let Some((address, _)) = error.redirect_node() else { return Err(error.into()) };
+    let Some((host, port)) = address.rsplit_once(':') else { return Err(error.into()) };
+    let host = if host.is_empty() { host_of(from) } else { host.to_owned() };
+    let port =
+        port.parse().map_err(|_| RedisError::from((ErrorKind::Client, "the cluster names a server without a port")))?;
+    Ok(from.clone().set_addr(ConnectionAddr::Tcp(host, port)))
 }
 
 fn host_of(info: &ConnectionInfo) -> String {

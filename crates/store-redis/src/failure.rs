@@ -30,6 +30,11 @@ impl Failure {
             || matches!(error.kind(), ErrorKind::Server(kind) if kinds.contains(&kind))
     }
 
+    /// Whether another server of the cluster has the keys; this one did nothing.
+    pub(crate) fn is_moved(&self) -> bool {
+        matches!(self, Self::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Moved))
+    }
+
     /// Whether the script was not in the server's cache; then surely nothing of it ran.
     pub(crate) fn is_missing_script(&self) -> bool {
         matches!(self, Self::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))

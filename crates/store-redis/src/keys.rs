@@ -1,16 +1,18 @@
-//! The names of the keys in Redis. All of them carry one hash tag, so that a cluster keeps them together and one script may
-//! write them; see the page of the guide on Redis.
+//! The names of the keys in Redis. Those of a shard carry its number as their hash tag, so that a cluster keeps them together
+//! and one script may write them; see the page of the guide on Redis.
 //!
 //! ```text
-//! ms:{b00}:shard                               the fence, the high waters, the schema's version
-//! ms:{b00}:owner                               who owns it, and the beat that shows that they live
+//! ms:{b00}:meta                                how many shards there are, the key of the cluster
+//! ms:{b00}:nodes                               who takes part
+//! ms:{b00}:shard                               the fence and who holds it, the high waters, the schema's version
 //! ms:{b00}:<tenant>:<job or ->:<task>:status   the status word of a task
 //! ms:{b00}:t…:spec  :state  :body  :output     a task
 //! ms:{b00}:j…:spec  :state  :graph  :names     a job
 //! ms:{b00}:hot  :quiet  :ended  :lane:3  …     what orders them
 //! ```
 
-use mainspring_core::id::{IdKind, Key};
+use mainspring_core::id::{Bucket, IdKind, Key};
+use mainspring_store::ShardId;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// What would blur where a part of a status key ends.
@@ -19,22 +21,27 @@ const BLURRED: &AsciiSet = &CONTROLS.add(b':').add(b'{').add(b'}').add(b'%').add
 /// The prefix of all keys where the URL names no other.
 pub const PREFIX: &str = "ms";
 
-/// The key of a task's status: `job` is the job's id, `None` for a task without one.
-pub fn status_key(prefix: &str, tenant: &str, job: Option<&str>, task: &str) -> String {
-    let part = |text| utf8_percent_encode(text, BLURRED);
-    format!("{prefix}:{{b00}}:{}:{}:{}:status", part(tenant), part(job.unwrap_or("-")), part(task))
+/// Shards of a database where the URL names no other number.
+pub const SHARDS: u16 = 16;
+/// The most shards that a database may have.
+pub const SHARDS_MAX: u16 = 256;
+
+/// The key of a task's status in a database of so many shards, 1 to [`SHARDS_MAX`]: `job` is the job's id, `None` for a task
+/// without one.
+pub fn status_key(prefix: &str, shards: u16, tenant: &str, job: Option<&str>, task: &str) -> String {
+    let shard = ShardId::of(Bucket::of_id(job.unwrap_or(task)), shards);
+    Keys::new(prefix, shard).status(tenant, job, task)
 }
 
-/// Makes the names of keys.
+/// Makes the names of a shard's keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
-    prefix: String,
     base: String,
 }
 
 impl Keys {
-    pub(crate) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), base: format!("{prefix}:{{b00}}:") }
+    pub(crate) fn new(prefix: &str, shard: ShardId) -> Self {
+        Self { base: format!("{prefix}:{{b{:02}}}:", shard.0) }
     }
 
     /// A key that exists once: `shard`, `hot`, …
@@ -63,7 +70,8 @@ impl Keys {
     }
 
     pub(crate) fn status(&self, tenant: &str, job: Option<&str>, task: &str) -> String {
-        status_key(&self.prefix, tenant, job, task)
+        let part = |text| utf8_percent_encode(text, BLURRED);
+        format!("{}{}:{}:{}:status", self.base, part(tenant), part(job.unwrap_or("-")), part(task))
     }
 }
 
@@ -84,16 +92,27 @@ mod tests {
     #[test]
     fn a_status_key_is_made_of_names_that_a_person_knows() {
         assert_eq!(
-            status_key("ms", "default", Some("job_202"), "task_101"),
+            status_key("ms", 1, "default", Some("job_202"), "task_101"),
             "ms:{b00}:default:job_202:task_101:status"
         );
-        assert_eq!(status_key("ms", "default", None, "task_101"), "ms:{b00}:default:-:task_101:status");
+        assert_eq!(status_key("ms", 1, "default", None, "task_101"), "ms:{b00}:default:-:task_101:status");
+    }
+
+    #[test]
+    fn a_status_key_names_the_shard_that_the_id_leads_to() {
+        let key = Key::new(1 << 40, Bucket::new(4_095));
+        let (task, job) = (key.id(IdKind::Task), key.id(IdKind::Job));
+        assert_eq!(status_key("ms", 16, "default", None, &task), format!("ms:{{b15}}:default:-:{task}:status"));
+        assert_eq!(status_key("ms", 256, "default", Some(&job), "a"), format!("ms:{{b255}}:default:{job}:a:status"));
+        let shard = ShardId::of(Bucket::of_text("job_202"), 16).0;
+        let named = status_key("ms", 16, "default", Some("job_202"), "task_101");
+        assert_eq!(named, format!("ms:{{b{shard:02}}}:default:job_202:task_101:status"));
     }
 
     #[test]
     fn odd_names_blur_no_boundary() {
-        assert_ne!(status_key("ms", "a:b", None, "c"), status_key("ms", "a", Some("b:-"), "c"));
-        assert_eq!(status_key("ms", "a:b", None, "{c}"), "ms:{b00}:a%3Ab:-:%7Bc%7D:status");
+        assert_ne!(status_key("ms", 1, "a:b", None, "c"), status_key("ms", 1, "a", Some("b:-"), "c"));
+        assert_eq!(status_key("ms", 1, "a:b", None, "{c}"), "ms:{b00}:a%3Ab:-:%7Bc%7D:status");
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The store on Redis 7. Its durability class follows from how Redis keeps its append-only file: D2 with `appendfsync
 //! always`, else D1.
 //!
-//! One thread owns the writing connection and serves commits and the core's reads strictly in the order in which they were
-//! made; a commit is one script inside Redis, which checks the fence before it writes. The lease is kept alive over a
-//! connection of its own, and lists are served over a third.
+//! A database has a number of shards, which share nothing but the server. One thread writes all shards of the process over
+//! one connection: each shard's commits and reads are served strictly in the order in which they were made, those of different
+//! shards are pipelined. A commit is one script inside Redis, which checks the fence before it writes. Beats go over a
+//! connection of their own, and lists are served over a third.
 //!
 //! ```text
-//!  shard ──▶ queue ──▶ store-write ──▶ EVALSHA commit ──▶ ┌───────┐
-//!                          └ beat every second ─────────▶ │ Redis │ ──▶ append-only file
-//!  API   ──▶ queue ──▶ store-read ◀────────────────────── └───────┘
+//!  shard 0 ──▶ queue ──┐
+//!  shard 1 ──▶ queue ──┼▶ store-write ──▶ EVALSHA commit ──▶ ┌───────┐
+//!  API     ──▶ queue ───▶ store-read  ◀───────────────────── │ Redis │ ──▶ append-only file
+//!  members ──▶ queue ───▶ store-beat  ──▶ EVALSHA beat ────▶ └───────┘
 //! ```
 //! What stands where is drawn in `keys.rs`; the page of the guide on Redis is for people who run it.
 
@@ -17,7 +19,9 @@ mod connect;
 mod failure;
 mod fetch;
 mod keys;
-mod lease;
+mod members;
+mod memory;
+mod meta;
 mod ops;
 mod read;
 mod record;
@@ -25,8 +29,6 @@ mod script;
 mod url;
 mod writer;
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc as blocking};
 use std::thread::{Builder, JoinHandle};
 
@@ -34,30 +36,38 @@ use mainspring_core::id::SessionId;
 use mainspring_core::row::{ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{
-    BoxFuture, CommitAnswer, Description, Error, Fence, History, Reader, ShardCommit, ShardId, Store,
+    BoxFuture, CommitAnswer, Description, Error, Fence, History, Members, MergedReader, Reader, ShardCommit, ShardId,
+    Store,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
-pub use keys::{PREFIX, status_key};
+pub use keys::{PREFIX, SHARDS, SHARDS_MAX, status_key};
 
-use crate::connect::{Found, Link};
-use crate::lease::Lease;
-use crate::read::{RedisReader, Side};
+use crate::connect::{Found, Link, Net};
+use crate::members::{RedisMembers, Table};
+use crate::memory::Memory;
+use crate::meta::Holder;
+use crate::read::RedisReader;
 use crate::url::StoreUrl;
 use crate::writer::{Reply, Request, Writer};
 
 /// An hour, or 100,000 tasks: all of it is memory.
 const HISTORY: History = History { keep_ms: 3_600_000, tasks_max: 100_000 };
 
-/// See the crate. Dropping it finishes what was asked for and gives the shard back.
+/// See the crate. Dropping it finishes what was asked for and gives its shards back.
 pub struct RedisStore {
     found: Found,
-    lease: Arc<Lease>,
-    requests: Option<mpsc::UnboundedSender<Request>>,
-    reader: Option<Arc<RedisReader>>,
+    memory: Arc<Memory>,
+    /// Where the requests of each shard go, in order.
+    requests: Vec<Queue>,
+    reader: Option<Arc<MergedReader>>,
+    members: Arc<RedisMembers>,
     writing: Option<JoinHandle<()>>,
 }
+
+type Queue = mpsc::UnboundedSender<Request>;
 
 impl std::fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,81 +76,84 @@ impl std::fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    /// Connects to the Redis that `url` names, and looks whether it will do. Blocks for a moment; takes no ownership yet.
+    /// Connects to the Redis that `url` names, looks whether it will do, and makes the database if there is none. Blocks for
+    /// a moment; takes no ownership yet.
     ///
     /// # Errors
     /// `Incompatible` if it will not do, or the URL is bad: with what mends it. `Unavailable` if it cannot be reached, or
     /// refuses the password.
     pub fn open(url: &str) -> Result<Arc<Self>, Error> {
         let url = StoreUrl::parse(url)?;
-        let instance = format!("{:016x}", RandomState::new().hash_one(std::thread::current().id()));
-        let lease = Arc::new(Lease::new(instance, who()));
-        let (requests, queue) = mpsc::unbounded_channel();
-        let (reader, work) = RedisReader::new();
+        let memory = Arc::<Memory>::default();
         let (opened, has_opened) = blocking::channel();
-        let cannot = |error| Error::Unavailable(format!("cannot start a thread: {error}"));
-        let (held, address) = (lease.clone(), url.clone());
-        let runtime = runtime()?;
-        let write = move || runtime.block_on(serve(address, held, queue, opened));
-        let writing = Builder::new().name("store-write".into()).spawn(write).map_err(cannot)?;
+        let writing = on_a_thread("store-write", serve(url.clone(), memory.clone(), opened))?;
         let ended = || Error::Unavailable("the store's thread has ended".to_owned());
-        let found = has_opened.recv().map_err(|_| ended())??;
-        let runtime = self::runtime()?;
-        let side = Side::new(Link::new(url));
-        // It ends on its own once nobody can ask, and nobody needs to wait for that.
-        let read = move || runtime.block_on(read::run(side, work));
-        Builder::new().name("store-read".into()).spawn(read).map_err(cannot)?;
-        let (reader, writing) = (Some(Arc::new(reader)), Some(writing));
-        Ok(Arc::new(Self { found, lease, requests: Some(requests), reader, writing }))
+        let (found, requests) = has_opened.recv().map_err(|_| ended())??;
+        let shards = requests.len() as u16;
+        let (work, queue) = mpsc::unbounded_channel();
+        let net = Arc::new(Net::new(url.clone()));
+        let part =
+            |shard| Arc::new(RedisReader::new(Link::new(net.clone(), ShardId(shard)), work.clone())) as Arc<dyn Reader>;
+        let reader = Some(Arc::new(MergedReader::new((0..shards).map(part).collect())));
+        let (members, asks) = RedisMembers::new();
+        let table = Table::new(&Arc::new(Net::new(url)), shards, memory.clone());
+        // These end on their own once nobody can ask, and nobody needs to wait for that.
+        on_a_thread("store-read", read::run(queue))?;
+        on_a_thread("store-beat", table.run(asks))?;
+        Ok(Arc::new(Self { found, memory, requests, reader, members: Arc::new(members), writing: Some(writing) }))
     }
 
     fn ask<T: Send + 'static>(
         &self,
-        request: impl FnOnce(Reply<T>) -> Request,
-        closed: impl FnOnce(String) -> T + Send + 'static,
-    ) -> BoxFuture<T> {
+        shard: ShardId,
+        request: impl FnOnce(Reply<Result<T, Error>>) -> Request,
+    ) -> BoxFuture<Result<T, Error>> {
+        let Some(queue) = self.requests.get(usize::from(shard.0)) else {
+            let absent = Error::Incompatible(format!("there is no shard {}, only {}", shard.0, self.requests.len()));
+            return Box::pin(async move { Err(absent) });
+        };
         let (reply, answer) = oneshot::channel();
-        let queue = self.requests.as_ref().expect("it ends only when the store is dropped");
         // Where the thread has ended, the request is dropped with its reply, and the caller hears so.
         _ = queue.send(request(reply));
-        Box::pin(async move { answer.await.unwrap_or_else(|_| closed("the store is closed".to_owned())) })
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(Error::Unavailable(CLOSED.to_owned()))) })
     }
 }
 
-fn runtime() -> Result<Runtime, Error> {
-    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    built.map_err(|error| Error::Unavailable(format!("cannot start a runtime: {error}")))
+const CLOSED: &str = "the store is closed";
+
+/// Runs it on a thread of its own.
+fn on_a_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    let runtime: Runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Unavailable(format!("cannot start a runtime: {error}")))?;
+    let started = Builder::new().name(name.into()).spawn(move || runtime.block_on(work));
+    started.map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))
 }
 
-async fn serve(
-    url: StoreUrl,
-    lease: Arc<Lease>,
-    queue: mpsc::UnboundedReceiver<Request>,
-    opened: blocking::Sender<Result<Found, Error>>,
-) {
-    let link = Arc::new(Link::new(url.clone()));
-    let connected = link.connection().await.map_err(Error::from);
-    let found = connected.map(|_| link.found().expect("a connection was just made"));
-    let is_open = found.is_ok();
-    // Whoever opens it waits for this.
-    _ = opened.send(found);
-    if is_open {
-        let beat = tokio::spawn(lease::beat(lease.clone(), Link::new(url)));
-        Writer::new(link, lease).run(queue).await;
-        beat.abort();
+/// Writes all shards until nobody can ask.
+async fn serve(url: StoreUrl, memory: Arc<Memory>, opened: blocking::Sender<Result<(Found, Vec<Queue>), Error>>) {
+    let (wanted, net) = (url.shards, Arc::new(Net::new(url)));
+    let shards = match meta::open(&Link::new(net.clone(), ShardId::CONTROL), wanted).await {
+        Ok(shards) => shards,
+        // Whoever opens it waits for this.
+        Err(failure) => {
+            _ = opened.send(Err(failure.into()));
+            return;
+        }
+    };
+    let mut found = net.found().expect("a connection was just made");
+    found.detail = format!("{} shards={shards}", found.detail);
+    let holder = Arc::new(Holder::new());
+    let (mut writers, mut queues) = (JoinSet::new(), Vec::new());
+    for shard in (0..shards).map(ShardId) {
+        let (requests, queue) = mpsc::unbounded_channel();
+        let link = Link::new(net.clone(), shard);
+        writers.spawn(Writer::new(shard, shards, link, memory.clone(), holder.clone()).run(queue));
+        queues.push(requests);
     }
-}
-
-/// This process, for people.
-fn who() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    let host = if host.is_empty() { "unknown host" } else { host };
-    format!("process {} on {host}", std::process::id())
-}
-
-fn unavailable<T>(reason: String) -> Result<T, Error> {
-    Err(Error::Unavailable(reason))
+    _ = opened.send(Ok((found, queues)));
+    while writers.join_next().await.is_some() {}
 }
 
 impl Store for RedisStore {
@@ -148,26 +161,47 @@ impl Store for RedisStore {
         Description { name: "redis", durability: self.found.durability, detail: self.found.detail.clone() }
     }
 
-    fn acquire(&self, shard: ShardId, owner: SessionId, _dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
-        self.ask(|reply| Request::Acquire(shard, owner, reply), unavailable)
+    fn shards(&self) -> u16 {
+        self.requests.len() as u16
+    }
+
+    fn members(&self) -> Option<Arc<dyn Members>> {
+        Some(self.members.clone())
+    }
+
+    fn acquire(&self, shard: ShardId, owner: SessionId, dead: Option<u64>) -> BoxFuture<Result<Fence, Error>> {
+        self.ask(shard, |reply| Request::Acquire { owner, dead, reply })
     }
 
     fn release(&self, fence: Fence) -> BoxFuture<Result<(), Error>> {
-        self.ask(|reply| Request::Release(fence, reply), unavailable)
+        self.ask(fence.shard, |reply| Request::Release(fence, reply))
     }
 
     fn load(&self, fence: Fence) -> BoxFuture<Result<Snapshot, Error>> {
-        self.ask(|reply| Request::Load(fence, reply), unavailable)
+        self.ask(fence.shard, |reply| Request::Load(fence, reply))
     }
 
     fn commit(&self, commits: Vec<ShardCommit>) -> BoxFuture<Vec<CommitAnswer>> {
-        let number = commits.len();
-        let unknown = move |reason| vec![CommitAnswer::Unknown { reason }; number];
-        self.ask(|reply| Request::Commit(commits, reply), unknown)
+        let send = |commit: ShardCommit| {
+            let (reply, answer) = oneshot::channel();
+            // Where there is no such shard, or the thread has ended, the reply is dropped.
+            if let Some(queue) = self.requests.get(usize::from(commit.fence.shard.0)) {
+                _ = queue.send(Request::Commit(commit, reply));
+            }
+            answer
+        };
+        let answers: Vec<_> = commits.into_iter().map(send).collect();
+        Box::pin(async move {
+            let mut done = Vec::with_capacity(answers.len());
+            for answer in answers {
+                done.push(answer.await.unwrap_or_else(|_| CommitAnswer::Unknown { reason: CLOSED.to_owned() }));
+            }
+            done
+        })
     }
 
     fn read(&self, fence: Fence, set: ReadSet) -> BoxFuture<Result<Rows, Error>> {
-        self.ask(|reply| Request::Read(fence, set, reply), unavailable)
+        self.ask(fence.shard, |reply| Request::Read(fence, set, reply))
     }
 
     fn prune(
@@ -177,7 +211,7 @@ impl Store for RedisStore {
         now: Timestamp,
         limit: usize,
     ) -> BoxFuture<Result<u64, Error>> {
-        self.ask(|reply| Request::Prune { fence, feed_before, now, limit, reply }, unavailable)
+        self.ask(fence.shard, |reply| Request::Prune { fence, feed_before, now, limit, reply })
     }
 
     fn history(&self) -> Option<History> {
@@ -185,7 +219,7 @@ impl Store for RedisStore {
     }
 
     fn figures(&self) -> Vec<(&'static str, u64)> {
-        let [used, bound] = self.lease.memory.each_ref().map(|figure| figure.load(Ordering::Relaxed));
+        let [used, bound] = self.memory.figures();
         vec![("redis_used_bytes", used), ("redis_max_bytes", bound)]
     }
 
@@ -196,7 +230,7 @@ impl Store for RedisStore {
 
 impl Drop for RedisStore {
     fn drop(&mut self) {
-        self.requests = None;
+        self.requests.clear();
         self.reader = None;
         if let Some(thread) = self.writing.take() {
             _ = thread.join();

@@ -1,4 +1,5 @@
-//! The read side: a connection and a thread of its own, so that no list stands in the way of a commit.
+//! The read side: a connection and a thread of its own, so that no list stands in the way of a commit. Each shard has a
+//! reader; what they ask is pipelined.
 
 mod details;
 mod lists;
@@ -34,9 +35,10 @@ pub(crate) fn commit_of(id: &str) -> Result<u64, Unreadable> {
     id.split('-').next().and_then(|commit| commit.parse().ok()).ok_or(Unreadable("position of the feed"))
 }
 
-type Work = Box<dyn FnOnce(Arc<Side>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+/// A read, with the sending of its answer.
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What every read needs.
+/// What every read of a shard needs.
 #[derive(Debug)]
 pub(crate) struct Side {
     link: Link,
@@ -45,7 +47,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) fn new(link: Link) -> Self {
+    fn new(link: Link) -> Self {
         Self { link, tasks_swept: AtomicU64::new(0), jobs_swept: AtomicU64::new(0) }
     }
 
@@ -56,23 +58,23 @@ impl Side {
 }
 
 /// Serves reads, several at a time, until nobody can ask.
-pub(crate) async fn run(side: Side, mut work: mpsc::UnboundedReceiver<Work>) {
-    let side = Arc::new(side);
+pub(crate) async fn run(mut work: mpsc::UnboundedReceiver<Work>) {
     while let Some(work) = work.recv().await {
-        tokio::spawn(work(side.clone()));
+        tokio::spawn(work);
     }
 }
 
-/// See [`Reader`].
+/// See [`Reader`]: of one shard, to itself shard 0.
 #[derive(Debug)]
 pub(crate) struct RedisReader {
+    side: Arc<Side>,
     work: mpsc::UnboundedSender<Work>,
 }
 
 impl RedisReader {
-    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Work>) {
-        let (work, queue) = mpsc::unbounded_channel();
-        (Self { work }, queue)
+    /// Reads over this link, on whatever serves `work`.
+    pub(crate) fn new(link: Link, work: mpsc::UnboundedSender<Work>) -> Self {
+        Self { side: Arc::new(Side::new(link)), work }
     }
 
     fn ask<T, F, A>(&self, read: F) -> BoxFuture<Result<T, Error>>
@@ -82,14 +84,13 @@ impl RedisReader {
         A: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let work: Work = Box::new(move |side| {
-            Box::pin(async move {
-                // Nobody may be waiting any longer.
-                _ = reply.send(read(side).await.map_err(Error::from));
-            })
-        });
+        let side = self.side.clone();
+        let work = async move {
+            // Nobody may be waiting any longer.
+            _ = reply.send(read(side).await.map_err(Error::from));
+        };
         // Where the thread has ended, the work is dropped and its caller hears that nobody answers.
-        _ = self.work.send(work);
+        _ = self.work.send(Box::pin(work));
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the store is closed".into()))) })
     }
 }

@@ -1,11 +1,12 @@
 //! The scripts that run inside Redis. They decide nothing but whether a writer is the owner.
 
-use redis::{Cmd, Value, from_redis_value};
+use redis::{Cmd, Value};
 
 use crate::connect::Link;
 use crate::failure::Failure;
+use crate::fetch::take;
 
-/// For scripts that only free memory or keep the owner alive: they run also when memory is full.
+/// For scripts that only free memory or settle who owns what: they run also when memory is full.
 const ALWAYS: &str = "#!lua flags=allow-oom\n";
 /// For scripts that write rows: Redis refuses to start them when memory is full.
 const WITHIN_MEMORY: &str = "#!lua\n";
@@ -18,6 +19,10 @@ pub(crate) struct Script {
 }
 
 impl Script {
+    pub(crate) fn open() -> Self {
+        Self::new(ALWAYS, include_str!("script/open.lua"))
+    }
+
     pub(crate) fn acquire() -> Self {
         Self::new(ALWAYS, include_str!("script/acquire.lua"))
     }
@@ -49,30 +54,34 @@ impl Script {
     /// # Errors
     /// The server's.
     pub(crate) async fn run(&mut self, link: &Link, arguments: &(dyn Fn(&mut Cmd) + Sync)) -> Result<Value, Failure> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => self.load(link).await?,
-        };
-        match link.ask(&call(&name, arguments)).await {
+        let command = self.call(link, arguments).await?;
+        match link.ask(&command).await {
             Err(failure) if failure.is_missing_script() => {
-                let name = self.load(link).await?;
-                link.ask(&call(&name, arguments)).await
+                self.forget();
+                let command = self.call(link, arguments).await?;
+                link.ask(&command).await
             }
             answer => answer,
         }
     }
 
-    async fn load(&mut self, link: &Link) -> Result<String, Failure> {
-        let loaded = link.ask(redis::cmd("SCRIPT").arg("LOAD").arg(&self.text)).await?;
-        let name: String = from_redis_value(loaded).map_err(redis::RedisError::from)?;
-        self.name = Some(name.clone());
-        Ok(name)
+    /// The command that runs it; it is loaded first if that was not done.
+    pub(crate) async fn call(&mut self, link: &Link, arguments: &(dyn Fn(&mut Cmd) + Sync)) -> Result<Cmd, Failure> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => {
+                let loaded = link.ask(redis::cmd("SCRIPT").arg("LOAD").arg(&self.text)).await?;
+                self.name.insert(take(loaded)?).clone()
+            }
+        };
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(name);
+        arguments(&mut command);
+        Ok(command)
     }
-}
 
-fn call(name: &str, arguments: &(dyn Fn(&mut Cmd) + Sync)) -> Cmd {
-    let mut command = redis::cmd("EVALSHA");
-    command.arg(name);
-    arguments(&mut command);
-    command
+    /// The server does not have it; the next call loads it again.
+    pub(crate) fn forget(&mut self) {
+        self.name = None;
+    }
 }

@@ -1,11 +1,11 @@
-//! Reads the URL of a store: `redis://USER:PASSWORD@HOST:PORT/DB?prefix=ms`. What is ours is taken out of it; the rest
+//! Reads the URL of a store: `redis://USER:PASSWORD@HOST:PORT/DB?prefix=ms&shards=16`. What is ours is taken out of it; the rest
 //! belongs to the client library.
 
 use mainspring_store::Error;
 use percent_encoding::percent_decode_str;
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
-use crate::keys::PREFIX;
+use crate::keys::{PREFIX, SHARDS_MAX};
 
 /// What a URL says.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct StoreUrl {
     pub(crate) connection: ConnectionInfo,
     /// The prefix of all keys.
     pub(crate) prefix: String,
+    /// How many shards a new database gets, and an old one must have.
+    pub(crate) shards: Option<u16>,
     /// Whether a Redis that keeps nothing on disk will do.
     pub(crate) without_aof: bool,
 }
@@ -28,16 +30,20 @@ impl StoreUrl {
             return Err(bad("`rediss:` (TLS) is not built in yet; use `redis:` over a private network or a tunnel"));
         }
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
-        let (mut prefix, mut without_aof) = (PREFIX.to_owned(), false);
+        let (mut prefix, mut shards, mut without_aof) = (PREFIX.to_owned(), None, false);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = percent_decode_str(value).decode_utf8_lossy();
             match name {
                 "prefix" => prefix = value.into_owned(),
+                "shards" => {
+                    let number = value.parse().ok().filter(|number| (1..=SHARDS_MAX).contains(number));
+                    shards = Some(number.ok_or_else(|| bad(&format!("`shards` is 1 to {SHARDS_MAX}")))?);
+                }
                 "aof" if value == "required" => {}
                 "aof" if value == "optional" => without_aof = true,
                 "aof" => return Err(bad("`aof` is `required` or `optional`")),
-                _ => return Err(bad(&format!("`{name}` is no option; the options are `prefix` and `aof`"))),
+                _ => return Err(bad(&format!("`{name}` is no option; the options are `prefix`, `shards` and `aof`"))),
             }
         }
         let fits = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
@@ -47,7 +53,7 @@ impl StoreUrl {
         let connection = address.into_connection_info();
         // The library's message may name the URL, and with it the password.
         let connection = connection.map_err(|_| bad("it should read `redis://USER:PASSWORD@HOST:PORT/DATABASE`"))?;
-        Ok(Self { connection, prefix, without_aof })
+        Ok(Self { connection, prefix, shards, without_aof })
     }
 
     /// Where it leads, without user and password.
@@ -62,17 +68,22 @@ mod tests {
 
     #[test]
     fn a_url_is_taken_apart() {
-        let url = StoreUrl::parse("redis://me:secret@example.org:7000/3?prefix=blue&aof=optional").expect("it is good");
-        assert_eq!((url.prefix.as_str(), url.without_aof), ("blue", true));
+        let url = StoreUrl::parse("redis://me:secret@example.org:7000/3?prefix=blue&aof=optional&shards=4")
+            .expect("it is good");
+        assert_eq!((url.prefix.as_str(), url.shards, url.without_aof), ("blue", Some(4), true));
         assert_eq!(url.place(), "example.org:7000/3");
         let plain = StoreUrl::parse("redis://localhost").expect("it is good");
-        assert_eq!((plain.prefix.as_str(), plain.without_aof, &*plain.place()), ("ms", false, "localhost:6379/0"));
+        assert_eq!((plain.prefix.as_str(), plain.shards, plain.without_aof), ("ms", None, false));
+        assert_eq!(plain.place(), "localhost:6379/0");
     }
 
     #[test]
     fn a_bad_url_says_what_is_wrong_and_keeps_the_password() {
         for url in ["rediss://h", "redis://h?prefix=", "redis://h?prefix=a{b", "redis://h?aof=no", "redis://h?x=1"] {
             assert!(StoreUrl::parse(url).is_err(), "{url}");
+        }
+        for shards in ["", "0", "257", "many"] {
+            assert!(StoreUrl::parse(&format!("redis://h?shards={shards}")).is_err(), "{shards}");
         }
         let error = StoreUrl::parse("redis://me:secret@h:port/").expect_err("it has no port").to_string();
         assert!(!error.contains("secret"), "{error}");

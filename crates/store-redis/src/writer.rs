@@ -1,4 +1,5 @@
-//! The task that owns the writing connection. It serves requests strictly in the order in which they were made.
+//! The task that writes a shard. It serves requests strictly in the order in which they were made; the tasks of all shards
+//! share one connection, on which what they send is pipelined.
 
 mod acquire;
 mod ask;
@@ -9,7 +10,6 @@ mod plan;
 mod prune;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use mainspring_core::id::SessionId;
 use mainspring_core::row::{Changes, ReadSet, Rows, Snapshot};
@@ -23,7 +23,8 @@ pub(crate) use plan::log_field;
 use crate::connect::Link;
 use crate::failure::{Failure, out_of_memory};
 use crate::fetch::take;
-use crate::lease::Lease;
+use crate::memory::Memory;
+use crate::meta::Holder;
 use crate::ops::Ops;
 use crate::script::Script;
 use cache::Cache;
@@ -34,18 +35,21 @@ pub(crate) type Reply<T> = oneshot::Sender<T>;
 
 /// What the task is asked to do.
 pub(crate) enum Request {
-    Acquire(ShardId, SessionId, Reply<Result<Fence, Error>>),
+    Acquire { owner: SessionId, dead: Option<u64>, reply: Reply<Result<Fence, Error>> },
     Release(Fence, Reply<Result<(), Error>>),
     Load(Fence, Reply<Result<Snapshot, Error>>),
-    Commit(Vec<ShardCommit>, Reply<Vec<CommitAnswer>>),
+    Commit(ShardCommit, Reply<CommitAnswer>),
     Read(Fence, ReadSet, Reply<Result<Rows, Error>>),
     Prune { fence: Fence, feed_before: Timestamp, now: Timestamp, limit: usize, reply: Reply<Result<u64, Error>> },
 }
 
 /// The state of the task.
 pub(crate) struct Writer {
-    link: Arc<Link>,
-    lease: Arc<Lease>,
+    shard: ShardId,
+    shards: u16,
+    link: Link,
+    memory: Arc<Memory>,
+    holder: Arc<Holder>,
     commit: Script,
     shrink: Script,
     cache: Cache,
@@ -53,6 +57,8 @@ pub(crate) struct Writer {
     fence: Option<Fence>,
     /// Whether it is in force: not after a release or an unknown commit.
     in_force: bool,
+    /// Whether Redis has this process as the holder, as far as is known.
+    held: bool,
     /// The last commit that is known to be stored.
     stored: u64,
 }
@@ -66,15 +72,20 @@ enum Verdict {
 }
 
 impl Writer {
-    pub(crate) fn new(link: Arc<Link>, lease: Arc<Lease>) -> Self {
+    /// Of one of so many shards.
+    pub(crate) fn new(shard: ShardId, shards: u16, link: Link, memory: Arc<Memory>, holder: Arc<Holder>) -> Self {
         Self {
+            shard,
+            shards,
             link,
-            lease,
+            memory,
+            holder,
             commit: Script::commit(),
             shrink: Script::shrink(),
-            cache: Cache::default(),
+            cache: Cache::new(shards),
             fence: None,
             in_force: false,
+            held: false,
             stored: 0,
         }
     }
@@ -84,23 +95,17 @@ impl Writer {
         while let Some(request) = requests.recv().await {
             self.serve(request).await;
         }
-        if let Some(fence) = self.fence.clone().filter(|_| self.in_force) {
-            _ = self.release(&fence).await;
+        if let Some(fence) = self.fence.clone().filter(|_| self.held) {
+            _ = self.give_back(&fence).await;
         }
     }
 
     /// Answers a request. Nobody may be waiting any longer; then the answer is dropped.
     async fn serve(&mut self, request: Request) {
         match request {
-            Request::Acquire(shard, owner, reply) => _ = reply.send(self.acquire(shard, owner).await),
+            Request::Acquire { owner, dead, reply } => _ = reply.send(self.acquire(owner, dead).await),
             Request::Release(fence, reply) => _ = reply.send(self.release(&fence).await),
-            Request::Commit(commits, reply) => {
-                let mut answers = Vec::with_capacity(commits.len());
-                for commit in &commits {
-                    answers.push(self.commit(commit).await);
-                }
-                _ = reply.send(answers);
-            }
+            Request::Commit(commit, reply) => _ = reply.send(self.commit(&commit).await),
             Request::Load(fence, reply) => {
                 let answer = match self.owned(&fence) {
                     Ok(()) => self.load(&fence).await.map_err(Error::from),
@@ -175,10 +180,10 @@ impl Writer {
         let ops = Plan::new(self.link.keys(), &mut self.cache, asked).changes(changes)?;
         let number = changes.high_water.commit.to_string();
         let grows = brings_something_new(changes);
-        if grows && self.lease.would_pass(ops.bytes() as u64) {
+        if grows && self.memory.would_pass(ops.bytes()) {
             // The figure may be old; only a fresh one refuses.
-            self.lease.look(&self.link).await?;
-            if self.lease.would_pass(ops.bytes() as u64) {
+            self.memory.look(&self.link).await?;
+            if self.memory.would_pass(ops.bytes()) {
                 return Err(out_of_memory().into());
             }
         }
@@ -197,7 +202,7 @@ impl Writer {
             })
             .await?;
         let (verdict, detail): (String, String) = take(answer)?;
-        self.lease.sent.fetch_add(ops.bytes() as u64, Ordering::Relaxed);
+        self.memory.count(ops.bytes());
         Ok(match verdict.as_str() {
             "ok" => Verdict::Written,
             "fenced" => Verdict::Fenced(detail.parse().unwrap_or_default()),

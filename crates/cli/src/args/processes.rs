@@ -168,6 +168,14 @@ pub(crate) struct RedisKey {
     /// The `prefix` of the store's URL.
     #[arg(long, default_value = mainspring_store_redis::PREFIX, value_name = "WORD")]
     pub prefix: String,
+    /// How many shards the store has.
+    #[arg(
+        long,
+        default_value_t = mainspring_store_redis::SHARDS,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(mainspring_store_redis::SHARDS_MAX)),
+        value_name = "NUMBER"
+    )]
+    pub shards: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -69,7 +69,7 @@ fn a_job_runs_to_its_end_on_redis_and_its_status_has_a_key() {
     assert_eq!(place.wait_for_end("/api/v1/jobs/job_202", 30)["status"], "completed");
     let output = mainspring().args(["redis-key", "job_202", "b"]).output().expect("the binary runs");
     let key = String::from_utf8(output.stdout).expect("it is text");
-    assert_eq!(key.trim(), "ms:{b00}:default:job_202:b:status");
+    assert_eq!(key.trim(), "ms:{b15}:default:job_202:b:status");
     assert_eq!(redis.cli(&["get", key.trim()]), "completed");
 }
 

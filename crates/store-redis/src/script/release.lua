@@ -1,8 +1,6 @@
--- Gives the shard back. KEYS: shard, owner. ARGV: 1 instance, 2 epoch.
-if redis.call('HGET', KEYS[1], 'epoch') == ARGV[2] then
-    redis.call('HDEL', KEYS[1], 'owner')
-end
-if redis.call('HGET', KEYS[2], 'instance') == ARGV[1] then
-    redis.call('DEL', KEYS[2])
+-- Gives the shard back. KEYS: shard. ARGV: 1 instance, 2 epoch.
+local shard = redis.call('HMGET', KEYS[1], 'holder', 'epoch')
+if shard[1] == ARGV[1] and shard[2] == ARGV[2] then
+    redis.call('HDEL', KEYS[1], 'owner', 'holder', 'who')
 end
 return 1

@@ -11,9 +11,9 @@ use mainspring_core::time::Timestamp;
 use crate::keys::Keys;
 use crate::record::{JobSpec, StoredSpec};
 
-/// Tasks, and jobs, that are remembered although the core does not hold them.
+/// Tasks, and jobs, of all shards that are remembered although the core does not hold them.
 const RESTING_MAX: usize = 100_000;
-/// Attempts whose log is remembered.
+/// Attempts of all shards whose log is remembered.
 const LOGS_MAX: usize = 1_000;
 
 /// A tenant's queue, by number.
@@ -72,8 +72,10 @@ impl JobStands {
 pub(super) type LogIndex = BTreeMap<u64, (u64, u64)>;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cache {
+    /// Shards that share what may be remembered.
+    shards: u16,
     pub(super) tasks: HashMap<Key, Entry>,
     pub(super) jobs: HashMap<Key, JobEntry>,
     pub(super) logs: HashMap<(Key, u32), LogIndex>,
@@ -86,22 +88,37 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    /// For one of so many shards.
+    pub(super) fn new(shards: u16) -> Self {
+        Self {
+            shards,
+            tasks: HashMap::new(),
+            jobs: HashMap::new(),
+            logs: HashMap::new(),
+            lines: Vec::new(),
+            numbers: HashMap::new(),
+            latest: None,
+            full: 0,
+        }
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.shards);
     }
 
     /// Forgets what is remembered without need, if it is much.
     pub(super) fn trim(&mut self) {
-        if self.tasks.len() > self.full.max(RESTING_MAX) {
+        let shards = usize::from(self.shards);
+        if self.tasks.len() > self.full.max(RESTING_MAX / shards) {
             self.tasks.retain(|_, entry| entry.stands.place == Place::Hot);
             // So that the look, which is long, is seldom.
             self.full = 2 * self.tasks.len();
         }
-        if self.jobs.len() > RESTING_MAX {
+        if self.jobs.len() > RESTING_MAX / shards {
             self.jobs.clear();
         }
-        if self.logs.len() > LOGS_MAX {
+        if self.logs.len() > (LOGS_MAX / shards).max(50) {
             self.logs.clear();
         }
     }

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainspring_core::id::{Key, Name};
-use mainspring_core::row::{DefinitionKind, Directive, HighWater, QueueRow, Snapshot, TaskRow, WorkerRow};
+use mainspring_core::row::{DefinitionKind, HighWater, Snapshot, TaskRow};
 use mainspring_core::task::LaneId;
 use mainspring_core::time::Timestamp;
-use mainspring_store::record::Unreadable;
 use mainspring_store::{Error, Fence};
 use redis::Pipeline;
 
@@ -14,16 +13,14 @@ use super::Writer;
 use super::ask::Asked;
 use super::plan::Plan;
 use crate::failure::Failure;
-use crate::fetch::{self, text};
+use crate::fetch;
 use crate::keys::member;
-use crate::record::{decode_definition_name, decode_lane};
+use crate::record::{decode_definition_name, decode_lane, decode_queue, decode_worker};
 
 /// Hot tasks that are read at a time.
 const HOT_AT_ONCE: usize = 2_000;
 /// Tasks of a staged job that are removed at a time.
 const STAGED_AT_ONCE: u32 = 1_000;
-
-const DIRECTIVES: [Directive; 3] = [Directive::Run, Directive::Pause, Directive::Drain];
 
 impl Writer {
     pub(super) async fn load(&mut self, fence: &Fence) -> Result<Snapshot, Failure> {
@@ -93,11 +90,10 @@ impl Writer {
         let lanes: BTreeMap<u32, Vec<u8>> = fetch::next(&mut answers)?;
         let lanes = lanes.into_iter().map(|(lane, record)| decode_lane(LaneId(lane), &record));
         let lanes = lanes.collect::<Result<_, _>>()?;
-        let queues: BTreeMap<String, Vec<u8>> = fetch::next(&mut answers)?;
-        let queue = |(name, word): (String, Vec<u8>)| QueueRow { name: name.into(), paused: word == b"paused" };
-        let queues = queues.into_iter().map(queue).collect();
+        let queues: BTreeMap<Vec<u8>, Vec<u8>> = fetch::next(&mut answers)?;
+        let queues = queues.into_iter().map(decode_queue).collect();
         let workers: BTreeMap<Vec<u8>, Vec<u8>> = fetch::next(&mut answers)?;
-        let workers = workers.into_iter().map(worker).collect::<Result<_, _>>()?;
+        let workers = workers.into_iter().map(decode_worker).collect::<Result<_, _>>()?;
         let definitions = newest(fetch::next(&mut answers)?)?;
         let cold_timers: u64 = fetch::next(&mut answers)?;
         let first: Vec<(Vec<u8>, f64)> = fetch::next(&mut answers)?;
@@ -153,12 +149,6 @@ impl Writer {
         let ops = plan.finish();
         self.keep_house(&ops).await
     }
-}
-
-fn worker((name, directive): (Vec<u8>, Vec<u8>)) -> Result<WorkerRow, Unreadable> {
-    let number = directive.first().and_then(|digit| digit.checked_sub(b'0'));
-    let directive = number.and_then(|number| DIRECTIVES.get(usize::from(number)));
-    Ok(WorkerRow { worker: text(&name), directive: *directive.ok_or(Unreadable("directive of a worker"))? })
 }
 
 /// The newest version of each definition.

@@ -17,9 +17,3 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
-
-/// What an action gives back, and how long it took.
-pub(crate) fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
-    let start = Instant::now();
-    (act(), start.elapsed())
-}

@@ -64,10 +64,13 @@ fn a_replica_is_refused_and_its_primary_named() {
 fn a_newer_schema_is_refused() {
     let url = shared().url();
     let prefix = url.split_once("prefix=").expect("it has one").1;
-    shared().cli(&["hset", &format!("{prefix}:{{b00}}:shard"), "schema", "2"]);
     let store = RedisStore::open(&url).expect("it will do");
+    shared().cli(&["hset", &format!("{prefix}:{{b00}}:shard"), "schema", "3"]);
+    let newer = |error: &Error| matches!(error, Error::Incompatible(text) if text.contains("schema version 3"));
     let error = wait(store.acquire(ShardId(0), "owner".into(), None)).expect_err("it is newer");
-    assert!(matches!(&error, Error::Incompatible(text) if text.contains("schema version 2")), "{error:?}");
+    assert!(newer(&error), "{error:?}");
+    shared().cli(&["hset", &format!("{prefix}:{{b00}}:meta"), "schema", "3"]);
+    assert!(newer(&refusal(&url)));
 }
 
 #[test]

@@ -84,3 +84,22 @@ pub(crate) fn loaded(store: &dyn Store, fence: &Fence) -> Vec<u64> {
     let snapshot = wait(store.load(fence.clone())).expect("the fence is in force");
     snapshot.tasks.iter().map(|row| row.key.sequence() - key(0).sequence()).collect()
 }
+
+/// A key of this shard; larger numbers are later keys.
+pub(crate) fn key_in(store: &dyn Store, shard: u16, number: u64) -> Key {
+    let (first, _) = ShardId(shard).buckets(store.shards());
+    Key::new(key(number).sequence(), Bucket::new(first))
+}
+
+/// Takes a shard that nobody has.
+pub(crate) fn acquire_shard(store: &dyn Store, shard: u16) -> Fence {
+    wait(store.acquire(ShardId(shard), "owner".into(), None)).expect("nobody else owns it")
+}
+
+/// A commit of one ready task of a shard.
+pub(crate) fn inserting_in(store: &dyn Store, shard: u16, number: u64, commit: u64) -> Changes {
+    let mut changes = inserting(number, commit, "{}");
+    changes.insert_tasks[0].key = key_in(store, shard, number);
+    changes.feed[0].task = Some(changes.insert_tasks[0].key);
+    changes
+}

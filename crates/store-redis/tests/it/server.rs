@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
@@ -24,6 +24,13 @@ impl RedisServer {
         Self::with(&["--appendonly", "yes", "--appendfsync", "everysec"])
     }
 
+    /// Starts one that may be a part of a cluster.
+    pub(crate) fn of_cluster() -> Self {
+        // The usual place of the second port, 10,000 higher, may not exist.
+        let bus = free_port().to_string();
+        Self::with(&["--appendonly", "yes", "--cluster-enabled", "yes", "--cluster-port", &bus])
+    }
+
     /// Starts one with these words on its command line.
     pub(crate) fn with(words: &[&str]) -> Self {
         Self::over(tempfile::tempdir().expect("a temporary folder can be made"), words)
@@ -31,9 +38,7 @@ impl RedisServer {
 
     /// Starts one over the files of this folder.
     pub(crate) fn over(folder: TempDir, words: &[&str]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port can be had");
-        let port = listener.local_addr().expect("it is bound").port();
-        drop(listener);
+        let port = free_port();
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let child = spawn(port, folder.path(), &words);
         let server = Self { port, words, folder, child };
@@ -69,10 +74,14 @@ impl RedisServer {
         answer.trim().to_owned()
     }
 
-    /// The URL of a fresh prefix.
+    /// The URL of a fresh database of one shard.
     pub(crate) fn url(&self) -> String {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        format!("redis://127.0.0.1:{}/0?prefix=t{}", self.port, NEXT.fetch_add(1, Ordering::Relaxed))
+        self.url_of(1)
+    }
+
+    /// The URL of a fresh database of so many shards.
+    pub(crate) fn url_of(&self, shards: u16) -> String {
+        format!("redis://127.0.0.1:{}/0?shards={shards}&prefix={}", self.port, fresh_prefix())
     }
 }
 
@@ -80,6 +89,25 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         end(&mut self.child);
     }
+}
+
+/// A port that nobody listens on. It lies below those that the system gives to connections, and is given once: a server that
+/// is killed and started again finds it free.
+fn free_port() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 20) as u16 * 1_000;
+    loop {
+        let port = 10_000 + (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A prefix that no other test has.
+pub(crate) fn fresh_prefix() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Starts a server under a shell that kills it once its own input ends: with [`end`], or with this process.

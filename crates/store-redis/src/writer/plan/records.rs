@@ -10,7 +10,7 @@ use crate::keys::member;
 use crate::ops::Words;
 use crate::record::{
     encode_attempt, encode_audit, encode_claim, encode_definition, encode_definition_name, encode_lane, encode_log,
-    encode_name,
+    encode_name, encode_queue, encode_worker,
 };
 
 /// Audit records that are kept: all of it is memory.
@@ -50,10 +50,10 @@ impl Plan<'_> {
             self.put("lanes", row.lane.0.to_string().as_bytes(), &encode_lane(row));
         }
         for row in &changes.put_queues {
-            self.put("queues", row.name.as_bytes(), if row.paused { b"paused" } else { b"open" });
+            self.put("queues", row.name.as_bytes(), encode_queue(row));
         }
         for row in &changes.put_workers {
-            self.put("workers", row.worker.as_bytes(), &[b'0' + row.directive as u8]);
+            self.put("workers", row.worker.as_bytes(), &encode_worker(row));
         }
         for row in &changes.insert_definitions {
             self.put("definitions", &encode_definition_name(row), &encode_definition(row));

@@ -1,0 +1,25 @@
+//! Queues and workers as they are stored: a field and a word each.
+
+use mainspring_core::row::{Directive, QueueRow, WorkerRow};
+use mainspring_store::record::Unreadable;
+
+const DIRECTIVES: [Directive; 3] = [Directive::Run, Directive::Pause, Directive::Drain];
+
+pub(crate) fn encode_queue(row: &QueueRow) -> &'static [u8] {
+    if row.paused { b"paused" } else { b"open" }
+}
+
+pub(crate) fn decode_queue((name, word): (Vec<u8>, Vec<u8>)) -> QueueRow {
+    QueueRow { name: String::from_utf8_lossy(&name).into(), paused: word == b"paused" }
+}
+
+pub(crate) fn encode_worker(row: &WorkerRow) -> [u8; 1] {
+    [b'0' + row.directive as u8]
+}
+
+pub(crate) fn decode_worker((name, directive): (Vec<u8>, Vec<u8>)) -> Result<WorkerRow, Unreadable> {
+    let number = directive.first().and_then(|digit| digit.checked_sub(b'0'));
+    let directive = number.and_then(|number| DIRECTIVES.get(usize::from(number)));
+    let directive = *directive.ok_or(Unreadable("directive of a worker"))?;
+    Ok(WorkerRow { worker: String::from_utf8_lossy(&name).into(), directive })
+}
