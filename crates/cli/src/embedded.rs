@@ -21,8 +21,9 @@ use crate::command::plan::levels;
 use crate::exit::{Exit, Failure};
 use crate::progress::{Line, Picture, Progress};
 
-/// The `workerId` of a worker that lives in the server's process. A store has one owner, so one name is enough; being
-/// the same after a crash, it lets the next start end the leases of the one before at once.
+/// The `workerId` of a worker that lives in the server's process, where its store has one owner: being the same after a
+/// crash, it lets the next start end the leases of the one before at once. In a cluster each node's has a name of its own,
+/// and ends with its node.
 const WORKER_ID: &str = "embedded";
 /// The shortest time between two looks at a job.
 const LOOK_PAUSE: Duration = Duration::from_millis(80);
@@ -69,7 +70,9 @@ impl EmbeddedWorker {
     /// Starts it on a node.
     pub(crate) fn start(node: &Arc<Node>, concurrency: u32) -> Self {
         let mut config = WorkerConfig::default();
-        config.worker_id = WORKER_ID.to_owned();
+        let shared = node.shards() > 1;
+        config.worker_id = if shared { format!("{WORKER_ID}-{}", node.id()) } else { WORKER_ID.to_owned() };
+        config.session_prefix = format!("{}.", node.id());
         config.concurrency = concurrency;
         config.shell = Some(ShellConfig::default());
         config.http = Some(HttpConfig { allow_loopback: true, ..HttpConfig::default() });

@@ -1,6 +1,7 @@
 //! What the API returns: committed rows as JSON, in the contract's names. Ids, not keys; RFC 3339, not milliseconds.
 
 mod attempt;
+mod cluster;
 mod definition;
 mod event;
 mod graph;
@@ -16,8 +17,11 @@ use crate::problem::Problem;
 use crate::time::Rfc3339;
 
 pub use attempt::{AttemptView, LogView};
+pub use cluster::{ClusterNodeView, ClusterShardView, ClusterView};
 pub use definition::{AppliedView, AuditView, DefinitionView};
-pub use event::{EventView, GapView, event_id, event_status, event_word, parse_event_id};
+pub use event::{
+    EventView, GapView, event_id, event_status, event_word, parse_event_id, parse_stream_position, stream_position,
+};
 pub use graph::{GraphNode, GraphView};
 pub use job::{JobCountsView, JobView, SubmittedJobView};
 pub use operations::{

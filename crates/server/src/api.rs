@@ -18,6 +18,7 @@ mod address;
 mod body;
 mod bulk;
 mod call;
+mod cluster;
 mod codes;
 mod cursor;
 mod dead_letters;
@@ -26,6 +27,7 @@ mod docs;
 mod events;
 mod guard;
 mod health;
+mod internal;
 mod job_details;
 mod jobs;
 mod logs;
@@ -66,6 +68,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         };
         router = router.route(route.path, on(filter(&route.method), answer));
     }
+    router = router.merge(internal::router(&api));
     router.fallback(no_route).method_not_allowed_fallback(no_method)
 }
 

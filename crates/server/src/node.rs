@@ -1,6 +1,6 @@
-//! The node: owns a shard of a store and runs its core.
+//! The node: owns shards of a store and runs their cores.
 //!
-//! One thread, the shard actor, drains a bounded mailbox into the core's driver, commits, and lets effects go
+//! One thread per shard, the shard actor, drains a bounded mailbox into the core's driver, commits, and lets effects go
 //! only after their commit has returned. Callers are async: each call is one message and one answer, whatever number of
 //! tasks it carries, so nothing on the hot path costs a lock, a channel or an await per task.
 //!
@@ -21,12 +21,13 @@ use mainspring_core::job::JobStatus;
 use mainspring_core::limits::BATCH_TASKS_MAX;
 use mainspring_core::shard::ShardConfig;
 use mainspring_protocol::exchange::ExchangeRequest;
-use mainspring_store::{Reader, Store};
-use tokio::sync::{oneshot, watch};
+use mainspring_store::{Reader, ShardId, Store};
+use tokio::sync::watch;
 
 use crate::clock::{Clock, SystemClock};
 
 mod actor;
+mod cluster;
 mod convert;
 mod ending;
 mod exchange;
@@ -34,7 +35,6 @@ mod figures;
 mod gateway;
 mod mailbox;
 mod open_call;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "used by the cluster"))]
 mod peer;
 mod recovery;
 mod retention;
@@ -43,15 +43,16 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod trouble;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the cluster"))]
 mod wire;
 mod workers;
 
+pub use cluster::{ClusterView, Exchanged, NodeView, ShardView};
+pub(crate) use cluster::{Inside, ROOT as CLUSTER_ROOT};
 pub use exchange::ExchangeAnswer;
 pub use figures::{Histogram, NodeFigures, Readiness};
+pub(crate) use peer::SEAL;
 
-use mailbox::Message;
-use shared::Shared;
+use cluster::Cluster;
 
 /// How a node is run. The defaults suit one machine.
 #[derive(Clone, Debug)]
@@ -70,6 +71,8 @@ pub struct NodeConfig {
     pub batch_bytes_max: usize,
     /// Longest wait of one exchange. Default 30 s.
     pub wait_ms_max: u64,
+    /// Where other nodes reach this one, `http://host:port`. Default nowhere: then no node can pass a call on to it.
+    pub advertise: Option<String>,
     /// Where time comes from. Default the system's clocks.
     pub clock: Arc<dyn Clock>,
 }
@@ -84,6 +87,7 @@ impl Default for NodeConfig {
             batch_events_max: 4_000,
             batch_bytes_max: 16 << 20,
             wait_ms_max: 30_000,
+            advertise: None,
             clock: Arc::new(SystemClock::new()),
         }
     }
@@ -135,22 +139,47 @@ pub enum CallError {
 /// A running node. Dropping it stops the shard without a flush of the mailbox; use [`Node::shutdown`].
 #[derive(Debug)]
 pub struct Node {
-    shared: Arc<Shared>,
+    cluster: Arc<Cluster>,
     retention: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 impl Node {
-    /// Takes the shard of a store over, loads it and starts to serve. Must be called inside a tokio runtime.
+    /// Takes the only shard of a store over, or its share of them beside other nodes, and starts to serve. Must be called
+    /// inside a tokio runtime.
     ///
     /// # Errors
-    /// When the store is owned by another process, cannot be reached, or holds what cannot be read.
+    /// When the store is owned by another process and cannot be shared, cannot be reached, or holds what cannot be read.
     pub async fn start(store: Arc<dyn Store>, config: NodeConfig) -> Result<Arc<Node>, StartError> {
-        let shared = Arc::new(Shared::new(&store, &config));
-        actor::start(Arc::clone(&shared), store, config.clone()).await?;
-        let retention = config
-            .retention_ms
-            .map(|keep_ms| tokio::spawn(retention::run(Arc::clone(&shared), keep_ms, config.retention_every)));
-        Ok(Arc::new(Node { shared, retention: Mutex::new(retention) }))
+        let (keep_ms, every) = (config.retention_ms, config.retention_every);
+        let cluster = Cluster::start(store, config).await?;
+        let retention = keep_ms.map(|keep_ms| tokio::spawn(retention::run(Arc::clone(&cluster), keep_ms, every)));
+        Ok(Arc::new(Node { cluster, retention: Mutex::new(retention) }))
+    }
+
+    /// Names this start of the node. The session of a worker that lives in this process starts with it and a dot, so that
+    /// it ends with the node.
+    pub fn id(&self) -> &Name {
+        &self.cluster.me.id
+    }
+
+    /// Nodes and shards as this node sees them.
+    pub fn cluster(&self) -> ClusterView {
+        self.cluster.for_people()
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> u16 {
+        self.cluster.shards
+    }
+
+    /// The number of the newest durable commit of a shard; `None` where this node does not know it.
+    pub fn head(&self, shard: u16) -> Option<u64> {
+        self.cluster.head(ShardId(shard))
+    }
+
+    /// What the internal API may do.
+    pub(crate) fn inside(&self) -> Inside {
+        Inside::new(Arc::clone(&self.cluster))
     }
 
     /// Accepts standalone tasks: one result each, in order. They are durable when this returns.
@@ -167,10 +196,7 @@ impl Node {
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
-        match self.shared.call(|answer| Message::Tasks { tasks, answer }).await? {
-            Answer::Tasks(results) => Ok(results),
-            other => unreachable!("tasks were answered by {other:?}"),
-        }
+        self.cluster.submit_tasks(tasks).await
     }
 
     /// Accepts a job: its key, its status, and whether it had been accepted before. It is durable when this returns.
@@ -179,10 +205,7 @@ impl Node {
     /// # Errors
     /// Nothing was accepted, except under [`CallError::OutcomeUnknown`].
     pub async fn submit_job(&self, job: SubmitJob) -> Result<(Key, JobStatus, bool), CallError> {
-        match self.shared.call(|answer| Message::Job { job: Box::new(job), answer }).await? {
-            Answer::Job { key, status, repeated } => Ok((key, status, repeated)),
-            other => unreachable!("a job was answered by {other:?}"),
-        }
+        self.cluster.submit_job(job).await
     }
 
     /// Carries out an operator's order. What it acknowledges is durable when this returns.
@@ -190,7 +213,7 @@ impl Node {
     /// # Errors
     /// Nothing was done, except under [`CallError::OutcomeUnknown`].
     pub async fn order(&self, actor: Name, order: Order) -> Result<Answer, CallError> {
-        self.shared.call(|answer| Message::Order { actor, order, answer }).await
+        self.cluster.order(actor, order).await
     }
 
     /// One call of a worker session. Waits as the request says; dropping the future hangs up, and what it would have
@@ -199,48 +222,42 @@ impl Node {
     /// # Errors
     /// The worker repeats the call as it is after any error but [`CallError::Invalid`] and
     /// [`CallError::WorkerIdInUse`].
-    pub async fn exchange(&self, request: ExchangeRequest) -> Result<ExchangeAnswer, CallError> {
-        let call = convert::call(request, &self.shared)?;
-        let (answer, receiver) = oneshot::channel();
-        let hangup = self.shared.exchange(call, answer)?;
-        let answer = receiver.await;
-        hangup.disarm();
-        answer.unwrap_or(Err(CallError::OutcomeUnknown))?.with_bodies(self.shared.reader.as_ref()).await
+    pub async fn exchange(&self, request: ExchangeRequest) -> Result<Exchanged, CallError> {
+        self.cluster.exchange(request).await
     }
 
     /// The read side of the store: committed rows.
     pub fn reader(&self) -> Arc<dyn Reader> {
-        Arc::clone(&self.shared.reader)
+        Arc::clone(&self.cluster.reader)
     }
 
-    /// The number of the newest durable commit; changes with each. Readers that follow the feed wake on it.
+    /// Changes with each durable commit, soon also with those of other nodes. Readers that follow the feed wake on it.
     pub fn commits(&self) -> watch::Receiver<u64> {
-        self.shared.commits.subscribe()
+        self.cluster.wakes.commits.subscribe()
     }
 
     /// Whether a worker has called since the node started.
     pub fn has_seen(&self, worker: &Name) -> bool {
-        self.shared.has_seen(worker)
+        self.cluster.has_seen(worker)
     }
 
-    /// Figures of the node itself; those of the shard come from [`Order::Figures`].
+    /// Figures of the node itself; those of the shards come from [`Order::Figures`].
     pub fn figures(&self) -> NodeFigures {
-        self.shared.figures()
+        self.cluster.figures()
     }
 
     /// Whether the node can do its work now, and if not, why.
     pub fn readiness(&self) -> Readiness {
-        self.shared.readiness()
+        self.cluster.readiness()
     }
 
-    /// Stops: takes nothing new, commits what it has taken, ends long polls, gives the shard back. Idempotent.
+    /// Stops: takes nothing new, commits what it has taken, ends long polls, gives its shards back. Idempotent.
     pub async fn shutdown(&self) {
         if let Some(retention) = self.end_retention() {
             // It holds the store until it has ended; that it was aborted is no news.
             let _ = retention.await;
         }
-        self.shared.close();
-        self.shared.stopped().await;
+        self.cluster.shutdown().await;
     }
 
     fn end_retention(&self) -> Option<tokio::task::JoinHandle<()>> {
@@ -252,6 +269,6 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.end_retention();
-        self.shared.close();
+        self.cluster.close();
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mainspring_store::{Error, MemoryStore, Store};
+use mainspring_store::{Error, Members, MemoryMembers, MemoryStore, Sharded, Store};
 use mainspring_store_postgres::PostgresStore;
 use mainspring_store_redis::RedisStore;
 use mainspring_store_sqlite::{Options, SqliteStore};
@@ -17,7 +17,10 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
         url.split_once(':').ok_or_else(|| bad("it must start with `sqlite:`, `postgres:`, `redis:` or `memory:`"))?;
     match scheme {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
-        "memory" => Err(bad("`memory:` takes nothing behind the colon")),
+        "memory" => match rest.strip_prefix("?shards=").map(str::parse) {
+            Some(Ok(shards @ 1..=256)) => Ok(Arc::new(in_memory(shards))),
+            _ => Err(bad("`memory:` takes nothing behind the colon but `?shards=N`, 1 to 256")),
+        },
         "sqlite" => {
             let path = sqlite_file(url)?;
             open_sqlite(path).await.map_err(|source| ServeError::Store { url: url.to_owned(), source })
@@ -30,6 +33,13 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
         }
         _ => Err(bad("it must start with `sqlite:`, `postgres:`, `redis:` or `memory:`")),
     }
+}
+
+/// Several shards in memory, for this process alone.
+fn in_memory(shards: u16) -> Sharded {
+    let parts: Vec<_> = (0..shards).map(|_| MemoryStore::new()).collect();
+    let members: Arc<dyn Members> = Arc::new(MemoryMembers::new(parts.clone()));
+    Sharded::new(parts.into_iter().map(|part| Arc::new(part) as Arc<dyn Store>).collect(), Some(members))
 }
 
 /// The file that `sqlite:PATH` names.

@@ -169,7 +169,10 @@ pub async fn serve_store(
     let addr = listener.local_addr().map_err(bound)?;
     let about = store.describe();
     let clock = Arc::clone(&config.node.clock);
-    let node = Node::start(store, config.node).await?;
+    let mut node = config.node;
+    // On one machine the address itself will do; a node elsewhere could not reach it anyway.
+    node.advertise.get_or_insert_with(|| format!("http://{addr}"));
+    let node = Node::start(store, node).await?;
     tracing::info!(
         address = %format_args!("http://{addr}"),
         store = about.name,

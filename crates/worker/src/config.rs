@@ -18,6 +18,8 @@ use crate::supervise::Limits;
 pub struct WorkerConfig {
     /// The durable name under which it is paused and drained. Default: host name and eight random digits.
     pub worker_id: String,
+    /// What the names of its sessions start with. Default nothing.
+    pub session_prefix: String,
     /// The queues it serves; empty means every queue. Default empty.
     pub queues: Vec<String>,
     /// Labels that tasks may ask for. Default none.
@@ -84,6 +86,7 @@ impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             worker_id: default_worker_id(),
+            session_prefix: String::new(),
             queues: Vec::new(),
             labels: BTreeMap::new(),
             concurrency: 64,

@@ -88,7 +88,7 @@ pub async fn run(config: WorkerConfig, source: Arc<dyn TaskSource>, shutdown: Sh
     let executors = Executors::new(Arc::clone(&config)).map_err(RunError::Config)?;
     let (events, incoming) = mpsc::unbounded_channel();
     let worker = Worker {
-        session: random::hex::<16>(),
+        session: format!("{}{}", config.session_prefix, random::hex::<16>()),
         types: config.types(),
         lanes: Lanes::start(&events),
         tasks: JoinSet::new(),

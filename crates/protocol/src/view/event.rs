@@ -45,16 +45,16 @@ pub struct GapView {
 }
 
 impl EventView {
-    /// Shows a transition. The ids are those of its task and job, as text.
+    /// Shows a transition of a shard. The ids are those of its task and job, as text.
     pub fn from_transition(
-        position: FeedPosition,
+        (shard, position): (u16, FeedPosition),
         transition: &Transition,
         task_id: Option<&str>,
         job_id: Option<&str>,
     ) -> Self {
         let subject = || transition.subject.as_deref().map(str::to_owned);
         let mut view = Self {
-            event_id: event_id(position),
+            event_id: event_id(shard, position),
             event_type: event_word(transition.kind).to_owned(),
             job_id: job_id.map(str::to_owned),
             task_id: task_id.map(str::to_owned),
@@ -75,17 +75,30 @@ impl EventView {
     }
 }
 
-/// The opaque, stable text of a feed position.
-pub fn event_id(position: FeedPosition) -> String {
-    format!("e{:x}-{:x}", position.commit, position.index)
+/// The opaque, stable text of a position in the feed of a shard.
+pub fn event_id(shard: u16, position: FeedPosition) -> String {
+    let text = format!("e{:x}-{:x}", position.commit, position.index);
+    if shard == 0 { text } else { format!("{text}.{shard:x}") }
 }
 
 /// Reads [`event_id`]; `None` for any other text.
-pub fn parse_event_id(text: &str) -> Option<FeedPosition> {
-    let (commit, index) = text.strip_prefix('e')?.split_once('-')?;
+pub fn parse_event_id(text: &str) -> Option<(u16, FeedPosition)> {
+    let (rest, shard) = text.split_once('.').unwrap_or((text, "0"));
+    let (commit, index) = rest.strip_prefix('e')?.split_once('-')?;
     let position =
         FeedPosition { commit: u64::from_str_radix(commit, 16).ok()?, index: u32::from_str_radix(index, 16).ok()? };
-    (event_id(position) == text).then_some(position)
+    let shard = u16::from_str_radix(shard, 16).ok()?;
+    (event_id(shard, position) == text).then_some((shard, position))
+}
+
+/// A place in the feeds of several shards, one position each: what a stream sends as its `id`.
+pub fn stream_position(positions: &[(u16, FeedPosition)]) -> String {
+    positions.iter().map(|(shard, position)| event_id(*shard, *position)).collect::<Vec<_>>().join("+")
+}
+
+/// Reads [`stream_position`], of which [`event_id`] is the simplest form; `None` for any other text.
+pub fn parse_stream_position(text: &str) -> Option<Vec<(u16, FeedPosition)>> {
+    text.split('+').map(parse_event_id).collect()
 }
 
 /// The word of an event type.
@@ -155,7 +168,7 @@ mod tests {
             subject: None,
         };
         let view = EventView::from_transition(
-            FeedPosition { commit: 10, index: 2 },
+            (0, FeedPosition { commit: 10, index: 2 }),
             &transition,
             Some("task_101"),
             Some("job_202"),
@@ -171,15 +184,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_event_id_reads_back(commit: u64, index: u32) {
+        fn every_event_id_reads_back(shard: u16, commit: u64, index: u32) {
             let position = FeedPosition { commit, index };
-            prop_assert_eq!(parse_event_id(&event_id(position)), Some(position));
+            prop_assert_eq!(parse_event_id(&event_id(shard, position)), Some((shard, position)));
         }
 
         #[test]
         fn no_other_text_is_an_event_id(text in "e?[0-9a-f+]{0,20}-?[0-9a-f+]{0,10}") {
-            if let Some(position) = parse_event_id(&text) {
-                prop_assert_eq!(event_id(position), text);
+            if let Some((shard, position)) = parse_event_id(&text) {
+                prop_assert_eq!(event_id(shard, position), text);
             }
         }
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::row::{FeedPosition, Transition, TransitionKind};
 use mainspring_core::time::Timestamp;
 use mainspring_protocol::problem::{Code, Problem};
-use mainspring_protocol::view::{EventView, GapView, event_id, event_word, parse_event_id};
+use mainspring_protocol::view::{EventView, GapView, event_id, event_word, parse_stream_position, stream_position};
 use mainspring_store::{FeedPage, ShardId};
 use serde_json::json;
 
@@ -50,27 +51,67 @@ async fn all(call: Call) -> Answer {
         Some(id) => Some(super::address::job(&call.api, id, call.tenant().as_ref()).await?.key),
         None => None,
     };
+    let shards = shards_of(&call.api, job);
     let from = match resumed(&call)? {
-        Some(position) => position,
-        None => call.api.reader.feed(ShardId::CONTROL, START, 1).await.map_err(not_read)?.latest,
+        Some(known) => resume(&call.api, &shards, &known).await?,
+        None => try_join_all(shards.into_iter().map(|shard| end_of(&call.api, shard))).await?,
     };
     open(&call, from, job, false)
 }
 
 async fn of_job(call: Call) -> Answer {
     let job = call.job().await?;
+    let shards = shards_of(&call.api, Some(job.key));
     let from = match resumed(&call)? {
-        Some(position) => position,
-        None => position_before(&call.api, job.created_at).await?,
+        Some(known) => resume(&call.api, &shards, &known).await?,
+        None => {
+            let before = shards.into_iter().map(|shard| position_before(&call.api, shard, job.created_at));
+            try_join_all(before).await?
+        }
     };
     open(&call, from, Some(job.key), true)
 }
 
-fn open(call: &Call, after: FeedPosition, job: Option<Key>, until_end: bool) -> Answer {
+/// A place in the feed of a shard.
+type At = (ShardId, FeedPosition);
+
+/// The shards whose events are wanted: a job's are all of one.
+fn shards_of(api: &Api, job: Option<Key>) -> Vec<ShardId> {
+    let shards = api.node.shards();
+    job.map_or_else(|| (0..shards).map(ShardId).collect(), |job| vec![ShardId::of_key(job, shards)])
+}
+
+async fn end_of(api: &Api, shard: ShardId) -> Result<At, Refused> {
+    Ok((shard, api.reader.feed(shard, START, 1).await.map_err(not_read)?.latest))
+}
+
+/// Goes on after what the client knows. Whoever knows one event only wants, of other shards, what came after its time.
+async fn resume(api: &Api, shards: &[ShardId], known: &[At]) -> Result<Vec<At>, Refused> {
+    let mut time = None;
+    if let [(shard, position)] = known
+        && shards.len() > 1
+    {
+        let before = FeedPosition { index: position.index.saturating_sub(1), ..*position };
+        let page = api.reader.feed(*shard, before, 2).await.map_err(not_read)?;
+        time = page.items.iter().find(|(at, _)| at == position).map(|(_, event)| event.at);
+    }
+    let place = |shard: ShardId| async move {
+        match (known.iter().find(|(of, _)| *of == shard), time) {
+            (Some(at), _) => Ok(*at),
+            (None, Some(time)) => position_before(api, shard, time).await,
+            // An event that is no longer kept, or never was: there is no telling what the client has missed elsewhere.
+            (None, None) if known.len() == 1 => end_of(api, shard).await,
+            (None, None) => Ok((shard, START)),
+        }
+    };
+    try_join_all(shards.iter().map(|shard| place(*shard))).await
+}
+
+fn open(call: &Call, after: Vec<At>, job: Option<Key>, until_end: bool) -> Answer {
     let follow = Follow {
         api: Arc::clone(&call.api),
         names: Names::default(),
-        after,
+        after: after.into_iter().map(|at| Reading { at, read_to: None }).collect(),
         job,
         tenant: call.tenant(),
         kinds: kinds(call)?,
@@ -80,17 +121,17 @@ fn open(call: &Call, after: FeedPosition, job: Option<Key>, until_end: bool) -> 
 }
 
 /// Where the client wants to go on.
-fn resumed(call: &Call) -> Result<Option<FeedPosition>, Refused> {
+fn resumed(call: &Call) -> Result<Option<Vec<At>>, Refused> {
     let text = match call.params.text("after") {
         Some(text) => Some(text),
         None => call.header("last-event-id")?.map(str::trim).filter(|text| !text.is_empty()),
     };
     let Some(text) = text else { return Ok(None) };
-    let position = parse_event_id(text).ok_or_else(|| {
+    let known = parse_stream_position(text).ok_or_else(|| {
         let problem = Problem::new(Code::InvalidCursor, format!("`{}` is not the id of an event", cut(text)));
-        Box::new(problem.with_hint("send the `eventId` of an event as it is"))
+        Box::new(problem.with_hint("send the `eventId` of an event, or the `id` of a message, as it is"))
     })?;
-    Ok(Some(position))
+    Ok(Some(known.into_iter().map(|(shard, position)| (ShardId(shard), position)).collect()))
 }
 
 fn kinds(call: &Call) -> Result<Vec<TransitionKind>, Refused> {
@@ -104,28 +145,36 @@ fn kinds(call: &Call) -> Result<Vec<TransitionKind>, Refused> {
 }
 
 /// A position before the first event at or after an instant, found by halving: the feed's times never go back.
-async fn position_before(api: &Api, at: Timestamp) -> Result<FeedPosition, Refused> {
-    let first = api.reader.feed(ShardId::CONTROL, START, 1).await.map_err(not_read)?;
+async fn position_before(api: &Api, shard: ShardId, at: Timestamp) -> Result<At, Refused> {
+    let first = api.reader.feed(shard, START, 1).await.map_err(not_read)?;
     let (mut low, mut high) = (first.earliest.commit.saturating_sub(1), first.latest.commit);
     while low < high {
         let middle = low + (high - low) / 2;
         // The first event after `middle`: if it is early enough, the wanted position is not before it.
         let after = FeedPosition { commit: middle, index: u32::MAX };
-        let page = api.reader.feed(ShardId(0), after, 1).await.map_err(not_read)?;
+        let page = api.reader.feed(shard, after, 1).await.map_err(not_read)?;
         match page.items.first() {
             Some((position, event)) if event.at < at => low = position.commit.max(middle + 1).min(high),
             _ => high = middle,
         }
     }
     // One commit earlier, since the events of one commit need not be of one instant.
-    Ok(FeedPosition { commit: low.saturating_sub(1).max(first.earliest.commit.saturating_sub(1)), index: u32::MAX })
+    let commit = low.saturating_sub(1).max(first.earliest.commit.saturating_sub(1));
+    Ok((shard, FeedPosition { commit, index: u32::MAX }))
+}
+
+/// How far one shard's feed was read.
+struct Reading {
+    at: At,
+    /// The newest commit of the shard when it was last read to its end, as far as this node knew.
+    read_to: Option<u64>,
 }
 
 /// One client that follows the feed.
 struct Follow {
     api: Arc<Api>,
     names: Names,
-    after: FeedPosition,
+    after: Vec<Reading>,
     job: Option<Key>,
     tenant: Option<Name>,
     kinds: Vec<TransitionKind>,
@@ -135,16 +184,21 @@ struct Follow {
 
 impl Follow {
     async fn run(mut self, listener: Listener) -> Result<(), Closed> {
-        let mut wakes = Wakes::new(self.api.node.commits());
+        let mut wakes = Wakes::new(&self.api.node);
         loop {
             // Read before the feed, so that an ended job's last event is in what is read then.
             let over = self.is_over().await;
-            let page = self.read().await?;
-            let mut out = self.gap(&page);
-            let read = page.items.len();
-            self.write(&mut out, page.items).await?;
+            let (mut out, mut items, mut more) = (Vec::new(), Vec::new(), false);
+            for (shard, page) in self.read().await? {
+                self.gap(&mut out, shard, &page);
+                more |= page.items.len() >= EVENTS_PER_READ;
+                items.extend(page.items.into_iter().map(|(position, event)| (shard, position, event)));
+            }
+            // Of one shard they are in order already.
+            items.sort_by_key(|(.., event)| event.at);
+            self.write(&mut out, items).await?;
             listener.send(out).await?;
-            if read >= EVENTS_PER_READ {
+            if more {
                 continue;
             }
             if over {
@@ -168,43 +222,67 @@ impl Follow {
         }
     }
 
-    async fn read(&self) -> Result<FeedPage, Closed> {
-        self.api.reader.feed(ShardId::CONTROL, self.after, EVENTS_PER_READ).await.map_err(|error| {
+    /// What is new, by shard.
+    async fn read(&mut self) -> Result<Vec<(ShardId, FeedPage)>, Closed> {
+        let mut asked = Vec::new();
+        for (place, reading) in self.after.iter().enumerate() {
+            let head = self.api.node.head(reading.at.0.0);
+            if head.is_none() || head != reading.read_to {
+                asked.push((place, head, self.api.reader.feed(reading.at.0, reading.at.1, EVENTS_PER_READ)));
+            }
+        }
+        let read = asked.into_iter().map(|(place, head, page)| async move { Ok((place, head, page.await?)) });
+        let pages = try_join_all(read).await.map_err(|error: mainspring_store::Error| {
             tracing::warn!(%error, "an event stream was cut off");
             Closed
-        })
+        })?;
+        let of = |(place, head, page): (usize, Option<u64>, FeedPage)| {
+            let reading = &mut self.after[place];
+            reading.read_to = head.filter(|_| page.items.len() < EVENTS_PER_READ);
+            (reading.at.0, page)
+        };
+        Ok(pages.into_iter().map(of).collect())
+    }
+
+    fn at(&mut self, shard: ShardId) -> &mut FeedPosition {
+        let of = self.after.iter_mut().find(|reading| reading.at.0 == shard);
+        &mut of.expect("only what is followed is read").at.1
     }
 
     /// Says so if events between what the client has and what is kept are gone.
-    fn gap(&mut self, page: &FeedPage) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn gap(&mut self, out: &mut Vec<u8>, shard: ShardId, page: &FeedPage) {
+        let after = self.at(shard);
         // A position behind the last event of its commit has missed nothing as long as the next commit is kept.
-        let first_wanted = self.after.commit.saturating_add(u64::from(self.after.index == u32::MAX));
-        let lost = self.after.commit > 0 && page.earliest.commit > first_wanted;
-        let ahead = self.after.commit > page.latest.commit;
+        let first_wanted = after.commit.saturating_add(u64::from(after.index == u32::MAX));
+        let lost = after.commit > 0 && page.earliest.commit > first_wanted;
+        let ahead = after.commit > page.latest.commit;
         if lost || ahead {
             let earliest = if ahead { page.latest } else { page.earliest };
-            stream::message(&mut out, None, Some("gap"), &GapView { earliest: event_id(earliest) });
+            stream::message(out, None, Some("gap"), &GapView { earliest: event_id(shard.0, earliest) });
             if ahead {
-                self.after = page.latest;
+                *after = page.latest;
             }
         }
-        out
     }
 
-    async fn write(&mut self, out: &mut Vec<u8>, items: Vec<(FeedPosition, Transition)>) -> Result<(), Closed> {
-        if let Some((last, _)) = items.last() {
-            self.after = *last;
-        }
+    async fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        items: Vec<(ShardId, FeedPosition, Transition)>,
+    ) -> Result<(), Closed> {
+        let (job, kinds) = (self.job, self.kinds.clone());
         let fits = |event: &Transition| {
-            self.job.is_none_or(|job| event.job == Some(job))
-                && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+            job.is_none_or(|job| event.job == Some(job)) && (kinds.is_empty() || kinds.contains(&event.kind))
         };
-        let items: Vec<_> = items.into_iter().filter(|(_, event)| fits(event)).collect();
-        let tasks = items.iter().filter_map(|(_, event)| event.task);
-        let jobs = items.iter().filter_map(|(_, event)| event.job);
-        self.names.learn(&self.api, tasks, jobs).await.map_err(|_| Closed)?;
-        for (position, event) in &items {
+        let wanted = items.iter().map(|(.., event)| event).filter(|event| fits(event));
+        let tasks: Vec<Key> = wanted.clone().filter_map(|event| event.task).collect();
+        let jobs: Vec<Key> = wanted.filter_map(|event| event.job).collect();
+        self.names.learn(&self.api, tasks.into_iter(), jobs.into_iter()).await.map_err(|_| Closed)?;
+        for (shard, position, event) in &items {
+            *self.at(*shard) = *position;
+            if !fits(event) {
+                continue;
+            }
             if let Some(tenant) = &self.tenant
                 && event.task.or(event.job).is_some()
                 && self.names.tenant(event.task, event.job) != Some(tenant)
@@ -213,8 +291,10 @@ impl Follow {
             }
             let task = event.task.and_then(|key| self.names.task(key));
             let job = event.job.and_then(|key| self.names.job(key));
-            let view = EventView::from_transition(*position, event, task, job);
-            stream::message(out, Some(&view.event_id), None, &view);
+            let view = EventView::from_transition((shard.0, *position), event, task, job);
+            let place = self.after.iter().map(|reading| (reading.at.0.0, reading.at.1));
+            let place: Vec<_> = place.filter(|(_, position)| position.commit > 0).collect();
+            stream::message(out, Some(&stream_position(&place)), None, &view);
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ struct Tail {
 
 impl Tail {
     async fn run(mut self, listener: Listener) -> Result<(), Closed> {
-        let mut wakes = Wakes::new(self.api.node.commits());
+        let mut wakes = Wakes::new(&self.api.node);
         loop {
             // The row is read first: once it says that the attempt has ended, what is read then is all there is.
             let Ok(row) = again(&self.api, self.task).await else { break };

@@ -149,10 +149,17 @@ fn node(page: &mut Exposition, figures: &NodeFigures) {
     let (outcomes, submissions) = figures.mailbox_bytes;
     page.sample("mainspring_mailbox_bytes", &[("lane", "outcomes")], outcomes);
     page.sample("mainspring_mailbox_bytes", &[("lane", "submissions")], submissions);
-    page.gauge("mainspring_shard_epoch", "The epoch under which the shard is owned.", figures.epoch);
+    page.head("mainspring_shard_epoch", "gauge", "The epoch under which each shard of this node is owned.");
+    for (shard, epoch) in &figures.epochs {
+        page.sample("mainspring_shard_epoch", &[("shard", &shard.to_string())], epoch);
+    }
     page.head("mainspring_shard_reloads_total", "counter", "Times the shard was loaded again.");
     page.sample("mainspring_shard_reloads_total", &[], figures.reloads);
-    page.head("mainspring_commits_total", "counter", "Number of the newest durable commit.");
+    page.head(
+        "mainspring_commits_total",
+        "counter",
+        "Durable commits of the shards of this node, since they were made.",
+    );
     page.sample("mainspring_commits_total", &[], figures.commit);
     page.gauge("mainspring_worker_sessions", "Worker sessions that this node knows.", figures.sessions);
     page.gauge("mainspring_ready", "1 while the node can do its work.", u64::from(figures.readiness.is_ready()));

@@ -190,6 +190,7 @@ pub(crate) fn all() -> &'static [Route] {
         routes.extend(super::definitions::routes());
         routes.extend(super::queues::routes());
         routes.extend(super::workers::routes());
+        routes.extend(super::cluster::routes());
         routes.extend(super::dead_letters::routes());
         routes.extend(super::events::routes());
         routes.extend(super::stats::routes());

@@ -24,19 +24,18 @@ use mainspring_core::event::{Command, Event, RequestId, SubmitTasks};
 use mainspring_core::id::{Bucket, SessionId};
 use mainspring_core::row::{Changes, Rows};
 use mainspring_core::time::Timestamp;
-use mainspring_store::{BoxFuture, CommitAnswer, Error, Fence, ShardCommit, ShardId, Store};
+use mainspring_store::{BoxFuture, CommitAnswer, Error, Fence, ShardCommit, Store};
 use tokio::sync::oneshot;
 
 use super::ending::Ending;
-use super::gateway::{Gateway, Turn};
+use super::gateway::Gateway;
 use super::mailbox::{Answers, Message, Room};
+use super::open_call::Turn;
 use super::shared::Shared;
 use super::trouble::{Parked, Trouble};
 use super::{CallError, NodeConfig, StartError};
 use crate::clock::ShardTime;
 
-/// The only shard of a store that has one.
-pub(super) const SHARD: ShardId = ShardId(0);
 /// Longest sleep: bounds what a clock that jumped can do to a deadline.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// How long after a failed read the same is asked for again.
@@ -105,10 +104,15 @@ impl Wake for Unpark {
     }
 }
 
-/// Takes the shard over and starts its thread; returns once it serves.
-pub(super) async fn start(shared: Arc<Shared>, store: Arc<dyn Store>, config: NodeConfig) -> Result<(), StartError> {
-    let owner: SessionId = format!("node-{:016x}", super::recovery::random()).into();
-    let fence = store.acquire(SHARD, owner.clone(), None).await?;
+/// Takes the shard over and starts its thread; returns once it serves. `dead`: the epoch of an owner that shows no life.
+pub(super) async fn start(
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    config: NodeConfig,
+    owner: SessionId,
+    dead: Option<u64>,
+) -> Result<(), StartError> {
+    let fence = store.acquire(shared.shard, owner.clone(), dead).await?;
     let snapshot = match store.load(fence.clone()).await {
         Ok(snapshot) => snapshot,
         Err(error) => {
@@ -119,7 +123,7 @@ pub(super) async fn start(shared: Arc<Shared>, store: Arc<dyn Store>, config: No
     };
     let runtime = tokio::runtime::Handle::current();
     let (started, has_started) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("shard-0".to_owned());
+    let thread = std::thread::Builder::new().name(format!("shard-{}", shared.shard.0));
     let run = move || {
         // Futures of stores may need the runtime's timers and threads.
         let _guard = runtime.enter();
@@ -194,6 +198,9 @@ impl Actor {
         let (sessions, calls) = self.gateway.counts();
         self.shared.sessions.store(sessions, Ordering::Relaxed);
         self.shared.calls.store(calls + self.parked.len() as u64, Ordering::Relaxed);
+        if self.shared.shards > 1 {
+            self.shared.demands(self.driver.as_ref().map_or(0, Driver::demand));
+        }
         Ok(progress)
     }
 
@@ -216,9 +223,10 @@ impl Actor {
         match message {
             Message::Exchange { request, call, answer } => self.gateway.call(&mut turn, request, *call, answer),
             Message::Hangup { request } => self.gateway.hangup(&mut turn, request),
+            Message::News(event) => self.events.push(event),
             Message::Tasks { tasks, answer } => {
-                let (to, bucket) = (self.await_submission(answer), self.bucket());
-                self.events.push(Event::SubmitTasks(SubmitTasks { to, bucket, tasks }));
+                let submission = SubmitTasks { to: self.await_submission(answer), bucket: self.bucket(), tasks };
+                self.events.push(Event::SubmitTasks(submission));
             }
             Message::Job { mut job, answer } => {
                 job.to = self.await_submission(answer);
@@ -247,13 +255,10 @@ impl Actor {
         request
     }
 
-    /// Spreads what the server names over the buckets; the control bucket takes none.
+    /// Spreads what the server names over the shard's buckets; the control bucket takes none.
     fn bucket(&mut self) -> Bucket {
         self.next_bucket = self.next_bucket.wrapping_add(1);
-        match Bucket::new(self.next_bucket) {
-            Bucket::CONTROL => Bucket::new(1),
-            bucket => bucket,
-        }
+        self.shared.bucket(self.next_bucket)
     }
 
     pub(super) fn push_events(&mut self) {
@@ -316,7 +321,7 @@ impl Actor {
         }
         let done_at = self.shared.clock.monotonic();
         self.shared.commit_us.record_time(done_at.saturating_sub(commit.ordered_at));
-        self.shared.commits.send_replace(commit.number);
+        self.shared.committed(commit.number);
         let driver = self.driver.as_mut().expect("a commit in flight has a driver");
         let effects = driver.committed(commit.ticket);
         self.release(effects, now);

@@ -13,7 +13,6 @@ use mainspring_protocol::token;
 
 use super::CallError;
 use super::exchange::Call;
-use super::shared::Shared;
 
 /// Shortest and longest lease that a worker can ask for, in milliseconds.
 const LEASE_MS: (u64, u64) = (1_000, 3_600_000);
@@ -23,7 +22,7 @@ const CAPACITY_MAX: u32 = 10_000;
 const OFFER_NAMES_MAX: usize = 256;
 
 /// Reads a request.
-pub(super) fn call(request: ExchangeRequest, shared: &Shared) -> Result<Call, CallError> {
+pub(super) fn call(request: ExchangeRequest, wait_ms_max: u64) -> Result<Call, CallError> {
     check_name("workerId", &request.worker_id)?;
     check_name("sessionId", &request.session_id)?;
     if request.seq == 0 {
@@ -55,7 +54,7 @@ pub(super) fn call(request: ExchangeRequest, shared: &Shared) -> Result<Call, Ca
         digest,
         offer: Arc::new(offer(request.queues, request.types, request.labels)?),
         capacity: request.capacity.min(CAPACITY_MAX),
-        wait: Duration::from_millis(request.wait_ms.min(shared.wait_ms_max)),
+        wait: Duration::from_millis(request.wait_ms.min(wait_ms_max)),
         lease_ms: request.lease_ms.unwrap_or(LEASE_MS_DEFAULT).clamp(LEASE_MS.0, LEASE_MS.1),
         outcomes,
         running,
@@ -63,10 +62,12 @@ pub(super) fn call(request: ExchangeRequest, shared: &Shared) -> Result<Call, Ca
         progress,
         unreadable,
         leaving: request.leaving,
+        fresh: false,
+        settle: false,
     })
 }
 
-fn check_name(field: &str, value: &str) -> Result<(), CallError> {
+pub(super) fn check_name(field: &str, value: &str) -> Result<(), CallError> {
     let chars = value.chars().count();
     if chars == 0 || chars > ID_CHARS_MAX {
         return Err(CallError::Invalid(format!("`{field}` has {chars} characters, it needs 1 to {ID_CHARS_MAX}")));
@@ -155,7 +156,7 @@ fn progress(report: ProgressReport, unreadable: &mut Vec<String>) -> Option<Prog
 }
 
 /// Tells a repeated call from another one with the same `seq`. Only this process compares it.
-fn digest(request: &ExchangeRequest) -> u64 {
+pub(super) fn digest(request: &ExchangeRequest) -> u64 {
     let mut hasher = DefaultHasher::new();
     (request.ack, request.capacity, request.leaving, request.logs.len(), request.progress.len()).hash(&mut hasher);
     (&request.queues, &request.types, &request.labels, &request.running).hash(&mut hasher);

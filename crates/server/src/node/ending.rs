@@ -69,7 +69,7 @@ pub(super) fn refuse(message: Message, error: &CallError) {
         Message::Exchange { answer, .. } => {
             let _ = answer.send(Err(error.clone()));
         }
-        Message::Hangup { .. } => {}
+        Message::Hangup { .. } | Message::News(_) => {}
     }
 }
 
@@ -85,16 +85,17 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 mod tests {
     use std::time::Duration;
 
-    use mainspring_store::{MemoryStore, Store};
+    use mainspring_store::{MemoryStore, ShardId, Store};
     use tokio::sync::oneshot;
 
     use super::super::NodeConfig;
+    use super::super::shared::Wakes;
     use super::*;
 
     #[tokio::test]
     async fn a_thread_that_ends_in_any_way_leaves_nobody_waiting() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let shared = Arc::new(Shared::new(&store, &NodeConfig::default()));
+        let shared = Arc::new(Shared::new(&store, &NodeConfig::default(), ShardId(0), &Wakes::new()));
         let (answer, waiting) = oneshot::channel();
         shared.mailbox.push(Message::Tasks { tasks: Vec::new(), answer }).expect("there is room");
         let of_thread = Arc::clone(&shared);

@@ -35,6 +35,11 @@ pub(super) struct Call {
     /// What was sent as tokens and is none; answered as stale.
     pub(super) unreadable: Vec<String>,
     pub(super) leaving: bool,
+    /// Whoever calls has not spoken for the session before: what was acknowledged to another is not known to it, so that
+    /// every lease which the call does not speak of is granted again.
+    pub(super) fresh: bool,
+    /// Also answered once nothing more can be granted to the session.
+    pub(super) settle: bool,
 }
 
 impl Call {
@@ -64,6 +69,8 @@ pub struct ExchangeAnswer {
     pub cancel: Vec<Token>,
     /// What the worker shall do.
     pub directive: Directive,
+    /// How many grants may still be on their way.
+    pub(super) offered: u32,
     /// Bodies of the granted tasks that are too large to be kept in memory.
     pub(super) bodies: BTreeMap<Key, Body>,
 }
@@ -79,6 +86,7 @@ impl ExchangeAnswer {
             unreadable: Vec::new(),
             cancel: Vec::new(),
             directive,
+            offered: 0,
             bodies: BTreeMap::new(),
         }
     }
@@ -106,6 +114,18 @@ impl ExchangeAnswer {
         } else {
             Some(&grant.spec.body)
         }
+    }
+
+    /// The grants as JSON texts with their tokens.
+    pub(super) fn grants_as_json(&self) -> Vec<(Token, Vec<u8>)> {
+        let text = |grant: &Grant| {
+            // A task that is gone by now is nobody's to run.
+            let body = self.body(grant)?;
+            let mut out = Vec::with_capacity(320 + body.len());
+            write(&mut out, grant, body);
+            Some((grant.token, out))
+        };
+        self.grants.iter().filter_map(text).collect()
     }
 
     /// The answer as JSON. Bodies are copied, not parsed.
@@ -179,7 +199,7 @@ fn write(out: &mut Vec<u8>, grant: &Grant, body: &str) {
     write_grant(out, &head, body);
 }
 
-fn write_tokens(out: &mut Vec<u8>, name: &str, tokens: &[Token], texts: &[String]) {
+pub(super) fn write_tokens(out: &mut Vec<u8>, name: &str, tokens: &[Token], texts: &[String]) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":[");

@@ -1,9 +1,10 @@
 //! What the node measures of itself: lock-free counters that the shard's thread writes and anybody reads.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mainspring_store::Description;
+use mainspring_store::{Description, Store};
 
 /// Upper bounds of the commit time's buckets, in microseconds.
 pub(super) const COMMIT_BOUNDS_US: [u64; 14] =
@@ -23,6 +24,11 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    fn add(&mut self, other: &Self) {
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, part)| *sum += part);
+        self.sum += other.sum;
+    }
+
     /// How many values there were.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
@@ -36,15 +42,15 @@ pub struct NodeFigures {
     pub commit_us: Histogram,
     /// Rows and feed entries written per commit.
     pub commit_rows: Histogram,
-    /// Number of the newest durable commit.
+    /// Numbers of the newest durable commits of its shards, added up.
     pub commit: u64,
     /// Bytes that wait in the mailbox: exchanges and orders, then submissions.
     pub mailbox_bytes: (usize, usize),
     /// Bytes that may wait in each lane.
     pub mailbox_bytes_max: usize,
-    /// The epoch under which the shard is owned.
-    pub epoch: u64,
-    /// Times that the shard was loaded again after its first load.
+    /// The shards that it owns, and the epochs under which it does.
+    pub epochs: Vec<(u16, u64)>,
+    /// Times that a shard was loaded again after its first load.
     pub reloads: u64,
     /// Worker sessions that this node knows.
     pub sessions: u64,
@@ -56,6 +62,41 @@ pub struct NodeFigures {
     pub store_figures: Vec<(&'static str, u64)>,
     /// Whether the node can work.
     pub readiness: Readiness,
+}
+
+impl NodeFigures {
+    /// Of a node that serves no shard.
+    pub(super) fn none(store: &Arc<dyn Store>) -> Self {
+        Self {
+            commit_us: Recorder::new(&COMMIT_BOUNDS_US).read(),
+            commit_rows: Recorder::new(&BATCH_BOUNDS_ROWS).read(),
+            commit: 0,
+            mailbox_bytes: (0, 0),
+            mailbox_bytes_max: 0,
+            epochs: Vec::new(),
+            reloads: 0,
+            sessions: 0,
+            calls: 0,
+            store: store.describe(),
+            store_figures: store.figures(),
+            readiness: Readiness::default(),
+        }
+    }
+
+    /// The figures of two shards as one.
+    pub(super) fn plus(mut self, other: Self) -> Self {
+        self.commit_us.add(&other.commit_us);
+        self.commit_rows.add(&other.commit_rows);
+        self.epochs.extend(other.epochs);
+        Self {
+            commit: self.commit + other.commit,
+            mailbox_bytes: (self.mailbox_bytes.0 + other.mailbox_bytes.0, self.mailbox_bytes.1 + other.mailbox_bytes.1),
+            reloads: self.reloads + other.reloads,
+            sessions: self.sessions + other.sessions,
+            calls: self.calls + other.calls,
+            ..self
+        }
+    }
 }
 
 /// Whether a node can do its work.

@@ -20,9 +20,8 @@ use mainspring_core::row::Directive;
 use super::CallError;
 use super::exchange::{Call, ExchangeAnswer};
 use super::mailbox::ExchangeAnswers;
-use super::open_call::OpenCall;
+use super::open_call::{OpenCall, Turn};
 use super::session::Session;
-use super::shared::Shared;
 use super::trouble::Parked;
 use super::workers::{Arrival, Workers};
 
@@ -72,6 +71,9 @@ impl Gateway {
 
     /// A call came in. `quiet`: nothing that the core was told before is still on its way back.
     pub(super) fn call(&mut self, turn: &mut Turn<'_>, request: RequestId, call: Call, answer: ExchangeAnswers) {
+        if call.fresh && self.sessions.get(&call.session).is_some_and(|session| session.seq < call.seq) {
+            self.forget(&call.session);
+        }
         let known = self.sessions.get(&call.session);
         if known.is_some_and(|session| session.worker != call.worker) {
             let _ = answer.send(Err(CallError::Invalid(format!(
@@ -88,7 +90,7 @@ impl Gateway {
         let session = self.sessions.get_mut(&call.session).expect("it was known, or made just now");
         if !resume && call.seq < session.seq {
             session.heard_at = turn.now;
-            let _ = answer.send(Ok(ExchangeAnswer::empty(call.seq, session.directive)));
+            let _ = answer.send(Ok(session.nothing(call.seq)));
             return;
         }
         if !resume && call.seq == session.seq && call.digest == session.digest && session.last.is_some() {
@@ -152,6 +154,7 @@ impl Gateway {
             stale: Vec::new(),
             unreadable: call.unreadable,
             leaving: call.leaving,
+            settle: call.settle,
         };
         self.due.insert((due, request));
         self.calls.insert(request, open);
@@ -274,6 +277,7 @@ impl Gateway {
             let request = turn.shared.request();
             self.tell_credits(turn, request, id, credits);
         }
+        self.touched.push(id.clone());
     }
 
     /// Answers every call that has something to be told, after all effects of a release were taken in.
@@ -299,7 +303,7 @@ impl Gateway {
         let Some(call) = self.calls.get_mut(&request).filter(|call| call.exchanged) else { return };
         // Without a free place there is no grant to wait for.
         let acknowledges = call.commits || !call.unreadable.is_empty();
-        let alone = acknowledges && session.free == 0;
+        let alone = acknowledges && session.free == 0 || call.settle && session.is_settled();
         if session.has_news() || !call.stale.is_empty() || call.leaving || alone {
             self.answer(request);
         } else if call.due <= turn.now {
@@ -434,8 +438,10 @@ impl Gateway {
     /// Answers with the core's verdict alone; grants and cancels stay for the session's next call.
     fn answer_without_news(&mut self, request: RequestId) {
         let Some(call) = self.close(request) else { return };
-        let directive = self.sessions.get(&call.session).map_or(Directive::Run, |session| session.directive);
-        let answer = ExchangeAnswer::empty(call.seq, directive);
+        let session = self.sessions.get(&call.session);
+        let directive = session.map_or(Directive::Run, |session| session.directive);
+        let offered = session.map_or(0, Session::owed);
+        let answer = ExchangeAnswer { offered, ..ExchangeAnswer::empty(call.seq, directive) };
         let _ = call.answer.send(Ok(answer.with_verdict(call.accepted, call.stale, call.unreadable)));
     }
 
@@ -456,15 +462,4 @@ impl Gateway {
             self.deaf.push(call.session);
         }
     }
-}
-
-/// What the gateway may use while it takes something in.
-pub(super) struct Turn<'a> {
-    /// The monotonic clock.
-    pub(super) now: Duration,
-    /// Nothing that the core was told before is still on its way back.
-    pub(super) quiet: bool,
-    /// Events for the core, in order.
-    pub(super) events: &'a mut Vec<Event>,
-    pub(super) shared: &'a Shared,
 }

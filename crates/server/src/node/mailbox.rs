@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mainspring_core::effect::Answer;
-use mainspring_core::event::{NewTask, Order, RequestId, SubmitJob};
+use mainspring_core::event::{Event, NewTask, Order, RequestId, SubmitJob};
 use mainspring_core::id::Name;
 use tokio::sync::oneshot;
 
@@ -30,6 +30,8 @@ pub(super) enum Message {
     Exchange { request: RequestId, call: Box<Call>, answer: ExchangeAnswers },
     /// The caller of that exchange is gone.
     Hangup { request: RequestId },
+    /// News of the cluster, for the core.
+    News(Event),
 }
 
 /// Bytes that a message itself is taken to occupy.
@@ -49,7 +51,7 @@ impl Message {
             Self::Tasks { tasks, .. } => tasks.len(),
             Self::Job { job, .. } => 1 + job.graph.tasks().len(),
             Self::Exchange { call, .. } => 1 + call.outcomes.len(),
-            Self::Order { .. } | Self::Hangup { .. } => 1,
+            Self::Order { .. } | Self::Hangup { .. } | Self::News(_) => 1,
         }
     }
 
@@ -64,7 +66,7 @@ impl Message {
                 }
                 Self::Exchange { call, .. } => call.bytes(),
                 Self::Order { order, .. } => order_bytes(order),
-                Self::Hangup { .. } => 0,
+                Self::Hangup { .. } | Self::News(_) => 0,
             }
     }
 }

@@ -1,12 +1,14 @@
-//! A worker session's call that waits for its answer.
+//! A worker session's call that waits for its answer, and the turn in which calls are dealt with.
 
 use std::time::Duration;
 
+use mainspring_core::event::Event;
 use mainspring_core::id::{SessionId, Token};
 use mainspring_core::row::Directive;
 
 use super::exchange::ExchangeAnswer;
 use super::mailbox::ExchangeAnswers;
+use super::shared::Shared;
 use super::trouble::{Parked, What};
 
 /// See the module.
@@ -27,6 +29,8 @@ pub(super) struct OpenCall {
     pub(super) stale: Vec<Token>,
     pub(super) unreadable: Vec<String>,
     pub(super) leaving: bool,
+    /// Also answered once nothing more can be granted to the session.
+    pub(super) settle: bool,
 }
 
 impl OpenCall {
@@ -43,4 +47,15 @@ impl OpenCall {
         let what = What::Poll(answer.with_verdict(self.accepted, self.stale, self.unreadable));
         Parked { due, answer: self.answer, what }
     }
+}
+
+/// What the gateway may use while it takes something in.
+pub(super) struct Turn<'a> {
+    /// The monotonic clock.
+    pub(super) now: Duration,
+    /// Nothing that the core was told before is still on its way back.
+    pub(super) quiet: bool,
+    /// Events for the core, in order.
+    pub(super) events: &'a mut Vec<Event>,
+    pub(super) shared: &'a Shared,
 }

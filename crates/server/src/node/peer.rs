@@ -19,7 +19,7 @@ mod door;
 mod tests;
 
 pub(crate) use client::{PeerError, Peers};
-pub(crate) use door::{Denied, Door};
+pub(crate) use door::Door;
 
 /// What all nodes of a cluster know, and nobody else.
 pub(crate) type Key = [u8; 32];

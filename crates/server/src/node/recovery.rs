@@ -10,10 +10,10 @@ use std::time::Duration;
 use mainspring_core::driver::Driver;
 use mainspring_core::row::Snapshot;
 use mainspring_core::shard::ShardConfig;
-use mainspring_store::Error;
+use mainspring_store::{Error, ShardId};
 
 use super::CallError;
-use super::actor::{Actor, Lost, SHARD};
+use super::actor::{Actor, Lost};
 use super::ending::{drain, refuse};
 use super::mailbox::Message;
 
@@ -33,12 +33,14 @@ impl Actor {
         let now = self.read_time();
         let commit = snapshot.high_water.commit;
         let seed = if self.config.shard.seed == 0 { random() } else { self.config.shard.seed };
-        let config = ShardConfig { seed, ..self.config.shard.clone() };
+        let control = self.shared.shard == ShardId::CONTROL;
+        let config = ShardConfig { seed, control, ..self.config.shard.clone() };
         self.driver = Some(Driver::new(config, snapshot, now));
         self.quiet = false;
         self.shared.set_fence(Some(self.fence.clone()));
-        self.shared.commits.send_replace(commit);
+        self.shared.committed(commit);
         self.shared.set_reason(LOADING, None);
+        self.shared.has_followed_nothing();
     }
 
     /// Gives the driver up, tells everybody whose commit is lost with it, and takes the shard over anew. False if the node
@@ -75,6 +77,11 @@ impl Actor {
                     self.shared.set_reason("store_unusable", Some(error.to_string()));
                     return false;
                 }
+                Err(error @ Error::Conflict(_)) if self.shared.is_shared => {
+                    tracing::warn!(shard = self.shared.shard.0, %error, "the shard has gone to another node");
+                    self.shared.set_reason(LOADING, None);
+                    return false;
+                }
                 Err(error) => error,
             };
             tracing::warn!(%error, retry_ms = backoff.as_millis() as u64, "failed to take the shard over");
@@ -87,7 +94,7 @@ impl Actor {
     }
 
     fn take_over(&mut self) -> Result<(), Error> {
-        self.fence = self.block_on(self.store.acquire(SHARD, self.owner.clone(), None))?;
+        self.fence = self.block_on(self.store.acquire(self.shared.shard, self.owner.clone(), None))?;
         let snapshot = self.block_on(self.store.load(self.fence.clone()))?;
         self.install(snapshot);
         Ok(())

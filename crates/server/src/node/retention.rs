@@ -7,11 +7,10 @@ use std::time::Duration;
 use mainspring_core::event::Order;
 use mainspring_core::id::Key;
 use mainspring_core::time::Timestamp;
-use mainspring_store::Ended;
+use mainspring_store::{Ended, ShardId};
 
 use super::CallError;
-use super::mailbox::Message;
-use super::shared::Shared;
+use super::cluster::Cluster;
 
 /// Tasks, or jobs, per order: small enough to hide between other commits.
 const BATCH_TASKS: usize = 500;
@@ -21,18 +20,21 @@ const PRUNE_ROWS: usize = 1_000;
 const BOUND_EVERY: Duration = Duration::from_secs(5);
 
 /// Sweeps until it is aborted.
-pub(super) async fn run(shared: Arc<Shared>, mut keep_ms: u64, mut every: Duration) {
-    let history = shared.store.history();
+pub(super) async fn run(cluster: Arc<Cluster>, mut keep_ms: u64, mut every: Duration) {
+    let history = cluster.store.history();
     if let Some(history) = history {
         keep_ms = keep_ms.min(history.keep_ms);
         every = every.min(BOUND_EVERY);
     }
     loop {
+        // One node sweeps for all; each forgets the events of its own shards.
+        let sweeps = cluster.local_shard(ShardId::CONTROL).is_some();
         let bounded = match history {
-            Some(history) => bound(&shared, history.tasks_max).await,
-            None => Ok(()),
+            Some(history) if sweeps => bound(&cluster, history.tasks_max).await,
+            _ => Ok(()),
         };
-        for result in [bounded, sweep(&shared, keep_ms).await, prune(&shared, before(&shared, keep_ms)).await] {
+        let swept = if sweeps { sweep(&cluster, keep_ms).await } else { Ok(()) };
+        for result in [bounded, swept, prune(&cluster, before(&cluster, keep_ms)).await] {
             if let Err(error) = result {
                 tracing::warn!(%error, "failed to delete what is past its retention");
             }
@@ -42,18 +44,18 @@ pub(super) async fn run(shared: Arc<Shared>, mut keep_ms: u64, mut every: Durati
 }
 
 /// Deletes the oldest ended tasks and jobs until at most so many ended tasks are left, and the events of their time.
-pub(super) async fn bound(shared: &Shared, tasks_max: u64) -> Result<(), CallError> {
-    let counts = shared.reader.task_counts(None, u64::MAX).await.map_err(unavailable)?;
+pub(super) async fn bound(cluster: &Cluster, tasks_max: u64) -> Result<(), CallError> {
+    let counts = cluster.reader.task_counts(None, u64::MAX).await.map_err(unavailable)?;
     let ended = counts.iter().filter(|(_, status, _)| status.is_terminal()).map(|(_, _, number)| number);
     let mut excess = ended.sum::<u64>().saturating_sub(tasks_max);
-    let (now, mut last) = (before(shared, 0), None);
+    let (now, mut last) = (before(cluster, 0), None);
     if excess == 0 {
         return Ok(());
     }
     while excess > 0 {
-        let tasks = shared.reader.ended_tasks(now, BATCH_TASKS).await.map_err(unavailable)?;
-        let jobs = shared.reader.ended_jobs(now, BATCH_JOBS).await.map_err(unavailable)?;
-        let rows = shared.reader.jobs_by_key(jobs.iter().map(|(key, _)| *key).collect()).await.map_err(unavailable)?;
+        let tasks = cluster.reader.ended_tasks(now, BATCH_TASKS).await.map_err(unavailable)?;
+        let jobs = cluster.reader.ended_jobs(now, BATCH_JOBS).await.map_err(unavailable)?;
+        let rows = cluster.reader.jobs_by_key(jobs.iter().map(|(key, _)| *key).collect()).await.map_err(unavailable)?;
         let sizes: BTreeMap<Key, u64> = rows.iter().map(|row| (row.key, u64::from(row.tasks))).collect();
         let first = tasks.first().into_iter().chain(jobs.first()).map(|(key, _)| *key).min();
         if first.is_none() || first == last {
@@ -80,24 +82,24 @@ pub(super) async fn bound(shared: &Shared, tasks_max: u64) -> Result<(), CallErr
             forget.extend(claims);
         }
         let order = Order::Delete { tasks, jobs, forget };
-        shared.call(|answer| Message::Order { actor: "retention".into(), order, answer }).await?;
+        cluster.order("retention".into(), order).await?;
     }
-    let oldest = shared.reader.ended_tasks(now, 1).await.map_err(unavailable)?;
+    let oldest = cluster.reader.ended_tasks(now, 1).await.map_err(unavailable)?;
     let oldest = oldest.into_iter().map(|(key, _)| key).collect();
-    let rows = shared.reader.tasks_by_key(oldest).await.map_err(unavailable)?;
+    let rows = cluster.reader.tasks_by_key(oldest).await.map_err(unavailable)?;
     match rows.first() {
-        Some(row) => prune(shared, row.created_at).await,
+        Some(row) => prune(cluster, row.created_at).await,
         None => Ok(()),
     }
 }
 
 /// Deletes everything that is past its retention now.
-pub(super) async fn sweep(shared: &Shared, keep_ms: u64) -> Result<(), CallError> {
-    let before = before(shared, keep_ms);
+pub(super) async fn sweep(cluster: &Cluster, keep_ms: u64) -> Result<(), CallError> {
+    let before = before(cluster, keep_ms);
     let mut last = (None, None);
     loop {
-        let tasks = shared.reader.ended_tasks(before, BATCH_TASKS).await.map_err(unavailable)?;
-        let jobs = shared.reader.ended_jobs(before, BATCH_JOBS).await.map_err(unavailable)?;
+        let tasks = cluster.reader.ended_tasks(before, BATCH_TASKS).await.map_err(unavailable)?;
+        let jobs = cluster.reader.ended_jobs(before, BATCH_JOBS).await.map_err(unavailable)?;
         let first = (tasks.first().map(|(key, _)| *key), jobs.first().map(|(key, _)| *key));
         // A job is deleted in several steps and may still be listed: the next sweep sees it gone.
         if first == (None, None) || first == last {
@@ -109,7 +111,7 @@ pub(super) async fn sweep(shared: &Shared, keep_ms: u64) -> Result<(), CallError
         let (jobs, claims): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
         forget.extend(claims);
         let order = Order::DeleteOld { tasks, jobs, forget: forget.into_iter().flatten().collect() };
-        shared.call(|answer| Message::Order { actor: "retention".into(), order, answer }).await?;
+        cluster.order("retention".into(), order).await?;
         if !more {
             return Ok(());
         }
@@ -117,20 +119,22 @@ pub(super) async fn sweep(shared: &Shared, keep_ms: u64) -> Result<(), CallError
 }
 
 /// Forgets events and claims that nobody needs any longer.
-async fn prune(shared: &Shared, feed_before: Timestamp) -> Result<(), CallError> {
-    let now = Timestamp::from_millis(shared.clock.wall_ms());
-    while let Some(fence) = shared.fence() {
-        let gone = shared.store.prune(fence, feed_before, now, PRUNE_ROWS).await.map_err(unavailable)?;
-        if gone == 0 {
-            break;
+async fn prune(cluster: &Cluster, feed_before: Timestamp) -> Result<(), CallError> {
+    let now = Timestamp::from_millis(cluster.config.clock.wall_ms());
+    for shared in cluster.local_shards() {
+        while let Some(fence) = shared.fence() {
+            let gone = cluster.store.prune(fence, feed_before, now, PRUNE_ROWS).await.map_err(unavailable)?;
+            if gone == 0 {
+                break;
+            }
         }
     }
     Ok(())
 }
 
-fn before(shared: &Shared, keep_ms: u64) -> Timestamp {
+fn before(cluster: &Cluster, keep_ms: u64) -> Timestamp {
     let keep_ms = i64::try_from(keep_ms).unwrap_or(i64::MAX);
-    Timestamp::from_millis(shared.clock.wall_ms().saturating_sub(keep_ms))
+    Timestamp::from_millis(cluster.config.clock.wall_ms().saturating_sub(keep_ms))
 }
 
 fn unavailable(error: mainspring_store::Error) -> CallError {

@@ -155,6 +155,23 @@ impl Session {
         let cancel = std::mem::take(&mut self.cancels);
         self.cancels_sent.extend(cancel.iter().map(|token| (seq, *token)));
         self.told = self.directive;
-        ExchangeAnswer { grants, cancel, ..ExchangeAnswer::empty(seq, self.directive) }
+        ExchangeAnswer { grants, cancel, offered: self.owed(), ..ExchangeAnswer::empty(seq, self.directive) }
+    }
+
+    /// The answer to a call that there is nothing to say to.
+    pub(super) fn nothing(&self, seq: u64) -> ExchangeAnswer {
+        ExchangeAnswer { offered: self.owed(), ..ExchangeAnswer::empty(seq, self.directive) }
+    }
+
+    /// How many grants may still come, those that wait here included.
+    pub(super) fn owed(&self) -> u32 {
+        // After a recall all that is free is counted out anew.
+        let soon = if self.recall.is_some() { self.free } else { 0 };
+        self.offered.max(soon).saturating_add(u32::try_from(self.pending.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Nothing can be granted that is not known here.
+    pub(super) fn is_settled(&self) -> bool {
+        self.offered == 0 && self.recall.is_none() && self.unanswered == 0
     }
 }

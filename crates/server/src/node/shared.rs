@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
 use mainspring_core::effect::Answer;
-use mainspring_core::event::RequestId;
-use mainspring_core::id::Name;
-use mainspring_store::{Description, Fence, Reader, Store};
+use mainspring_core::event::{Event, RequestId, Settings};
+use mainspring_core::id::{Bucket, Name};
+use mainspring_store::{Description, Fence, Reader, ShardId, Store};
 use tokio::sync::{oneshot, watch};
 
-use super::exchange::Call;
+use super::exchange::{Call, ExchangeAnswer};
 use super::figures::{BATCH_BOUNDS_ROWS, COMMIT_BOUNDS_US, NodeFigures, Readiness, Recorder};
 use super::mailbox::{Answers, ExchangeAnswers, Mailbox, Message};
 use super::{CallError, NodeConfig};
@@ -23,22 +23,29 @@ const SEEN_MAX: usize = 100_000;
 /// See the module.
 pub(super) struct Shared {
     pub(super) mailbox: Mailbox,
-    pub(super) reader: Arc<dyn Reader>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) commits: watch::Sender<u64>,
+    /// The number of the newest durable commit.
+    pub(super) commit: AtomicU64,
+    wakes: Wakes,
+    /// Ready tasks that no session has room for.
+    pub(super) demand: AtomicU64,
+    pub(super) shard: ShardId,
+    pub(super) shards: u16,
+    /// Whether other processes may have the shard.
+    pub(super) is_shared: bool,
     pub(super) commit_us: Recorder,
     pub(super) commit_rows: Recorder,
     pub(super) reloads: AtomicU64,
     pub(super) sessions: AtomicU64,
     pub(super) calls: AtomicU64,
-    /// Longest wait of one exchange, in milliseconds.
-    pub(super) wait_ms_max: u64,
     /// The store, for what does not go through the core.
     pub(super) store: Arc<dyn Store>,
     mailbox_bytes_max: usize,
     description: Description,
     fence: Mutex<Option<Fence>>,
     reasons: Mutex<BTreeMap<&'static str, String>>,
+    /// The settings that the core was told of last.
+    followed: Mutex<Option<Settings>>,
     /// Workers that have called.
     seen: Mutex<HashSet<Name>>,
     next_request: AtomicU64,
@@ -52,24 +59,45 @@ impl std::fmt::Debug for Shared {
     }
 }
 
+/// What all shards of a process ring when something happens in one of them.
+#[derive(Clone, Debug)]
+pub(super) struct Wakes {
+    /// For those who read what is committed. Who listens shows whether anybody does.
+    pub(super) commits: watch::Sender<u64>,
+    /// For other nodes that want to know.
+    pub(super) afar: watch::Sender<u64>,
+    /// Changes when a shard of this process has work left over that it had not, or none any more.
+    pub(super) demands: watch::Sender<u64>,
+}
+
+impl Wakes {
+    pub(super) fn new() -> Self {
+        Self { commits: watch::Sender::new(0), afar: watch::Sender::new(0), demands: watch::Sender::new(0) }
+    }
+}
+
 impl Shared {
-    pub(super) fn new(store: &Arc<dyn Store>, config: &NodeConfig) -> Self {
+    pub(super) fn new(store: &Arc<dyn Store>, config: &NodeConfig, shard: ShardId, wakes: &Wakes) -> Self {
         Self {
+            shard,
+            shards: store.shards(),
+            is_shared: store.members().is_some(),
+            commit: AtomicU64::new(0),
+            demand: AtomicU64::new(0),
+            wakes: wakes.clone(),
             mailbox: Mailbox::new(config.mailbox_bytes_max),
-            reader: store.reader(),
             clock: Arc::clone(&config.clock),
-            commits: watch::Sender::new(0),
             commit_us: Recorder::new(&COMMIT_BOUNDS_US),
             commit_rows: Recorder::new(&BATCH_BOUNDS_ROWS),
             reloads: AtomicU64::new(0),
             sessions: AtomicU64::new(0),
             calls: AtomicU64::new(0),
-            wait_ms_max: config.wait_ms_max,
             mailbox_bytes_max: config.mailbox_bytes_max,
             store: Arc::clone(store),
             description: store.describe(),
             fence: Mutex::default(),
             reasons: Mutex::default(),
+            followed: Mutex::default(),
             seen: Mutex::default(),
             next_request: AtomicU64::new(1),
             thread: OnceLock::new(),
@@ -125,6 +153,64 @@ impl Shared {
         let _ = self.thread.set(thread);
     }
 
+    /// Tells the core of the cluster. A full mailbox loses it, and the next beat repeats it.
+    pub(super) fn tell(&self, news: Event) {
+        let _ = self.push(Message::News(news));
+    }
+
+    /// Tells the core the settings of the control shard, if it has not heard them. A full mailbox loses them, and the next
+    /// beat tells them again.
+    pub(super) fn follow(&self, settings: &Settings) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = || Message::News(Event::Settings(settings.clone()));
+        if followed.as_ref() != Some(settings) && self.push(news()).is_ok() {
+            *followed = Some(settings.clone());
+        }
+    }
+
+    /// The core was loaded anew and has heard of no settings.
+    pub(super) fn has_followed_nothing(&self) {
+        *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Carries out an exchange; dropping the future hangs up.
+    pub(super) async fn exchange_here(&self, call: Call, reader: &dyn Reader) -> Result<ExchangeAnswer, CallError> {
+        let (answer, receiver) = oneshot::channel();
+        let hangup = self.exchange(call, answer)?;
+        let answer = receiver.await;
+        hangup.disarm();
+        answer.unwrap_or(Err(CallError::OutcomeUnknown))?.with_bodies(reader).await
+    }
+
+    /// The shard has made a commit of this number durable, or was loaded at it.
+    pub(super) fn committed(&self, number: u64) {
+        self.commit.store(number, Ordering::Relaxed);
+        self.wakes.commits.send_modify(|commits| *commits = commits.wrapping_add(1));
+        self.wakes.afar.send_modify(|commits| *commits = commits.wrapping_add(1));
+    }
+
+    /// How much ready work is left over. Whoever has room for it hears when there is any, and when
+    /// there is none any more.
+    pub(super) fn demands(&self, left: u64) {
+        if (self.demand.swap(left, Ordering::Relaxed) == 0) != (left == 0) {
+            self.wakes.demands.send_modify(|demands| *demands = demands.wrapping_add(1));
+        }
+    }
+
+    /// Whether the shard's thread has ended.
+    pub(super) fn has_stopped(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
+    /// One of the shard's buckets, in turn; the control bucket takes nothing.
+    pub(super) fn bucket(&self, turn: u16) -> Bucket {
+        let (first, end) = self.shard.buckets(self.shards);
+        match Bucket::new(first + turn % (end - first)) {
+            Bucket::CONTROL if end > 1 => Bucket::new(1),
+            bucket => bucket,
+        }
+    }
+
     /// Takes nothing more in.
     pub(super) fn close(&self) {
         self.mailbox.close();
@@ -175,10 +261,10 @@ impl Shared {
         NodeFigures {
             commit_us: self.commit_us.read(),
             commit_rows: self.commit_rows.read(),
-            commit: *self.commits.borrow(),
+            commit: self.commit.load(Ordering::Relaxed),
             mailbox_bytes: self.mailbox.bytes(),
             mailbox_bytes_max: self.mailbox_bytes_max,
-            epoch: self.fence().map_or(0, |fence| fence.epoch),
+            epochs: vec![(self.shard.0, self.fence().map_or(0, |fence| fence.epoch))],
             reloads: self.reloads.load(Ordering::Relaxed),
             sessions: self.sessions.load(Ordering::Relaxed),
             calls: self.calls.load(Ordering::Relaxed),

@@ -21,7 +21,7 @@ use mainspring_store::{
 };
 use tokio::sync::Semaphore;
 
-use super::{CallError, ExchangeAnswer, Node, NodeConfig, NodeFigures};
+use super::{CallError, ExchangeAnswer, Exchanged, Node, NodeConfig, NodeFigures};
 
 /// Far beyond anything a test waits for: a hang becomes a failure.
 const HANG: Duration = Duration::from_secs(20);
@@ -98,7 +98,7 @@ impl Worker {
 
     /// A call whose answer arrives.
     async fn call(&mut self, node: &Node, request: ExchangeRequest) -> ExchangeAnswer {
-        let answer = within(node.exchange(request)).await.expect("the node answers the exchange");
+        let answer = one(within(node.exchange(request)).await.expect("the node answers the exchange"));
         self.ack = self.ack.max(answer.seq);
         answer
     }
@@ -106,6 +106,14 @@ impl Worker {
     async fn poll(&mut self, node: &Node, capacity: u32, wait_ms: u64) -> ExchangeAnswer {
         let request = self.request(capacity, wait_ms);
         self.call(node, request).await
+    }
+}
+
+/// The answer of the only shard.
+fn one(answer: Exchanged) -> ExchangeAnswer {
+    match answer {
+        Exchanged::One(answer) => answer,
+        Exchanged::Many(answer) => panic!("there are several shards: {answer:?}"),
     }
 }
 
@@ -125,7 +133,7 @@ fn spawn_call(
     request: ExchangeRequest,
 ) -> tokio::task::JoinHandle<Result<ExchangeAnswer, CallError>> {
     let node = Arc::clone(node);
-    tokio::spawn(async move { node.exchange(request).await })
+    tokio::spawn(async move { node.exchange(request).await.map(one) })
 }
 
 fn spawn_submit(node: &Arc<Node>) -> tokio::task::JoinHandle<Submitted> {

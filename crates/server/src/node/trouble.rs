@@ -14,7 +14,7 @@ use mainspring_core::event::RequestId;
 use mainspring_core::row::Changes;
 
 use super::CallError;
-use super::actor::{Actor, Lost, SHARD};
+use super::actor::{Actor, Lost};
 use super::exchange::{Call, ExchangeAnswer};
 use super::mailbox::{ExchangeAnswers, Message};
 
@@ -134,7 +134,7 @@ impl Actor {
         if !due || !idle || !self.quiet {
             return Ok(false);
         }
-        match self.block_on(self.store.acquire(SHARD, self.owner.clone(), None)) {
+        match self.block_on(self.store.acquire(self.shared.shard, self.owner.clone(), None)) {
             Ok(fence) if fence.incarnation == self.fence.incarnation && fence.epoch == self.fence.epoch + 1 => {
                 self.shared.set_fence(Some(fence.clone()));
                 self.fence = fence;

@@ -27,7 +27,7 @@ use job::JobForm;
 use task::BatchForm;
 
 /// What is asked of the owner of a shard.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Ask {
     /// Accept standalone tasks.
     Tasks(Vec<NewTask>),

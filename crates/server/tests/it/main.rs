@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests themselves")]
 
 mod bad_input;
+mod cluster;
 mod contract;
 mod definitions;
 mod description;

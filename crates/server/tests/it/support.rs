@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use mainspring_server::{Running, ServeConfig, serve};
+use mainspring_server::{Running, ServeConfig, ServeError, serve};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -75,16 +76,26 @@ impl Server {
     }
 
     async fn start_in(dir: TempDir, change: impl FnOnce(&mut ServeConfig)) -> Self {
-        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        // The same checks over several shards: `memory:?shards=16`. What restarts a server needs a file.
+        let other = std::env::var("MAINSPRING_TEST_STORE").ok();
+        let url = other.unwrap_or_else(|| format!("sqlite:{}", dir.path().join("test.db").display()));
         let mut config = ServeConfig::new("127.0.0.1:0".parse().unwrap(), url);
         change(&mut config);
+        Self { dir, ..Self::over(|stopped| serve(config, stopped)).await }
+    }
+
+    /// The server that `run` runs until what it is given resolves.
+    pub(crate) async fn over<F>(run: impl FnOnce(BoxFuture<'static, ()>) -> F) -> Self
+    where
+        F: Future<Output = Result<Running, ServeError>>,
+    {
         let (stop, stopped) = oneshot::channel();
-        let running = serve(config, async {
+        let running = run(Box::pin(async {
             // A test that ends without a word drops its end.
             let _ = stopped.await;
-        });
+        }));
         let running = running.await.unwrap();
-        Self { running, stop, http: Client::builder(TokioExecutor::new()).build_http(), dir }
+        Self { running, stop, http: Client::builder(TokioExecutor::new()).build_http(), dir: TempDir::new().unwrap() }
     }
 
     /// Stops the server and starts another one on the same file.

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::door::{REMEMBERED_MS, Reason, SKEW_MS_MAX};
+use super::door::{Denied, REMEMBERED_MS, Reason, SKEW_MS_MAX};
 use super::*;
 use crate::clock::{Clock as _, SystemClock};
 

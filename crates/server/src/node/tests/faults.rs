@@ -31,7 +31,7 @@ async fn an_unknown_commit_is_said_to_be_unknown_and_nothing_acknowledged_is_los
         // A repeat writes nothing; a commit that succeeds makes the node ready again.
         submit(&node, named("after")).await;
         let figures = node.figures();
-        assert!(figures.readiness.is_ready() && figures.reloads == 1 && figures.epoch > 1, "{figures:?}");
+        assert!(figures.readiness.is_ready() && figures.reloads == 1 && figures.epochs[0].1 > 1, "{figures:?}");
         node.shutdown().await;
     }
 }
@@ -253,14 +253,14 @@ async fn a_bound_on_history_keeps_the_newest_of_what_has_ended() {
         let mut request = worker.request(0, 0);
         request.outcomes.push(success(token));
         worker.call(&node, request).await;
-        let ended_at = node.shared.clock.wall_ms();
-        while node.shared.clock.wall_ms() <= ended_at {
+        let ended_at = node.cluster.config.clock.wall_ms();
+        while node.cluster.config.clock.wall_ms() <= ended_at {
             tokio::task::yield_now().await;
         }
     }
-    super::super::retention::bound(&node.shared, 3).await.expect("a look");
+    super::super::retention::bound(&node.cluster, 3).await.expect("a look");
     assert_eq!(node.reader().tasks_by_key(ended.clone()).await.expect("the store reads").len(), 3);
-    super::super::retention::bound(&node.shared, 1).await.expect("a look");
+    super::super::retention::bound(&node.cluster, 1).await.expect("a look");
     let keys = [live.key].into_iter().chain(ended.iter().copied()).collect();
     let left = node.reader().tasks_by_key(keys).await.expect("the store reads");
     assert_eq!(left.iter().map(|row| row.key).collect::<Vec<_>>(), [live.key, ended[2]]);
@@ -283,13 +283,13 @@ async fn what_is_past_its_retention_is_deleted() {
     request.outcomes.push(success(token));
     worker.call(&node, request).await;
     // Nothing is old enough for the default; everything that has ended is, for a retention of nothing.
-    super::super::retention::sweep(&node.shared, 86_400_000).await.expect("a sweep");
+    super::super::retention::sweep(&node.cluster, 86_400_000).await.expect("a sweep");
     assert_eq!(status(&node, &ended).await, TaskStatus::Completed);
-    let ended_at = node.shared.clock.wall_ms();
-    while node.shared.clock.wall_ms() <= ended_at {
+    let ended_at = node.cluster.config.clock.wall_ms();
+    while node.cluster.config.clock.wall_ms() <= ended_at {
         tokio::task::yield_now().await;
     }
-    super::super::retention::sweep(&node.shared, 0).await.expect("a sweep");
+    super::super::retention::sweep(&node.cluster, 0).await.expect("a sweep");
     let left = node.reader().tasks_by_key(vec![ended.key, live.key]).await.expect("the store reads");
     assert_eq!(left.iter().map(|row| row.key).collect::<Vec<_>>(), [live.key]);
     // Its id is free again.

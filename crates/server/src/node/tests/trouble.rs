@@ -8,7 +8,7 @@ const EVERY: FaultRates =
     FaultRates { unknown_applied: 0, unknown_lost: 1_000_000, unknown_late: 0, rejected: 0, unavailable: 0 };
 
 fn now(node: &Node) -> Duration {
-    node.shared.clock.monotonic()
+    node.cluster.config.clock.monotonic()
 }
 
 fn reasons(node: &Node) -> Vec<(&'static str, String)> {
@@ -54,7 +54,7 @@ async fn while_commits_fail_a_worker_is_not_answered_at_once() {
     let (mut polls, started) = (0, now(&node));
     while now(&node) - started < Duration::from_secs(1) {
         let answer = within(node.exchange(worker.request(1, 400))).await;
-        assert!(answer.as_ref().is_ok_and(|answer| answer.grants.is_empty()), "{answer:?}");
+        assert!(answer.clone().map(one).is_ok_and(|answer| answer.grants.is_empty()), "{answer:?}");
         polls += 1;
     }
     assert!(polls <= 7, "{polls} polls, {} reloads", node.figures().reloads);

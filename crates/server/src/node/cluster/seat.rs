@@ -1,0 +1,346 @@
+//! What the hub remembers of one worker session: which grants and cancels it was sent and has acknowledged, and how many
+//! of its places each shard has been offered.
+//!
+//! A place is offered to one shard at a time. What a shard was offered stays claimed until the shard's own answer says
+//! that no grant for it can come any more; so a worker is never granted more than it has room for, whatever is cut off.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use mainspring_core::id::{Name, Token};
+use mainspring_core::row::Directive;
+use mainspring_store::ShardId;
+use tokio_util::sync::CancellationToken;
+
+use super::grants::{Held, Merged, Part};
+
+/// Calls of the hub to one shard within one call of the worker.
+const CALLS_BITS: u32 = 20;
+
+/// What ties a session to one shard.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    /// The number of the last call, and of the last one whose answer was read.
+    pub(super) seq: u64,
+    pub(super) ack: u64,
+    /// Places that the shard may still make grants for.
+    pub(super) offered: u32,
+    /// The shard has answered a call that made the session known to it from this node.
+    pub(super) greeted: bool,
+    pub(super) called_at: Duration,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) worker: Name,
+    pub(super) seq: u64,
+    digest: u64,
+    last: Option<Merged>,
+    /// Ends the call that waits.
+    pub(super) current: Option<CancellationToken>,
+    pub(super) links: BTreeMap<ShardId, Link>,
+    pub(super) held: Vec<Held>,
+    sent: Vec<(u64, Vec<Held>)>,
+    pub(super) cancels: Vec<Token>,
+    cancels_sent: Vec<(u64, Token)>,
+    drain: bool,
+    told: Directive,
+    pub(super) heard_at: Duration,
+    pub(super) lease: Duration,
+}
+
+/// What to do with a call.
+pub(super) enum Begun {
+    /// It was answered before, or is too old: with this.
+    Answered(Box<Merged>),
+    /// It is to be carried out. The session is new to this node, or has spoken with another one since.
+    Go { fresh: bool },
+}
+
+/// The part of a call that says where it stands in its session.
+pub(super) struct Standing<'a> {
+    pub(super) seq: u64,
+    pub(super) ack: u64,
+    pub(super) digest: u64,
+    /// Tokens that the worker speaks of.
+    pub(super) spoken: &'a HashSet<Token>,
+}
+
+impl Seat {
+    pub(super) fn new(worker: Name, now: Duration) -> Self {
+        Self {
+            worker,
+            seq: 0,
+            digest: 0,
+            last: None,
+            current: None,
+            links: BTreeMap::new(),
+            held: Vec::new(),
+            sent: Vec::new(),
+            cancels: Vec::new(),
+            cancels_sent: Vec::new(),
+            drain: false,
+            told: Directive::Run,
+            heard_at: now,
+            lease: Duration::ZERO,
+        }
+    }
+
+    /// A call of the worker came in.
+    pub(super) fn begin(&mut self, standing: &Standing<'_>, now: Duration) -> Begun {
+        self.heard_at = now;
+        let seq = standing.seq;
+        if seq < self.seq {
+            let directive = self.told;
+            return Begun::Answered(Box::new(Merged { seq, directive, ..Merged::default() }));
+        }
+        if seq == self.seq
+            && standing.digest == self.digest
+            && let Some(last) = &self.last
+        {
+            return Begun::Answered(Box::new(last.clone()));
+        }
+        if let Some(older) = self.current.take() {
+            older.cancel();
+        }
+        let fresh = self.seq == 0 || seq > self.seq + 1;
+        if fresh {
+            // Another node may have spoken for the session meanwhile: all that is known here may be out of date. What
+            // shards were offered from there they forget with the first call from here.
+            self.links.values_mut().for_each(|link| *link = Link { offered: 0, ..Link::default() });
+            self.held.clear();
+            self.sent.clear();
+            self.cancels.clear();
+            self.cancels_sent.clear();
+        }
+        (self.seq, self.digest, self.last) = (seq, standing.digest, None);
+        self.acknowledged(standing);
+        Begun::Go { fresh }
+    }
+
+    /// Forgets what was acknowledged, and puts back what was not.
+    fn acknowledged(&mut self, standing: &Standing<'_>) {
+        self.sent.retain(|(seq, _)| *seq > standing.ack);
+        self.cancels_sent.retain(|(seq, _)| *seq > standing.ack);
+        let mut again: Vec<Held> = self.sent.drain(..).flat_map(|(_, held)| held).collect();
+        again.append(&mut self.held);
+        again.retain(|held| !standing.spoken.contains(&held.token));
+        self.held = again;
+        let mut again: Vec<Token> = self.cancels_sent.drain(..).map(|(_, token)| token).collect();
+        again.append(&mut self.cancels);
+        self.cancels = again;
+    }
+
+    /// The next call to a shard: its number, and the last answer that was read.
+    pub(super) fn call(&mut self, shard: ShardId, capacity: u32, now: Duration) -> (u64, u64, bool) {
+        let first = self.seq << CALLS_BITS;
+        let link = self.links.entry(shard).or_default();
+        link.seq = (link.seq + 1).max(first);
+        // Until the shard answers, what it was offered before may still be granted too.
+        link.offered = link.offered.max(capacity);
+        link.called_at = now;
+        (link.seq, link.ack, !link.greeted)
+    }
+
+    /// A shard has answered the call of this number.
+    pub(super) fn answered(&mut self, shard: ShardId, seq: u64, part: &mut Part) {
+        let link = self.links.entry(shard).or_default();
+        link.ack = link.ack.max(seq);
+        link.offered = part.offered;
+        link.greeted = true;
+        self.drain |= part.directive == Directive::Drain;
+        let known: HashSet<Token> = self.all_held().map(|held| held.token).collect();
+        for held in part.grants.drain(..) {
+            if !known.contains(&held.token) {
+                self.held.push(held);
+            }
+        }
+        for token in part.cancel.drain(..) {
+            self.cancel(token);
+        }
+    }
+
+    fn all_held(&self) -> impl Iterator<Item = &Held> {
+        self.sent.iter().flat_map(|(_, held)| held).chain(&self.held)
+    }
+
+    /// A grant that was never sent is forgotten, any other is to be cancelled.
+    fn cancel(&mut self, token: Token) {
+        let waiting = self.held.len();
+        self.held.retain(|held| held.token != token);
+        if self.held.len() == waiting {
+            self.cancels.push(token);
+        }
+    }
+
+    /// Places that shards may still make grants for.
+    pub(super) fn claimed(&self) -> u32 {
+        self.links.values().map(|link| link.offered).fold(0, u32::saturating_add)
+    }
+
+    /// What the worker shall do; `paused` is the worker's durable setting.
+    pub(super) fn directive(&self, paused: bool) -> Directive {
+        match (self.drain, paused) {
+            (true, _) => Directive::Drain,
+            (false, true) => Directive::Pause,
+            (false, false) => Directive::Run,
+        }
+    }
+
+    /// Whether there is something to say at once.
+    pub(super) fn has_news(&self, paused: bool) -> bool {
+        !self.held.is_empty() || !self.cancels.is_empty() || self.directive(paused) != self.told
+    }
+
+    /// Everything there is to say; remembered until it is acknowledged.
+    pub(super) fn tell(&mut self, paused: bool) -> Merged {
+        let grants = std::mem::take(&mut self.held);
+        if !grants.is_empty() {
+            self.sent.push((self.seq, grants.clone()));
+        }
+        let cancel = std::mem::take(&mut self.cancels);
+        self.cancels_sent.extend(cancel.iter().map(|token| (self.seq, *token)));
+        self.told = self.directive(paused);
+        Merged { seq: self.seq, grants, cancel, directive: self.told, ..Merged::default() }
+    }
+
+    /// Remembers the answer to the call of this number, for a repeat.
+    pub(super) fn remember(&mut self, merged: &Merged) {
+        if merged.seq == self.seq {
+            self.last = Some(merged.clone());
+            self.current = None;
+        }
+    }
+}
+
+/// How many places each shard should be offered: those with work in equal parts, but none more than it has work for; the
+/// rest stands by at `stand_by`.
+pub(super) fn shares(free: u32, demand: &[(ShardId, u64)], stand_by: Option<ShardId>) -> BTreeMap<ShardId, u32> {
+    let mut left = free;
+    let mut shares: BTreeMap<ShardId, u32> = BTreeMap::new();
+    let mut hungry: Vec<(ShardId, u32)> =
+        demand.iter().map(|(shard, tasks)| (*shard, u32::try_from(*tasks).unwrap_or(u32::MAX))).collect();
+    while left > 0 && !hungry.is_empty() {
+        let each = (left / hungry.len() as u32).max(1);
+        for (shard, tasks) in &mut hungry {
+            let given = each.min(*tasks).min(left);
+            *shares.entry(*shard).or_default() += given;
+            *tasks -= given;
+            left -= given;
+        }
+        hungry.retain(|(_, tasks)| *tasks > 0);
+    }
+    if let Some(stand_by) = stand_by
+        && left > 0
+    {
+        *shares.entry(stand_by).or_default() += left;
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_core::id::Key;
+
+    use super::*;
+
+    fn token(number: u64) -> Token {
+        Token { incarnation: 1, task: Key::from_raw(number), lease: number }
+    }
+
+    fn part(grants: &[u64], offered: u32) -> Part {
+        let held = |number: &u64| Held { token: token(*number), json: [].into() };
+        Part { grants: grants.iter().map(held).collect(), offered, ..Part::default() }
+    }
+
+    fn begin(seat: &mut Seat, seq: u64, ack: u64, spoken: &[u64]) -> Option<bool> {
+        let spoken = spoken.iter().map(|number| token(*number)).collect();
+        let standing = Standing { seq, ack, digest: seq, spoken: &spoken };
+        match seat.begin(&standing, Duration::ZERO) {
+            Begun::Go { fresh } => Some(fresh),
+            Begun::Answered(_) => None,
+        }
+    }
+
+    fn grants(merged: &Merged) -> Vec<u64> {
+        merged.grants.iter().map(|held| held.token.lease).collect()
+    }
+
+    #[test]
+    fn grants_that_were_not_acknowledged_are_sent_again_unless_the_worker_speaks_of_them() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        assert_eq!(begin(&mut seat, 1, 0, &[]), Some(true));
+        let (seq, ..) = seat.call(ShardId(3), 2, Duration::ZERO);
+        seat.answered(ShardId(3), seq, &mut part(&[1, 2], 0));
+        assert_eq!(grants(&seat.tell(false)), [1, 2]);
+        assert_eq!(begin(&mut seat, 2, 0, &[2]), Some(false));
+        assert_eq!(grants(&seat.tell(false)), [1]);
+        assert_eq!(begin(&mut seat, 3, 2, &[]), Some(false));
+        assert!(!seat.has_news(false));
+    }
+
+    #[test]
+    fn a_place_stays_claimed_until_its_shard_says_otherwise() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        begin(&mut seat, 1, 0, &[]);
+        let (seq, ..) = seat.call(ShardId(1), 5, Duration::ZERO);
+        assert_eq!(seat.claimed(), 5);
+        let (later, ..) = seat.call(ShardId(1), 0, Duration::ZERO);
+        assert_eq!(seat.claimed(), 5, "the answer to the first is not known");
+        seat.answered(ShardId(1), later, &mut part(&[7], 0));
+        assert_eq!(seat.claimed(), 0);
+        assert!(later > seq);
+    }
+
+    #[test]
+    fn a_session_that_spoke_elsewhere_starts_anew() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        begin(&mut seat, 1, 0, &[]);
+        let (seq, ..) = seat.call(ShardId(1), 5, Duration::ZERO);
+        seat.answered(ShardId(1), seq, &mut part(&[7], 4));
+        assert_eq!(begin(&mut seat, 5, 4, &[]), Some(true));
+        assert_eq!((seat.claimed(), seat.has_news(false)), (0, false));
+        assert!(seat.call(ShardId(1), 0, Duration::ZERO).2, "the shard must be greeted again");
+    }
+
+    #[test]
+    fn an_old_call_brings_nothing_and_a_repeat_the_same() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        begin(&mut seat, 1, 0, &[]);
+        begin(&mut seat, 2, 0, &[]);
+        let (seq, ..) = seat.call(ShardId(1), 5, Duration::ZERO);
+        seat.answered(ShardId(1), seq, &mut part(&[7], 4));
+        let merged = seat.tell(false);
+        seat.remember(&merged);
+        let nothing = HashSet::new();
+        let again = seat.begin(&Standing { seq: 2, ack: 0, digest: 2, spoken: &nothing }, Duration::ZERO);
+        assert!(matches!(again, Begun::Answered(merged) if grants(&merged) == [7]));
+        let old = seat.begin(&Standing { seq: 1, ack: 0, digest: 1, spoken: &nothing }, Duration::ZERO);
+        assert!(matches!(old, Begun::Answered(merged) if merged.grants.is_empty()));
+    }
+
+    #[test]
+    fn a_cancelled_grant_that_was_never_sent_is_forgotten() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        begin(&mut seat, 1, 0, &[]);
+        seat.answered(ShardId(1), 1, &mut part(&[7, 8], 0));
+        seat.answered(ShardId(1), 2, &mut Part { cancel: vec![token(7), token(9)], ..Part::default() });
+        let merged = seat.tell(false);
+        assert_eq!((grants(&merged), merged.cancel), (vec![8], vec![token(9)]));
+    }
+
+    #[test]
+    fn places_go_where_work_is_and_the_rest_stands_by() {
+        let of = |free, demand: &[(u16, u64)]| -> Vec<(u16, u32)> {
+            let demand: Vec<_> = demand.iter().map(|(shard, tasks)| (ShardId(*shard), *tasks)).collect();
+            shares(free, &demand, Some(ShardId(9))).into_iter().map(|(shard, share)| (shard.0, share)).collect()
+        };
+        assert_eq!(of(10, &[]), [(9, 10)]);
+        assert_eq!(of(10, &[(1, 100), (2, 100)]), [(1, 5), (2, 5)]);
+        assert_eq!(of(10, &[(1, 2), (2, 100)]), [(1, 2), (2, 8)]);
+        assert_eq!(of(10, &[(1, 2), (2, 3)]), [(1, 2), (2, 3), (9, 5)]);
+        assert_eq!(of(1, &[(2, 5), (1, 5)]), [(1, 0), (2, 1)]);
+        assert_eq!(of(0, &[(1, 5)]), []);
+    }
+}

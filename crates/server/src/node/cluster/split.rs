@@ -1,0 +1,169 @@
+//! Calls that concern several shards: split by shard, carried out side by side, put together again.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{join_all, try_join_all};
+use mainspring_core::effect::{Answer, Refusal, Submitted};
+use mainspring_core::event::{NewTask, Order, SubmitJob};
+use mainspring_core::id::{Key, Name};
+use mainspring_core::job::JobStatus;
+use mainspring_store::ShardId;
+
+use super::{Cluster, merge};
+use crate::node::CallError;
+use crate::node::wire::Ask;
+
+type Results = Vec<Result<Submitted, Refusal>>;
+
+impl Cluster {
+    /// Standalone tasks, each to its shard.
+    pub(in crate::node) async fn submit_tasks(&self, tasks: Vec<NewTask>) -> Result<Results, CallError> {
+        if self.shards == 1 {
+            return self.submit_to(ShardId(0), tasks).await;
+        }
+        let favourite = self.favourite();
+        let count = tasks.len();
+        let mut groups: BTreeMap<ShardId, (Vec<usize>, Vec<NewTask>)> = BTreeMap::new();
+        for (place, task) in tasks.into_iter().enumerate() {
+            let shard = task.home().map_or(favourite, |bucket| ShardId::of(bucket, self.shards));
+            let group = groups.entry(shard).or_default();
+            group.0.push(place);
+            group.1.push(task);
+        }
+        if groups.len() == 1 {
+            let (shard, (_, tasks)) = groups.pop_first().expect("there is one");
+            return self.submit_to(shard, tasks).await;
+        }
+        let parts = groups
+            .into_iter()
+            .map(|(shard, (places, tasks))| async move { (places, self.submit_to(shard, tasks).await) });
+        let mut results: Vec<Option<Result<Submitted, Refusal>>> = vec![None; count];
+        for (places, part) in join_all(parts).await {
+            // What one shard cannot take must not hide what others have taken.
+            let part = part.unwrap_or_else(|error| vec![Err(refusal(error)); places.len()]);
+            for (place, result) in places.into_iter().zip(part) {
+                results[place] = Some(result);
+            }
+        }
+        Ok(results.into_iter().map(|result| result.unwrap_or(Err(Refusal::OutcomeUnknown))).collect())
+    }
+
+    async fn submit_to(&self, shard: ShardId, tasks: Vec<NewTask>) -> Result<Results, CallError> {
+        match self.ask(shard, Ask::Tasks(tasks)).await? {
+            Answer::Tasks(results) => Ok(results),
+            other => unreachable!("tasks were answered by {other:?}"),
+        }
+    }
+
+    /// A job, to its shard.
+    pub(in crate::node) async fn submit_job(&self, job: SubmitJob) -> Result<(Key, JobStatus, bool), CallError> {
+        let shard = job.home().map_or_else(|| self.favourite(), |bucket| ShardId::of(bucket, self.shards));
+        match self.ask(shard, Ask::Job(Box::new(job))).await? {
+            Answer::Job { key, status, repeated } => Ok((key, status, repeated)),
+            other => unreachable!("a job was answered by {other:?}"),
+        }
+    }
+
+    /// An order, to whichever shards it concerns.
+    pub(in crate::node) async fn order(&self, actor: Name, order: Order) -> Result<Answer, CallError> {
+        let ask = |order: Order| Ask::Order { actor: actor.clone(), order };
+        if self.shards == 1 {
+            return self.ask(ShardId(0), ask(order)).await;
+        }
+        let of = |key: &Key| ShardId::of_key(*key, self.shards);
+        match order {
+            Order::CancelTask(key)
+            | Order::CancelJob(key)
+            | Order::PauseJob(key)
+            | Order::ResumeJob(key)
+            | Order::RetryTask(key)
+            | Order::RerunJob(key, _)
+            | Order::Why(key)
+            | Order::EditBody { task: key, .. } => self.ask(of(&key), ask(order)).await,
+            Order::Redrive { tasks, spacing_ms } => {
+                let parts = by_shard(tasks, of).into_iter();
+                let parts = parts.map(|(shard, tasks)| (shard, Order::Redrive { tasks, spacing_ms }));
+                self.ask_each(&actor, parts.collect()).await
+            }
+            Order::Discard(tasks) => {
+                let parts = by_shard(tasks, of).into_iter().map(|(shard, tasks)| (shard, Order::Discard(tasks)));
+                self.ask_each(&actor, parts.collect()).await
+            }
+            Order::Delete { tasks, jobs, forget } => {
+                let parts = of_both(tasks, jobs, of)
+                    .into_iter()
+                    .map(|(shard, (tasks, jobs))| (shard, Order::Delete { tasks, jobs, forget: forget.clone() }));
+                self.ask_each(&actor, parts.collect()).await
+            }
+            Order::DeleteOld { tasks, jobs, forget } => {
+                let parts = of_both(tasks, jobs, of)
+                    .into_iter()
+                    .map(|(shard, (tasks, jobs))| (shard, Order::DeleteOld { tasks, jobs, forget: forget.clone() }));
+                self.ask_each(&actor, parts.collect()).await
+            }
+            Order::Define { .. } => self.ask(ShardId::CONTROL, ask(order)).await,
+            Order::PauseQueue { .. } | Order::DirectWorker { .. } => self.everywhere(&actor, order).await,
+            Order::Figures | Order::Sessions => merge::answers(self.of_all(&actor, &order).await?),
+        }
+    }
+
+    /// One order per shard; what they took is put together.
+    async fn ask_each(&self, actor: &Name, parts: Vec<(ShardId, Order)>) -> Result<Answer, CallError> {
+        let parts = parts.into_iter().map(|(shard, order)| self.ask(shard, Ask::Order { actor: actor.clone(), order }));
+        merge::answers(try_join_all(parts).await?)
+    }
+
+    /// A setting: the control shard keeps it, the others hear of it at once. Whoever does not, learns it with a beat.
+    async fn everywhere(&self, actor: &Name, order: Order) -> Result<Answer, CallError> {
+        let answer = self.ask(ShardId::CONTROL, Ask::Order { actor: actor.clone(), order: order.clone() }).await?;
+        let rest = (0..self.shards).map(ShardId).filter(|shard| *shard != ShardId::CONTROL);
+        let told =
+            rest.map(|shard| self.ask_if_served(shard, Ask::Order { actor: actor.clone(), order: order.clone() }));
+        for outcome in join_all(told).await {
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "a shard has not heard of a setting; the next beat tells it");
+            }
+        }
+        self.hurry.notify_one();
+        // The nodes themselves look at the settings with each beat.
+        self.call_on_peers().await;
+        Ok(answer)
+    }
+
+    /// Asks every shard that is served now.
+    async fn of_all(&self, actor: &Name, order: &Order) -> Result<Vec<Answer>, CallError> {
+        let asked = (0..self.shards)
+            .map(|shard| self.ask_if_served(ShardId(shard), Ask::Order { actor: actor.clone(), order: order.clone() }));
+        Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+    }
+}
+
+fn by_shard(keys: Vec<Key>, of: impl Fn(&Key) -> ShardId) -> BTreeMap<ShardId, Vec<Key>> {
+    let mut groups: BTreeMap<ShardId, Vec<Key>> = BTreeMap::new();
+    for key in keys {
+        groups.entry(of(&key)).or_default().push(key);
+    }
+    groups
+}
+
+type Both = BTreeMap<ShardId, (Vec<Key>, Vec<Key>)>;
+
+fn of_both(tasks: Vec<Key>, jobs: Vec<Key>, of: impl Fn(&Key) -> ShardId) -> Both {
+    let mut groups: Both = BTreeMap::new();
+    for key in tasks {
+        groups.entry(of(&key)).or_default().0.push(key);
+    }
+    for key in jobs {
+        groups.entry(of(&key)).or_default().1.push(key);
+    }
+    groups
+}
+
+/// What an element of a batch is told whose shard failed it.
+fn refusal(error: CallError) -> Refusal {
+    match error {
+        CallError::Refused(refusal) => refusal,
+        CallError::OutcomeUnknown => Refusal::OutcomeUnknown,
+        _ => Refusal::NotServed,
+    }
+}

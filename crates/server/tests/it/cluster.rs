@@ -1,0 +1,208 @@
+//! Several servers over one database in memory: any of them answers anything.
+
+use std::sync::Arc;
+
+use mainspring_server::{ServeConfig, serve_store};
+use mainspring_store::{Members, MemoryMembers, MemoryStore, Sharded, Store};
+use serde_json::{Value, json};
+
+use crate::support::{Server, Worker};
+
+const SHARDS: usize = 8;
+
+/// A database in memory that any number of servers of this process share.
+struct Database {
+    shards: Vec<MemoryStore>,
+    members: Arc<dyn Members>,
+}
+
+impl Database {
+    fn new() -> Self {
+        let shards: Vec<_> = (0..SHARDS).map(|_| MemoryStore::new()).collect();
+        Self { members: Arc::new(MemoryMembers::new(shards.clone())), shards }
+    }
+
+    fn open(&self) -> Arc<dyn Store> {
+        let parts = self.shards.iter().map(|shard| Arc::new(shard.another()) as Arc<dyn Store>).collect();
+        Arc::new(Sharded::new(parts, Some(Arc::clone(&self.members))))
+    }
+
+    async fn server(&self) -> Server {
+        let config = ServeConfig::new("127.0.0.1:0".parse().unwrap(), "memory:");
+        let store = self.open();
+        Server::over(|stopped| serve_store(config, store, stopped)).await
+    }
+
+    /// Two servers that share the shards evenly.
+    async fn pair(&self) -> (Server, Server) {
+        let (a, b) = (self.server().await, self.server().await);
+        for server in [&a, &b] {
+            server.until("/api/v1/cluster", |view| is_shared(view, SHARDS / 2)).await;
+        }
+        (a, b)
+    }
+}
+
+/// Whether two nodes serve so many shards each.
+fn is_shared(view: &Value, each: usize) -> bool {
+    let nodes = view["nodes"].as_array().unwrap();
+    nodes.len() == 2 && nodes.iter().all(|node| node["shards"].as_array().unwrap().len() == each)
+}
+
+/// Ids that lead to shards of both nodes.
+fn ids(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{prefix}-{number}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_share_the_shards_and_any_of_them_takes_any_task() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let batch: Vec<Value> = ids("t", 64).iter().map(|id| json!({"taskId": id, "type": "mine"})).collect();
+    for server in [&a, &b] {
+        let items = server.post("/api/v1/tasks", &json!(batch)).await.good(200)["items"].take();
+        assert!(items.as_array().unwrap().iter().all(|item| item["status"] == "ready"), "{items}");
+    }
+    let stats = a.get("/api/v1/stats").await.good(200);
+    assert_eq!(stats["tasks"]["ready"]["count"], 64, "a repeat at the other node is the same: {stats}");
+    assert_eq!(a.get("/api/v1/tasks?limit=1000").await.good(200)["items"].as_array().unwrap().len(), 64);
+    let conflict = json!({"taskId": "t-1", "type": "other"});
+    for server in [&a, &b] {
+        server.post("/api/v1/tasks", &conflict).await.refused(409, "id_taken");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_at_one_node_runs_what_belongs_to_the_other() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let batch: Vec<Value> = ids("t", 32).iter().map(|id| json!({"taskId": id, "type": "mine"})).collect();
+    a.post("/api/v1/tasks", &json!(batch)).await.good(200);
+    let mut worker = Worker::new(&b, "w1", "mine");
+    for _ in 0..32 {
+        worker.complete(json!({"ok": true})).await;
+    }
+    for id in ids("t", 32) {
+        assert_eq!(a.ended(&format!("/api/v1/tasks/{id}")).await["status"], "completed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_never_granted_more_than_it_has_room_for() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let batch: Vec<Value> = ids("t", 200).iter().map(|id| json!({"taskId": id, "type": "mine"})).collect();
+    a.post("/api/v1/tasks", &json!(batch)).await.good(200);
+    let mut worker = Worker::new(&b, "w1", "mine");
+    let (mut held, mut done): (Vec<Value>, usize) = (Vec::new(), 0);
+    while done < 200 {
+        let capacity = 3 - held.len();
+        let outcomes: Vec<Value> = held.drain(..).map(|token| json!({"token": token, "status": "success"})).collect();
+        let free = capacity + outcomes.len();
+        let reply = worker.exchange(json!({"capacity": free, "outcomes": outcomes, "waitMs": 2_000})).await;
+        let accepted = reply["accepted"].as_array().unwrap().len();
+        assert_eq!(accepted, outcomes.len(), "{reply}");
+        done += accepted;
+        held = reply["grants"].as_array().unwrap().iter().map(|grant| grant["token"].clone()).collect();
+        assert!(held.len() <= free, "{} grants for {free} places", held.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_reach_their_shard_from_any_node() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    for (place, id) in ids("t", 16).iter().enumerate() {
+        a.task(json!({"taskId": id, "type": "mine", "delaySeconds": 600})).await;
+        let server = if place % 2 == 0 { &a } else { &b };
+        server.order(&format!("/api/v1/tasks/{id}/cancel")).await.good(200);
+        assert_eq!(a.get(&format!("/api/v1/tasks/{id}")).await.good(200)["status"], "cancelled");
+    }
+    let job = b.job(json!({"jobId": "j", "tasks": {"a": {"type": "mine"}, "b": {"type": "mine", "needs": "a"}}})).await;
+    for server in [&a, &b] {
+        server.order(&format!("/api/v1/jobs/{job}/pause")).await.good(200);
+        server.order(&format!("/api/v1/jobs/{job}/resume")).await.good(200);
+        let why = server.get(&format!("/api/v1/jobs/{job}/tasks/b/why")).await.good(200);
+        assert_eq!(why["gates"][0]["gate"], "parents", "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_at_one_node_holds_at_the_other_within_a_second() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    a.post("/api/v1/queues/default/pause", &json!({})).await.good(200);
+    let batch: Vec<Value> = ids("t", 32).iter().map(|id| json!({"taskId": id, "type": "mine"})).collect();
+    b.post("/api/v1/tasks", &json!(batch)).await.good(200);
+    let mut worker = Worker::new(&b, "w1", "mine");
+    let reply = worker.exchange(json!({"capacity": 5, "waitMs": 1_500})).await;
+    assert_eq!(reply["grants"], json!([]), "{reply}");
+    b.post("/api/v1/queues/default/resume", &json!({})).await.good(200);
+    worker.grant().await;
+    // The worker is known to the other node too.
+    a.until("/api/v1/workers", |list| list["items"][0]["workerId"] == "w1").await;
+    a.post("/api/v1/workers/w1/pause", &json!({})).await.good(200);
+    let reply = worker.exchange(json!({"capacity": 5, "waitMs": 5_000})).await;
+    assert_eq!((&reply["directive"], &reply["grants"]), (&json!("pause"), &json!([])), "{reply}");
+    a.post("/api/v1/workers/w1/resume", &json!({})).await.good(200);
+    // A grant that was made on the way comes whatever the directive says.
+    let mut reply = worker.exchange(json!({"capacity": 0, "waitMs": 5_000})).await;
+    while reply["directive"] == "pause" {
+        reply = worker.exchange(json!({"capacity": 0, "waitMs": 5_000})).await;
+    }
+    assert_eq!(reply["directive"], "run", "{reply}");
+    a.post("/api/v1/workers/w1/drain", &json!({})).await.good(200);
+    let mut reply = worker.exchange(json!({"capacity": 0, "waitMs": 5_000})).await;
+    while reply["directive"] == "run" {
+        reply = worker.exchange(json!({"capacity": 0, "waitMs": 5_000})).await;
+    }
+    assert_eq!(reply["directive"], "drain", "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_stream_has_the_events_of_every_node_once_and_goes_on_at_another() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let mut stream = a.events("/api/v1/events?type=TASK_SUBMITTED", None).await;
+    let mut seen = Vec::new();
+    let mut last = None;
+    for id in ids("t", 16) {
+        b.task(json!({"taskId": id, "type": "mine"})).await;
+        let event = stream.next().await.unwrap();
+        seen.push(event.data["taskId"].as_str().unwrap().to_owned());
+        last = event.id;
+    }
+    assert_eq!(seen, ids("t", 16));
+    a.task(json!({"taskId": "after", "type": "mine"})).await;
+    let mut stream = b.events("/api/v1/events?type=TASK_SUBMITTED", last.as_deref()).await;
+    assert_eq!(stream.next().await.unwrap().data["taskId"], "after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_hands_its_shards_over_and_nothing_is_lost() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let batch: Vec<Value> = ids("t", 64).iter().map(|id| json!({"taskId": id, "type": "mine"})).collect();
+    a.post("/api/v1/tasks", &json!(batch)).await.good(200);
+    let mut worker = Worker::new(&b, "w1", "mine");
+    let grant = worker.grant().await;
+    a.stop().await;
+    let one = |view: &Value| view["shards"].as_array().unwrap().iter().all(|shard| shard["nodeId"] == view["nodeId"]);
+    b.until("/api/v1/cluster", one).await;
+    worker.report(json!({"token": grant["token"], "status": "success"})).await;
+    for _ in 1..64 {
+        worker.complete(json!(null)).await;
+    }
+    assert_eq!(b.get("/api/v1/stats").await.good(200)["tasks"]["completed"]["count"], 64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_not_heard_by_the_internal_api() {
+    let database = Database::new();
+    let server = database.server().await;
+    for path in ["beat", "news", "shards/0/ask", "shards/0/exchange"] {
+        let reply = server.post(&format!("/internal/v1/{path}"), &json!({})).await;
+        assert_eq!(reply.status, 401, "{}", reply.text());
+    }
+    assert!(!server.get("/openapi.json").await.text().contains("/internal/"));
+}
