@@ -5,14 +5,15 @@ use super::File;
 /// What each crate may depend on, of ours. `cli` may depend on everything; nothing depends on `cli`.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("core", &[]),
-    ("protocol", &["core"]),
+    ("expression", &[]),
+    ("protocol", &["core", "expression"]),
     ("store", &["core"]),
     ("store-sqlite", &["core", "store"]),
     ("store-postgres", &["core", "store"]),
     ("store-redis", &["core", "store"]),
     ("client", &["core", "protocol"]),
     ("worker", &["core", "protocol", "client"]),
-    ("server", &["core", "protocol", "store", "store-sqlite", "store-postgres", "store-redis"]),
+    ("server", &["core", "expression", "protocol", "store", "store-sqlite", "store-postgres", "store-redis"]),
     ("sim", &["core", "protocol", "store", "server"]),
 ];
 

@@ -1,0 +1,76 @@
+//! How long the guide's expressions take, and how long runaway ones take until their budget stops them.
+//!
+//! `cargo run --release -p mainspring-expression --example speed`
+
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+use std::collections::BTreeMap;
+
+use mainspring_expression::{Budget, Context, Program, Scope, Standing, TaskView};
+use serde_json::json;
+
+const EXAMPLES: [&str; 10] = [
+    "params.region",
+    "tasks.load.output.rows > 0",
+    "tasks.load.status == 'completed' && params.region in ['eu', 'us']",
+    "size(tasks.each.outputs) == 5",
+    "tasks.each.outputs[4].sq",
+    "tasks.extract.output.files.filter(f, f.endsWith('.csv'))",
+    "default(tasks.skipped.output.rows, 0) + 1",
+    "{'rows': tasks.load.output.rows, 'region': params.region.upper()}",
+    "params.day.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}$')",
+    "json(tasks.load.output)",
+];
+
+const RUNAWAYS: [&str; 9] = [
+    "tasks.list.output.map(a, tasks.list.output.map(b, a + b))",
+    "tasks.list.output.all(a, tasks.list.output.all(b, b == b))",
+    "tasks.list.output.map(a, 'x' in tasks.list.output)",
+    "tasks.list.output.map(a, tasks.long.output.matches('(a|aa|a?)*b'))",
+    "tasks.list.output.map(a, tasks.long.output.matches('(a?){30}(a?){30}b'))",
+    "tasks.list.output.map(a, ''.matches('(a{9}|b{9}){9}' + a))",
+    "tasks.list.output.map(a, tasks.list.output.filter(b, default({}.missing, true)))",
+    "tasks.list.output.map(a, parseJson(json(tasks.list.output)))",
+    "tasks.list.output.map(a, tasks.long.output.upper())",
+];
+
+fn main() {
+    let outputs = BTreeMap::from([
+        ("load", json!({"rows": 12, "ok": true})),
+        ("extract", json!({"files": ["a.csv", "b.csv", "c.txt", "d.csv", "e.txt"]})),
+        ("each", json!([{"sq": 1}, {"sq": 4}, {"sq": 9}, {"sq": 16}, {"sq": 25}])),
+        ("list", json!(vec!["some text of an item"; 10_000])),
+        ("long", json!("a".repeat(100_000))),
+        ("skipped", json!(null)),
+    ]);
+    let standings: BTreeMap<&str, Standing> = outputs.keys().map(|name| (*name, Standing::Ancestor)).collect();
+    let scope = Scope { tasks: Some(&standings), ..Scope::default() };
+    let params = json!({"region": "eu", "day": "2026-11-25"});
+    let tasks = outputs
+        .iter()
+        .map(|(name, output)| (*name, TaskView { status: "completed", output: Some(output), outputs: Some(output) }))
+        .collect();
+    let context = Context { tasks, params: Some(&params), ..Context::default() };
+    println!("{:>9} {:>9} {:>8}  expression", "compile", "evaluate", "steps");
+    for (text, rounds) in EXAMPLES.iter().map(|text| (text, 20_000)).chain(RUNAWAYS.iter().map(|text| (text, 3))) {
+        let start = now();
+        let mut program = Program::compile(text, &scope).expect("it compiles");
+        for _ in 1..rounds {
+            program = Program::compile(text, &scope).expect("it compiles");
+        }
+        let compile = start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds);
+        let start = now();
+        let mut steps = 0;
+        let mut told = String::new();
+        for _ in 0..rounds {
+            let (result, taken) = program.measure(&context, Budget::default());
+            steps = taken;
+            told = result.map_or_else(|error| error.kind.code().to_owned(), |_| String::new());
+        }
+        let evaluate = start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds);
+        println!("{compile:>7.2}µs {evaluate:>7.2}µs {steps:>8}  {text}  {told}");
+    }
+}
