@@ -2,15 +2,16 @@
 //!
 //! `cargo run --release -p mainspring-expression --example speed`
 
-#[expect(clippy::disallowed_methods, reason = "it measures")]
-fn now() -> std::time::Instant {
-    std::time::Instant::now()
-}
+#![expect(clippy::disallowed_methods, reason = "this program measures time")]
 
 use std::collections::BTreeMap;
 
 use mainspring_expression::{Budget, Context, Program, Scope, Standing, TaskView};
 use serde_json::json;
+
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
 
 const EXAMPLES: [&str; 10] = [
     "params.region",
