@@ -14,7 +14,7 @@ pub(crate) struct Pattern {
 
 /// The engine looks at every state of the compiled pattern for each byte, so what a text costs is a matter of the pattern's size.
 /// The engine does not tell that size; the smallest of these limits that it accepts does.
-const SIZES: [(usize, u64); 5] = [(1 << 10, 16), (4 << 10, 64), (16 << 10, 256), (32 << 10, 512), (64 << 10, 1024)];
+const SIZES: [(usize, u64); 5] = [(1 << 10, 64), (4 << 10, 256), (16 << 10, 1024), (32 << 10, 2048), (64 << 10, 4096)];
 const NESTING_MAX: u32 = 16;
 
 impl Pattern {
