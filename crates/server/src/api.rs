@@ -54,6 +54,11 @@ pub(crate) use state::Api;
 /// Segments below `/api/v1` that are understood, and not built.
 const NOT_BUILT: [&str; 4] = ["schedules", "profiles", "notifications", "tokens"];
 
+/// The router over what nodes ask of each other.
+pub(crate) fn internal(api: &Arc<Api>) -> Router {
+    internal::router(api).fallback(no_route)
+}
+
 /// The router over all operations.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new();

@@ -40,6 +40,7 @@ mod recovery;
 mod retention;
 mod session;
 mod shared;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod trouble;

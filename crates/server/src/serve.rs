@@ -24,6 +24,9 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 pub struct ServeConfig {
     /// Where to listen. Port 0 takes any free one. Without keys for authentication only loopback is allowed.
     pub listen: SocketAddr,
+    /// Where other nodes of the cluster reach this one, if not at `listen`: only they are heard there, so it may lie beyond
+    /// loopback. Default none.
+    pub cluster_listen: Option<SocketAddr>,
     /// `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`.
     pub store_url: String,
     /// How the node is run.
@@ -35,7 +38,8 @@ pub struct ServeConfig {
 impl ServeConfig {
     /// The defaults on this address and store.
     pub fn new(listen: SocketAddr, store_url: impl Into<String>) -> Self {
-        Self { listen, store_url: store_url.into(), node: NodeConfig::default(), http: HttpLimits::default() }
+        let (node, http) = (NodeConfig::default(), HttpLimits::default());
+        Self { listen, cluster_listen: None, store_url: store_url.into(), node, http }
     }
 }
 
@@ -90,6 +94,14 @@ pub enum ServeError {
     NotLoopback {
         /// The address.
         listen: SocketAddr,
+    },
+    /// Other nodes cannot call this address.
+    #[error("`{address}` is no address for other nodes: {reason}")]
+    Advertise {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The store's URL cannot be read.
     #[error("`{url}` is not the URL of a store: {reason}")]
@@ -164,14 +176,15 @@ pub async fn serve_store(
 ) -> Result<Running, ServeError> {
     let listen = config.listen;
     refuse_strangers(listen)?;
-    let bound = |source| ServeError::Bind { listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(bound)?;
-    let addr = listener.local_addr().map_err(bound)?;
+    let (listener, addr) = bind(listen).await?;
+    let inside = match config.cluster_listen {
+        Some(inside) => Some(bind(inside).await?),
+        None => None,
+    };
     let about = store.describe();
     let clock = Arc::clone(&config.node.clock);
     let mut node = config.node;
-    // On one machine the address itself will do; a node elsewhere could not reach it anyway.
-    node.advertise.get_or_insert_with(|| format!("http://{addr}"));
+    node.advertise = Some(advertised(node.advertise, inside.as_ref().map_or(addr, |(_, addr)| *addr))?);
     let node = Node::start(store, node).await?;
     tracing::info!(
         address = %format_args!("http://{addr}"),
@@ -183,15 +196,24 @@ pub async fn serve_store(
     let stop = CancellationToken::new();
     let api = Api::new(Arc::clone(&node), about, clock, config.http.clone(), stop.clone());
     let producers = api.producers.clone();
+    let inside = inside.map(|(listener, _)| (listener, api::internal(&api)));
     let router = api::router(api);
     let served = Arc::clone(&node);
     let finished = tokio::spawn(async move {
-        let accepting = tokio::spawn(connection::accept(listener, router, config.http, stop.clone(), FINISH_WITHIN));
+        let accept = |listener, router| {
+            tokio::spawn(connection::accept(listener, router, config.http.clone(), stop.clone(), FINISH_WITHIN))
+        };
+        let accepting = accept(listener, router);
+        let inside = inside.map(|(listener, router)| accept(listener, router));
         shutdown.await;
         tracing::info!("stopping");
         stop.cancel();
         if let Err(error) = accepting.await {
             tracing::error!(%error, "the accept loop ended badly");
+        }
+        if let Some(inside) = inside {
+            // Nodes that still wait for an answer ask again elsewhere.
+            inside.abort();
         }
         producers.close();
         producers.wait().await;
@@ -201,6 +223,30 @@ pub async fn serve_store(
     Ok(Running { addr, node, finished })
 }
 
+async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let bound = |source| ServeError::Bind { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(bound)?;
+    let addr = listener.local_addr().map_err(bound)?;
+    Ok((listener, addr))
+}
+
+/// What other nodes are told: the address that was given, or the one that is listened on.
+fn advertised(given: Option<String>, listens: SocketAddr) -> Result<String, ServeError> {
+    let Some(address) = given else {
+        let (address, reason) = (listens.to_string(), "every interface is listened on; name one with --advertise");
+        return if listens.ip().is_unspecified() {
+            Err(ServeError::Advertise { address, reason })
+        } else {
+            Ok(format!("http://{address}"))
+        };
+    };
+    let host = address.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => Ok(format!("http://{host}")),
+        _ => Err(ServeError::Advertise { address, reason: "it must be `http://HOST:PORT`" }),
+    }
+}
+
 fn refuse_strangers(listen: SocketAddr) -> Result<(), ServeError> {
     if listen.ip().to_canonical().is_loopback() { Ok(()) } else { Err(ServeError::NotLoopback { listen }) }
 }
@@ -208,6 +254,18 @@ fn refuse_strangers(listen: SocketAddr) -> Result<(), ServeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_for_other_nodes_is_one_that_they_can_call() {
+        let listens = "127.0.0.1:7".parse().unwrap();
+        let given = |given: &str| advertised(Some(given.to_owned()), listens).ok();
+        assert_eq!(advertised(None, listens).unwrap(), "http://127.0.0.1:7");
+        assert!(advertised(None, "0.0.0.0:7".parse().unwrap()).is_err());
+        assert_eq!(given("http://10.0.0.5:7071/").as_deref(), Some("http://10.0.0.5:7071"));
+        for bad in ["10.0.0.5:7", "https://a:1", "http://", "http://a/b", "http://u@a:1", "http://a b"] {
+            assert_eq!(given(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn only_loopback_addresses_are_served_without_keys() {

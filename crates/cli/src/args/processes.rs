@@ -14,7 +14,7 @@ pub(crate) struct Serving {
     #[arg(long, env = "MAINSPRING_LISTEN", default_value = "127.0.0.1:7070", value_name = "ADDR")]
     pub listen: std::net::SocketAddr,
     /// Where everything is kept: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`,
-    /// `redis://HOST:PORT` or `memory:`.
+    /// `redis://HOST:PORT` or `memory:`. Servers that name the same PostgreSQL or Redis are nodes of one cluster.
     #[arg(
         long,
         env = "MAINSPRING_STORE",
@@ -23,6 +23,23 @@ pub(crate) struct Serving {
         value_name = "URL"
     )]
     pub store: String,
+    /// Where other nodes of the cluster reach this one: `http://HOST:PORT`. Default: the address it listens on.
+    #[arg(long, env = "MAINSPRING_ADVERTISE", value_name = "URL")]
+    pub advertise: Option<String>,
+    /// Another address to listen on, for other nodes alone. It may lie beyond loopback: every call there is sealed with
+    /// the key of the cluster.
+    #[arg(long, env = "MAINSPRING_CLUSTER_LISTEN", value_name = "ADDR")]
+    pub cluster_listen: Option<std::net::SocketAddr>,
+}
+
+impl Serving {
+    /// How the server is run.
+    pub(crate) fn config(&self) -> mainspring_server::ServeConfig {
+        let mut config = mainspring_server::ServeConfig::new(self.listen, &self.store);
+        config.cluster_listen = self.cluster_listen;
+        config.node.advertise.clone_from(&self.advertise);
+        config
+    }
 }
 
 #[derive(Args, Debug)]

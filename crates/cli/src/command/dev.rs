@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mainspring_core::id::Bucket;
 use mainspring_server::node::Node;
-use mainspring_server::{ServeConfig, serve};
+use mainspring_server::serve;
 use mainspring_worker::Urgency;
 use tokio::sync::oneshot;
 
@@ -25,8 +25,7 @@ pub(crate) async fn run(args: Dev, quiet: bool) -> Outcome {
     let jobs = sources.iter().map(Source::jobs_here).collect::<Outcome<Vec<_>>>()?.concat();
     let mut signals = Signals::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let config = ServeConfig::new(args.serving.listen, &args.serving.store);
-    let running = serve(config, async { drop(stopped.await) }).await.map_err(not_started)?;
+    let running = serve(args.serving.config(), async { drop(stopped.await) }).await.map_err(not_started)?;
     let mut worker = EmbeddedWorker::start(&running.node, args.concurrency.max(1));
     line(&format!("mainspring dev  http://{}  (API: /docs, /openapi.json)", running.addr))?;
     if !quiet {

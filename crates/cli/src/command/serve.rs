@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use mainspring_server::{ServeConfig, ServeError, serve};
+use mainspring_server::{ServeError, serve};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Serve;
@@ -14,8 +14,7 @@ use crate::output::{Stderr, say};
 pub(crate) async fn run(args: Serve, quiet: bool) -> Outcome {
     log(if quiet { "warn" } else { "info" });
     let signals = Signals::listen()?;
-    let config = ServeConfig::new(args.serving.listen, &args.serving.store);
-    let running = serve(config, signals.first()).await.map_err(not_started)?;
+    let running = serve(args.serving.config(), signals.first()).await.map_err(not_started)?;
     if !quiet {
         say(format_args!("mainspring serves http://{} (API described at /docs)", running.addr));
     }
@@ -35,7 +34,9 @@ pub(crate) fn log(level: &str) {
 pub(crate) fn not_started(error: ServeError) -> Failure {
     let failure = |exit| Failure::new(exit, error.to_string());
     match &error {
-        ServeError::NotLoopback { .. } | ServeError::StoreUrl { .. } => failure(Exit::Usage),
+        ServeError::NotLoopback { .. } | ServeError::StoreUrl { .. } | ServeError::Advertise { .. } => {
+            failure(Exit::Usage)
+        }
         ServeError::Store { source: mainspring_store::Error::Unavailable(_), url } if !url.starts_with("sqlite:") => {
             failure(Exit::Failure)
         }

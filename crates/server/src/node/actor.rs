@@ -28,10 +28,12 @@ use mainspring_store::{BoxFuture, CommitAnswer, Error, Fence, ShardCommit, Store
 use tokio::sync::oneshot;
 
 use super::ending::Ending;
+use super::figures::rows_of;
 use super::gateway::Gateway;
 use super::mailbox::{Answers, Message, Room};
 use super::open_call::Turn;
 use super::shared::Shared;
+use super::taken::Taken;
 use super::trouble::{Parked, Trouble};
 use super::{CallError, NodeConfig, StartError};
 use crate::clock::ShardTime;
@@ -67,6 +69,8 @@ pub(super) struct Actor {
     pub(super) held: Option<(Ticket, Changes)>,
     /// Exchanges that wait for the store to come back.
     pub(super) parked: Vec<Parked>,
+    /// Rows of the store's inbox that become tasks.
+    pub(super) taken: Taken,
     /// What may still be taken into the batch that is being gathered.
     pub(super) room: Room,
     /// Nothing that the driver was told is still on its way back.
@@ -161,6 +165,7 @@ impl Actor {
             trouble: None,
             held: None,
             parked: Vec::new(),
+            taken: Taken::default(),
             quiet: true,
             waker: Waker::from(Arc::new(Unpark(std::thread::current()))),
             inbox: Vec::new(),
@@ -227,6 +232,11 @@ impl Actor {
             Message::Tasks { tasks, answer } => {
                 let submission = SubmitTasks { to: self.await_submission(answer), bucket: self.bucket(), tasks };
                 self.events.push(Event::SubmitTasks(submission));
+            }
+            Message::Inbox { tasks, answer } => {
+                let (to, bucket) = (self.await_submission(answer), self.bucket());
+                let tasks = self.taken.begin(to, tasks);
+                self.events.push(Event::SubmitTasks(SubmitTasks { to, bucket, tasks }));
             }
             Message::Job { mut job, answer } => {
                 job.to = self.await_submission(answer);
@@ -297,10 +307,10 @@ impl Actor {
     }
 
     pub(super) fn order_commit(&mut self, ticket: Ticket, changes: Changes, now: Duration) {
-        self.shared.commit_rows.record(rows(&changes));
+        self.shared.commit_rows.record(rows_of(&changes));
         let number = changes.high_water.commit;
         let commit = ShardCommit { fence: self.fence.clone(), changes: Arc::new(changes) };
-        let answer = self.store.commit(vec![commit]);
+        let answer = self.taken.commit(&self.store, commit);
         assert!(self.commit.is_none(), "at most one commit is in flight");
         self.commit = Some(CommitInFlight { ticket, number, ordered_at: now, answer });
         self.refill();
@@ -393,6 +403,7 @@ impl Actor {
     }
 
     fn reply(&mut self, to: RequestId, answer: Result<mainspring_core::effect::Answer, Refusal>) {
+        self.taken.end(to);
         if let Some(caller) = self.callers.remove(&to) {
             // A caller that went away does not need its answer.
             let _ = caller.send(answer.map_err(|refusal| match refusal {
@@ -467,51 +478,4 @@ impl Actor {
             tracing::warn!(%error, "failed to give the shard back");
         }
     }
-}
-
-/// Row changes and feed entries of a commit.
-fn rows(changes: &Changes) -> u64 {
-    let Changes {
-        high_water: _,
-        insert_tasks,
-        update_tasks,
-        rewrite_bodies,
-        delete_tasks,
-        insert_jobs,
-        update_jobs,
-        delete_jobs,
-        insert_chunks,
-        insert_attempts,
-        put_outputs,
-        insert_logs,
-        put_claims,
-        delete_claims,
-        insert_lanes,
-        put_queues,
-        put_workers,
-        insert_definitions,
-        insert_audit,
-        feed: _,
-    } = changes;
-    let rows = [
-        insert_tasks.len(),
-        update_tasks.len(),
-        rewrite_bodies.len(),
-        delete_tasks.len(),
-        insert_jobs.len(),
-        update_jobs.len(),
-        delete_jobs.len(),
-        insert_chunks.len(),
-        insert_attempts.len(),
-        put_outputs.len(),
-        insert_logs.len(),
-        put_claims.len(),
-        delete_claims.len(),
-        insert_lanes.len(),
-        put_queues.len(),
-        put_workers.len(),
-        insert_definitions.len(),
-        insert_audit.len(),
-    ];
-    rows.iter().sum::<usize>() as u64
 }

@@ -10,6 +10,7 @@
 mod balance;
 mod grants;
 mod hub;
+mod inbox;
 mod inside;
 mod merge;
 mod news;

@@ -63,7 +63,10 @@ fn refuse_all(shared: &Shared, error: &CallError) {
 /// Answers a message with an error; a caller that went away does not need it.
 pub(super) fn refuse(message: Message, error: &CallError) {
     match message {
-        Message::Tasks { answer, .. } | Message::Job { answer, .. } | Message::Order { answer, .. } => {
+        Message::Tasks { answer, .. }
+        | Message::Inbox { answer, .. }
+        | Message::Job { answer, .. }
+        | Message::Order { answer, .. } => {
             let _ = answer.send(Err(error.clone()));
         }
         Message::Exchange { answer, .. } => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use mainspring_core::row::Changes;
 use mainspring_store::{Description, Store};
 
 /// Upper bounds of the commit time's buckets, in microseconds.
@@ -144,6 +145,53 @@ impl Recorder {
             sum: self.sum.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Row changes and feed entries of a commit.
+pub(super) fn rows_of(changes: &Changes) -> u64 {
+    let Changes {
+        high_water: _,
+        insert_tasks,
+        update_tasks,
+        rewrite_bodies,
+        delete_tasks,
+        insert_jobs,
+        update_jobs,
+        delete_jobs,
+        insert_chunks,
+        insert_attempts,
+        put_outputs,
+        insert_logs,
+        put_claims,
+        delete_claims,
+        insert_lanes,
+        put_queues,
+        put_workers,
+        insert_definitions,
+        insert_audit,
+        feed: _,
+    } = changes;
+    let rows = [
+        insert_tasks.len(),
+        update_tasks.len(),
+        rewrite_bodies.len(),
+        delete_tasks.len(),
+        insert_jobs.len(),
+        update_jobs.len(),
+        delete_jobs.len(),
+        insert_chunks.len(),
+        insert_attempts.len(),
+        put_outputs.len(),
+        insert_logs.len(),
+        put_claims.len(),
+        delete_claims.len(),
+        insert_lanes.len(),
+        put_queues.len(),
+        put_workers.len(),
+        insert_definitions.len(),
+        insert_audit.len(),
+    ];
+    rows.iter().sum::<usize>() as u64
 }
 
 #[cfg(test)]

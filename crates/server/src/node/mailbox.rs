@@ -22,6 +22,8 @@ pub(super) type ExchangeAnswers = oneshot::Sender<Result<ExchangeAnswer, CallErr
 pub(super) enum Message {
     /// Standalone tasks.
     Tasks { tasks: Vec<NewTask>, answer: Answers },
+    /// Tasks that were enqueued in the store, each with its row's number.
+    Inbox { tasks: Vec<(i64, NewTask)>, answer: Answers },
     /// A job.
     Job { job: Box<SubmitJob>, answer: Answers },
     /// An operator's order.
@@ -42,13 +44,14 @@ const TASK_BYTES: usize = 320;
 impl Message {
     /// Whether it waits with the submissions.
     fn is_submission(&self) -> bool {
-        matches!(self, Self::Tasks { .. } | Self::Job { .. })
+        matches!(self, Self::Tasks { .. } | Self::Inbox { .. } | Self::Job { .. })
     }
 
     /// How many events' worth of work it is.
     fn events(&self) -> usize {
         match self {
             Self::Tasks { tasks, .. } => tasks.len(),
+            Self::Inbox { tasks, .. } => tasks.len(),
             Self::Job { job, .. } => 1 + job.graph.tasks().len(),
             Self::Exchange { call, .. } => 1 + call.outcomes.len(),
             Self::Order { .. } | Self::Hangup { .. } | Self::News(_) => 1,
@@ -60,6 +63,7 @@ impl Message {
         MESSAGE_BYTES
             + match self {
                 Self::Tasks { tasks, .. } => tasks.iter().map(|task| TASK_BYTES + task.spec.body.len()).sum(),
+                Self::Inbox { tasks, .. } => tasks.iter().map(|(_, task)| TASK_BYTES + task.spec.body.len()).sum(),
                 Self::Job { job, .. } => {
                     let tasks = job.graph.tasks().iter();
                     job.body.len() + tasks.map(|task| TASK_BYTES + task.spec.body.len()).sum::<usize>()

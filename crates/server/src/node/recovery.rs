@@ -134,6 +134,7 @@ impl Actor {
         self.shared.set_fence(None);
         self.commit = None;
         self.held = None;
+        self.taken.clear();
         self.read = None;
         self.failed_read = None;
         if let Some(driver) = self.driver.take() {

@@ -91,7 +91,7 @@ impl Actor {
         let probing = trouble.probe.is_some_and(|request| self.callers.contains_key(&request));
         let free = now >= trouble.retry_at && !probing && self.commit.is_none() && self.held.is_none();
         match message {
-            Message::Tasks { answer, .. } | Message::Job { answer, .. } if !free => {
+            Message::Tasks { answer, .. } | Message::Inbox { answer, .. } | Message::Job { answer, .. } if !free => {
                 let _ = answer.send(Err(CallError::Unavailable(trouble.reason.clone())));
                 None
             }

@@ -81,6 +81,8 @@ struct Watch {
     closing: JoinSet<()>,
     /// Who follows the news of which node.
     following: BTreeMap<SessionId, AbortOnDrop>,
+    /// Shards that take in what waits for them in the store.
+    taking: BTreeMap<ShardId, AbortOnDrop>,
     silent_since: Option<Duration>,
     settled: Option<Settled>,
     failure: Option<StartError>,
@@ -98,6 +100,7 @@ pub(super) async fn run(cluster: Arc<Cluster>, settled: Settled) {
         work: JoinSet::new(),
         closing: JoinSet::new(),
         following: BTreeMap::new(),
+        taking: BTreeMap::new(),
         silent_since: None,
         settled: Some(settled),
         failure: None,
@@ -184,6 +187,7 @@ impl Watch {
             self.closing.spawn(async move { cluster.close_shard(shard).await });
         }
         self.take_off(&roster, &dead).await;
+        self.take_in();
         self.report(&view);
     }
 
@@ -269,6 +273,19 @@ impl Watch {
             Err(error) => {
                 tracing::warn!(shard = shard.0, %error, "failed to open a shard");
                 self.failure = Some(error);
+            }
+        }
+    }
+
+    /// Has the shards of ours take in what waits for them in the store.
+    fn take_in(&mut self) {
+        let Some(inbox) = self.cluster.store.inbox() else { return };
+        for shard in inbox.waits_for() {
+            let is_ours = self.cluster.local_shard(shard).is_some();
+            if is_ours && self.taking.get(&shard).is_none_or(|taking| taking.0.is_finished()) {
+                let (cluster, inbox) = (Arc::clone(&self.cluster), Arc::clone(&inbox));
+                let taking = tokio::spawn(async move { cluster.take_in(inbox, shard).await });
+                self.taking.insert(shard, AbortOnDrop(taking));
             }
         }
     }
