@@ -71,9 +71,7 @@ impl Gateway {
 
     /// A call came in. `quiet`: nothing that the core was told before is still on its way back.
     pub(super) fn call(&mut self, turn: &mut Turn<'_>, request: RequestId, call: Call, answer: ExchangeAnswers) {
-        if call.fresh && self.sessions.get(&call.session).is_some_and(|session| session.seq < call.seq) {
-            self.forget(&call.session);
-        }
+        let renewed = call.fresh && self.renew(&call);
         let known = self.sessions.get(&call.session);
         if known.is_some_and(|session| session.worker != call.worker) {
             let _ = answer.send(Err(CallError::Invalid(format!(
@@ -82,8 +80,8 @@ impl Gateway {
             ))));
             return;
         }
-        let resume = known.is_none();
-        if resume && !self.welcome(turn, &call) {
+        let resume = known.is_none() || renewed;
+        if known.is_none() && !self.welcome(turn, &call) {
             let _ = answer.send(Err(CallError::WorkerIdInUse(call.worker)));
             return;
         }
@@ -100,6 +98,18 @@ impl Gateway {
         }
         self.supersede(&call.session);
         self.open(turn, request, call, answer, resume);
+    }
+
+    /// Somebody speaks for a known session for the first time: what others were told is not known there. False if it is an
+    /// older call.
+    fn renew(&mut self, call: &Call) -> bool {
+        let fits = |session: &Session| session.seq < call.seq && session.worker == call.worker;
+        if !self.sessions.get(&call.session).is_some_and(fits) {
+            return false;
+        }
+        self.supersede(&call.session);
+        self.sessions.get_mut(&call.session).expect("it is known").renew();
+        true
     }
 
     /// Makes a session for a call that belongs to none; false if its worker is in use by another process.

@@ -46,6 +46,8 @@ pub(super) struct Session {
     /// What it shall do, and what it was last told.
     pub(super) directive: Directive,
     pub(super) told: Directive,
+    /// Somebody else began to speak for it: grants that were on their way may come twice.
+    renewed: bool,
     pub(super) heard_at: Duration,
 }
 
@@ -69,6 +71,7 @@ impl Session {
             cancels_sent: Vec::new(),
             directive: Directive::Run,
             told: Directive::Run,
+            renewed: false,
             heard_at: now,
         }
     }
@@ -109,8 +112,24 @@ impl Session {
         self.pending = again;
     }
 
-    /// Takes grants in that the core made.
+    /// Forgets what it was told: all its leases are granted again. What the core may still do stays in force.
+    pub(super) fn renew(&mut self) {
+        self.offered = self.owed();
+        self.last = None;
+        self.pending.clear();
+        self.sent.clear();
+        self.cancels.clear();
+        self.cancels_sent.clear();
+        self.told = Directive::Run;
+        self.renewed = true;
+    }
+
+    /// Takes grants in that the core made. One that is on its way when the session is renewed comes twice.
     pub(super) fn granted(&mut self, grants: &mut Vec<Grant>) {
+        if self.renewed {
+            let mut known: HashSet<Token> = self.pending.iter().map(|grant| grant.token).collect();
+            grants.retain(|grant| known.insert(grant.token));
+        }
         let count = u32::try_from(grants.len()).unwrap_or(u32::MAX);
         self.offered = self.offered.saturating_sub(count);
         self.free = self.free.saturating_sub(count);

@@ -206,3 +206,17 @@ async fn strangers_are_not_heard_by_the_internal_api() {
     }
     assert!(!server.get("/openapi.json").await.text().contains("/internal/"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_before_the_worker_came_is_granted_to_it_at_once() {
+    let database = Database::new();
+    let server = database.server().await;
+    for id in ids("t", 8) {
+        server.task(json!({"taskId": id, "type": "mine"})).await;
+        let mut worker = Worker::session(&server, "w", &format!("session-{id}"), "mine");
+        let reply = worker.exchange(json!({"capacity": 1, "waitMs": 2_000})).await;
+        let grant = reply["grants"][0].clone();
+        assert_eq!(grant["taskId"], json!(id), "{reply}");
+        worker.report(json!({"token": grant["token"], "status": "success"})).await;
+    }
+}

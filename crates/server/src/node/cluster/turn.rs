@@ -168,9 +168,13 @@ impl<'a> Turn<'a> {
 
     /// How many places each shard should have.
     fn shares(&self) -> BTreeMap<ShardId, u32> {
+        self.shares_of(&self.cluster.demand(self.rotation))
+    }
+
+    fn shares_of(&self, demand: &[(ShardId, u64)]) -> BTreeMap<ShardId, u32> {
         let here = !self.cluster.local_shards().is_empty();
         let stand_by = here.then(|| self.cluster.favourite());
-        shares(self.free(), &self.cluster.demand(self.rotation), stand_by)
+        shares(self.free(), demand, stand_by)
     }
 
     /// Places of the worker that no grant is on its way for.
@@ -184,7 +188,8 @@ impl<'a> Turn<'a> {
         if self.base.leaving || self.has_news() && self.verdicts.is_empty() {
             return;
         }
-        let shares = self.shares();
+        let demand = self.cluster.demand(self.rotation);
+        let shares = self.shares_of(&demand);
         let mut left = self.free().saturating_sub(lock(&self.seat).claimed());
         let mut short = false;
         for (shard, share) in &shares {
@@ -194,7 +199,8 @@ impl<'a> Turn<'a> {
                 continue;
             }
             let given = more.min(left);
-            short |= given < more;
+            // Only work is worth taking a place back for.
+            short |= given < more && demand.iter().any(|(hungry, _)| hungry == shard);
             let is_open = self.called.get(shard).is_some_and(|capacity| *capacity >= offered + given);
             if offered + given > 0 && !is_open && !self.verdicts.contains(shard) {
                 left -= given;
