@@ -7,6 +7,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("expression", &[]),
     ("protocol", &["core", "expression"]),
+    ("calendar", &[]),
     ("store", &["core"]),
     ("store-sqlite", &["core", "store"]),
     ("store-postgres", &["core", "store"]),
