@@ -3,7 +3,8 @@
 //! A zone is read as a row of *stretches* of constant offset. At the border of two of them the clock is put forward (a gap: readings
 //! that it never shows) or back (a fold: readings that it shows twice).
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -15,11 +16,21 @@ use crate::exclusion::did_you_mean;
 const OFFSETS_APART: i64 = 52 * 3600;
 
 /// An IANA time zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Zone {
-    name: Box<str>,
     rules: TimeZone,
+    /// The borders of stretches up to [`TABLE_END`] and the first after it: the first second and the offset from there on.
+    ///
+    /// A table of our own, because the library's `preceding` answers from a zone's general rule where its last singular change is nearer (jiff
+    /// 1.0.1: America/Ciudad_Juarez in December 2022).
+    borders: Borders,
 }
+
+type Borders = Arc<[(i64, i64)]>;
+
+/// Rules that repeat do so with the calendar, every 400 years. By then all singular changes are long past.
+const TABLE_END: i64 = 16_725_225_600;
+const PERIOD: i64 = 146_097 * 86_400;
 
 /// A name that the database does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +65,8 @@ impl Zone {
     ///
     /// The name is unknown; the nearest name that is known comes with the error.
     pub fn get(name: &str) -> Result<Self, UnknownZone> {
-        let known = database().get(name).ok().and_then(|rules| Some((rules.iana_name()?.into(), rules)));
-        known.map(|(name, rules)| Self { name, rules }).ok_or_else(|| {
+        let known = database().get(name).ok().and_then(|rules| Some(Self::of(rules.clone().iana_name()?, rules)));
+        known.ok_or_else(|| {
             let names: Vec<&str> = Self::names().collect();
             // People write the city alone.
             let city =
@@ -67,7 +78,15 @@ impl Zone {
 
     /// Coordinated universal time.
     pub fn utc() -> Self {
-        Self { name: "UTC".into(), rules: TimeZone::UTC }
+        Self::of("UTC", TimeZone::UTC)
+    }
+
+    fn of(name: &str, rules: TimeZone) -> Self {
+        // Zones in use are few and their tables are shared by all schedules.
+        static TABLES: Mutex<BTreeMap<String, Borders>> = Mutex::new(BTreeMap::new());
+        let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+        let borders = tables.entry(name.to_owned()).or_insert_with(|| borders(&rules)).clone();
+        Self { rules, borders }
     }
 
     /// All names that are known, in order.
@@ -81,7 +100,7 @@ impl Zone {
 
     /// Its IANA name.
     pub fn name(&self) -> &str {
-        &self.name
+        self.rules.iana_name().unwrap_or("UTC")
     }
 
     /// An instant as a clock of this zone shows it: `2026-03-29 03:00:00`, with the weekday in front and the offset's name behind.
@@ -93,20 +112,18 @@ impl Zone {
         format!("{weekday} {} {} {}", reading.date(), reading.time(), info.abbreviation())
     }
 
-    /// The offset at a second.
-    fn offset(&self, at: i64) -> i64 {
-        self.rules.to_offset(timestamp(at)).seconds().into()
-    }
-
     /// The stretch that a second lies in.
     pub(crate) fn stretch(&self, at: i64) -> Stretch {
-        // The rules also have transitions that change the name of the time and not the clock; they are passed over.
-        let offset = self.offset(at);
-        let mut before = self.rules.preceding(timestamp(at + 1)).map(|transition| transition.timestamp().as_second());
-        let start = before.find(|start| *start > SECONDS.start && self.offset(start - 1) != offset);
-        let mut after = self.rules.following(timestamp(at));
-        let end = after.find(|transition| i64::from(transition.offset().seconds()) != offset);
-        Stretch { start, end: end.map(|transition| transition.timestamp().as_second()), offset }
+        let shift = if at < TABLE_END { 0 } else { ((at - TABLE_END) / PERIOD + 1) * PERIOD };
+        let behind = self.borders.partition_point(|(start, _)| *start <= at - shift);
+        let (start, offset) = self.borders[behind - 1];
+        let end = self.borders.get(behind).map(|(end, _)| end + shift);
+        let start = match end {
+            // What never ends does not repeat either.
+            None => start,
+            Some(_) => start.saturating_add(shift),
+        };
+        Stretch { start: Some(start).filter(|start| *start > SECONDS.start), end, offset }
     }
 
     /// The reading up to which the clock had come before this stretch began: what is earlier has been shown, or passed over.
@@ -125,6 +142,22 @@ impl Zone {
         }
         shown
     }
+}
+
+/// Where the clock of a zone is put forward or back. Changes of the time's name alone are passed over.
+fn borders(rules: &TimeZone) -> Borders {
+    let first = timestamp(SECONDS.start);
+    let mut borders = vec![(i64::MIN, i64::from(rules.to_offset(first).seconds()))];
+    for change in rules.following(first) {
+        let (start, offset) = (change.timestamp().as_second(), i64::from(change.offset().seconds()));
+        if borders[borders.len() - 1].1 != offset {
+            borders.push((start, offset));
+        }
+        if start > TABLE_END {
+            break;
+        }
+    }
+    borders.into()
 }
 
 /// The seconds that are looked at: the years 1 to 9,899. Before and after them nothing happens.
@@ -164,5 +197,34 @@ mod tests {
         let utc = Stretch { start: None, end: None, offset: 0 };
         assert_eq!(Zone::utc().stretch(0), utc);
         assert_eq!(Zone::get("Etc/UTC").unwrap().stretch(0), utc);
+    }
+
+    #[test]
+    fn stretches_agree_with_the_library_at_any_time() {
+        for name in ["Europe/Berlin", "America/Ciudad_Juarez", "Africa/Casablanca", "Asia/Tokyo", "Pacific/Apia"] {
+            let zone = Zone::get(name).unwrap();
+            for at in (-4_000_000_000..200_000_000_000_i64).step_by(9_999_937) {
+                let stretch = zone.stretch(at);
+                let theirs = |at| i64::from(zone.rules.to_offset(timestamp(at)).seconds());
+                assert_eq!(stretch.offset, theirs(at), "{name} at {at}");
+                let end = zone
+                    .rules
+                    .following(timestamp(at))
+                    .find(|change| i64::from(change.offset().seconds()) != stretch.offset);
+                assert_eq!(stretch.end, end.map(|change| change.timestamp().as_second()), "{name} at {at}");
+                if let Some(start) = stretch.start {
+                    assert_eq!(theirs(start), stretch.offset, "{name} at {at}");
+                    assert_ne!(theirs(start - 1), stretch.offset, "{name} at {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_rules_is_not_hidden_by_the_rule_that_follows_it() {
+        let juarez = Zone::get("America/Ciudad_Juarez").unwrap();
+        let december = "2022-12-10T00:00:00Z".parse::<Timestamp>().unwrap().as_second();
+        let start = juarez.stretch(december).start.map(|start| timestamp(start).to_string());
+        assert_eq!(start.as_deref(), Some("2022-11-30T06:00:00Z"));
     }
 }
