@@ -112,6 +112,18 @@ impl Zone {
         format!("{weekday} {} {} {}", reading.date(), reading.time(), info.abbreviation())
     }
 
+    /// An instant as RFC 3339 with the zone's offset: `2026-03-29T03:00:00+02:00`.
+    pub fn local(&self, at: Timestamp) -> String {
+        at.display_with_offset(self.rules.to_offset(at)).to_string()
+    }
+
+    /// The instant that a text names: RFC 3339 with an offset, or a date or local time of this zone, where a time that comes twice is the first and one
+    /// that never comes is as long after the gap as it is into it.
+    pub fn instant(&self, text: &str) -> Option<Timestamp> {
+        let local = || text.parse::<jiff::civil::DateTime>().ok();
+        text.parse().ok().or_else(|| self.rules.to_ambiguous_timestamp(local()?).compatible().ok())
+    }
+
     /// The stretch that a second lies in.
     pub(crate) fn stretch(&self, at: i64) -> Stretch {
         let shift = if at < TABLE_END { 0 } else { ((at - TABLE_END) / PERIOD + 1) * PERIOD };

@@ -2,6 +2,7 @@
 
 mod objects;
 mod processes;
+mod schedules;
 mod work;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use mainspring_protocol::duration;
 
 pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Tasks, Workers};
 pub(crate) use processes::{Backup, Bench, BenchFormat, Dev, RedisKey, Restore, Run, Scenario, Serve, Worker};
+pub(crate) use schedules::{Next, Schedules};
 pub(crate) use work::{Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
 
 /// A durable scheduler for tasks and DAGs of tasks, in one binary.
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     /// List, pause and resume queues
     #[command(subcommand, visible_alias = "queue")]
     Queues(Queues),
+    /// When schedules are due
+    #[command(subcommand, visible_alias = "schedule")]
+    Schedules(Schedules),
     /// List and direct workers
     #[command(subcommand)]
     Workers(Workers),

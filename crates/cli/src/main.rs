@@ -40,6 +40,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "mainspring", &mut std::io::stdout());
         }
         Command::RedisKey(args) => command::redis_key::run(&args),
+        Command::Schedules(args) => command::schedules::run(&args, cli.quiet)?,
         Command::Validate(args) => command::validate::run(&args)?,
         Command::Plan(args) => command::plan::run(&args)?,
         Command::Backup(args) => command::backup::backup(&args, cli.quiet)?,
@@ -81,6 +82,7 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         | Command::RedisKey(_)
         | Command::Backup(_)
         | Command::Restore(_)
+        | Command::Schedules(_)
         | Command::Validate(_)
         | Command::Plan(_) => unreachable!("carried out without a runtime"),
     }

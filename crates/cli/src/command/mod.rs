@@ -13,6 +13,7 @@ pub(crate) mod plan;
 pub(crate) mod queues;
 pub(crate) mod redis_key;
 pub(crate) mod run;
+pub(crate) mod schedules;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod submit;

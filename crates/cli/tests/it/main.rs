@@ -3,4 +3,5 @@
 mod definitions;
 mod objects;
 mod running;
+mod schedules;
 mod site;
