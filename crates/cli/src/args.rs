@@ -1,5 +1,6 @@
 //! The command line as it is typed: every command and flag, nothing of what they do.
 
+mod import;
 mod objects;
 mod processes;
 mod schedules;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainspring_protocol::duration;
 
+pub(crate) use import::{CrontabForm, Files, Import};
 pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Tasks, Workers};
 pub(crate) use processes::{Backup, Bench, BenchFormat, Dev, RedisKey, Restore, Run, Scenario, Serve, Worker};
 pub(crate) use schedules::{Next, Schedules};
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     Events(Events),
     /// Measure this machine: throughput, latency, chains, fans, backlogs, footprint, graphs
     Bench(Bench),
+    /// Turn another scheduler's file into definitions to review
+    #[command(subcommand)]
+    Import(Import),
     /// Copy a store into a new file, also while a server runs on it
     Backup(Backup),
     /// Put a copy in the place of a store; no server may be running on it

@@ -6,6 +6,7 @@ mod clock;
 mod command;
 mod embedded;
 mod exit;
+mod import;
 mod output;
 mod progress;
 mod remote;
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "mainspring", &mut std::io::stdout());
         }
         Command::RedisKey(args) => command::redis_key::run(&args),
+        Command::Import(args) => command::import::run(&args, cli.quiet)?,
         Command::Schedules(args) => command::schedules::run(&args, cli.quiet)?,
         Command::Validate(args) => command::validate::run(&args)?,
         Command::Plan(args) => command::plan::run(&args)?,
@@ -82,6 +84,7 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         | Command::RedisKey(_)
         | Command::Backup(_)
         | Command::Restore(_)
+        | Command::Import(_)
         | Command::Schedules(_)
         | Command::Validate(_)
         | Command::Plan(_) => unreachable!("carried out without a runtime"),

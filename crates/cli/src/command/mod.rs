@@ -7,6 +7,7 @@ pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod events;
 pub(crate) mod graph;
+pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod plan;

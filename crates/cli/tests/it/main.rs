@@ -1,6 +1,7 @@
 //! The command line from outside: what it prints, where, and with which exit code.
 
 mod definitions;
+mod import;
 mod objects;
 mod running;
 mod schedules;

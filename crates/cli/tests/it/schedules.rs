@@ -79,39 +79,74 @@ fn programs_read_instants_and_why_they_are_there() {
         "#]],
         expect![[""]],
     );
-    check(&["@daily", "-n", "1", "--from", "2026-03-28", "-o", "name"], 0, expect![[r#"
+    check(
+        &["@daily", "-n", "1", "--from", "2026-03-28", "-o", "name"],
+        0,
+        expect![[r#"
         2026-03-29T00:00:00Z
-    "#]], expect![[""]]);
+    "#]],
+        expect![[""]],
+    );
 }
 
 #[test]
 fn what_can_never_be_is_said_at_once_and_is_no_error() {
-    check(&["0 0 30 2 *", "-o", "json"], 0, expect![[r#"
+    check(
+        &["0 0 30 2 *", "-o", "json"],
+        0,
+        expect![[r#"
         []
-    "#]], expect![[""]]);
-    check(&["0 0 30 2 *"], 0, expect![[r#"
+    "#]],
+        expect![[""]],
+    );
+    check(
+        &["0 0 30 2 *"],
+        0,
+        expect![[r#"
         AT  LOCAL  NOTE
-    "#]], expect![[r#"
+    "#]],
+        expect![[r#"
         at 00:00, on day 30 of the month in February; no such date exists, so never, in UTC (dst: vixie)
         never again
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_refusal_shows_the_place() {
-    check(&["0 25 * * *"], 8, expect![[""]], expect![[r#"
+    check(
+        &["0 25 * * *"],
+        8,
+        expect![[""]],
+        expect![[r#"
         error: the cron expression is refused: at byte 2: `25` is no hour; expected 0-23
           0 25 * * *
             ^^
-    "#]]);
-    check(&["@daily", "--timezone", "Europe/Berlim"], 8, expect![[""]], expect![[r#"
+    "#]],
+    );
+    check(
+        &["@daily", "--timezone", "Europe/Berlim"],
+        8,
+        expect![[""]],
+        expect![[r#"
         error: no time zone is named `Europe/Berlim`; did you mean `Europe/Berlin`?
-    "#]]);
-    check(&["@daily", "--dst", "never"], 8, expect![[""]], expect![[r#"
+    "#]],
+    );
+    check(
+        &["@daily", "--dst", "never"],
+        8,
+        expect![[""]],
+        expect![[r#"
         error: no DST policy is named `never`; expected vixie, skip, once or twice
-    "#]]);
-    check(&["@daily", "--from", "tomorrow"], 8, expect![[""]], expect![[r#"
+    "#]],
+    );
+    check(
+        &["@daily", "--from", "tomorrow"],
+        8,
+        expect![[""]],
+        expect![[r#"
         error: `tomorrow` is no time
         hint: write 2026-03-28T00:00:00Z, or 2026-03-28 or 2026-03-28T00:00 in the zone
-    "#]]);
+    "#]],
+    );
 }

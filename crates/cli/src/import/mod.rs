@@ -1,0 +1,96 @@
+//! Importers: each turns another scheduler's file into jobs to be reviewed, and says what has no equal here. They are pure: text in, text out.
+
+pub(crate) mod crontab;
+mod name;
+mod write;
+
+use std::fmt;
+
+pub(crate) use write::yaml;
+
+/// What an importer found.
+#[derive(Debug, Default)]
+pub(crate) struct Imported {
+    pub jobs: Vec<Job>,
+    pub findings: Vec<Finding>,
+}
+
+/// One job with one task, as most schedulers know it.
+#[derive(Debug, Default)]
+pub(crate) struct Job {
+    /// Its name, and its task's.
+    pub name: String,
+    /// Where it comes from, and what else a reviewer should see beside it.
+    pub comments: Vec<String>,
+    /// Fields of `schedule:` in order; none if it has no instants.
+    pub schedule: Vec<(&'static str, String)>,
+    /// What runs.
+    pub work: Work,
+    pub env: Vec<(String, String)>,
+    pub labels: Vec<(String, String)>,
+    pub working_dir: Option<String>,
+}
+
+/// What a task does.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// A script for `sh -c`.
+    Run(String),
+    /// A program and its arguments.
+    Command(Vec<String>),
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Work::Run(String::new())
+    }
+}
+
+/// Something that the file says and that has no equal, or another meaning, here.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// A line of the file; 0 for all of it.
+    pub line: usize,
+    pub kind: Kind,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// It was left out.
+    Lost,
+    /// It was taken over with another meaning, or needs something to be done.
+    Review,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Lost => "left out",
+            Kind::Review => "review",
+        };
+        match self.line {
+            0 => write!(f, "{kind}: {}", self.text),
+            line => write!(f, "line {line}: {kind}: {}", self.text),
+        }
+    }
+}
+
+impl Imported {
+    fn lost(&mut self, line: usize, text: impl Into<String>) {
+        self.findings.push(Finding { line, kind: Kind::Lost, text: text.into() });
+    }
+
+    fn review(&mut self, line: usize, text: impl Into<String>) {
+        self.findings.push(Finding { line, kind: Kind::Review, text: text.into() });
+    }
+
+    /// Adds a job under a name that no other has.
+    fn add(&mut self, mut job: Job) {
+        let taken = |name: &str| self.jobs.iter().any(|other| other.name == name);
+        let numbered = (2..).map(|number| format!("{}-{number}", job.name));
+        job.name =
+            std::iter::once(job.name.clone()).chain(numbered).find(|name| !taken(name)).expect("numbers do not end");
+        self.jobs.push(job);
+    }
+}

@@ -1,0 +1,37 @@
+//! Importers: what they write is what the rest of the program reads.
+
+use crate::site::{folder_with, run_in};
+
+const CRONTAB: &str = "\
+MAILTO=ops@example.com
+LANG=C.UTF-8
+# m h dom mon dow user command
+*/10 * * * * root  /usr/bin/true
+0 2  * * *   www-data cat > out%one%two \\% three
+@reboot      root  echo \"a: 'b' # c\"
+0 25 * * *   root  late
+";
+
+#[test]
+fn an_imported_crontab_is_a_valid_definition_and_the_rest_is_reported() {
+    let folder = folder_with("crontab", CRONTAB);
+    let ended =
+        run_in(folder.path(), &["import", "crontab", "crontab", "--tz", "Asia/Tokyo", "-o", "out.yaml"]).expect(0);
+    assert!(ended.out.is_empty(), "{}", ended.out);
+    assert!(ended.err.contains("line 7: left out: `0 25 * * *`: at byte 2"), "{}", ended.err);
+    assert!(ended.err.ends_with("3 jobs, 7 findings\n"), "{}", ended.err);
+    let written = std::fs::read_to_string(folder.path().join("out.yaml")).expect("it was written");
+    assert!(written.contains("timezone: Asia/Tokyo"), "{written}");
+    // A schedule belongs to a server; the work is what can be checked here.
+    let work: Vec<&str> = written.lines().filter(|line| !line.starts_with("schedule:")).collect();
+    std::fs::write(folder.path().join("work.yaml"), work.join("\n")).expect("the file can be written");
+    let valid = run_in(folder.path(), &["validate", "work.yaml"]).expect(0);
+    assert_eq!(valid.out, "work.yaml: valid, 3 jobs and 3 tasks\n");
+}
+
+#[test]
+fn a_file_with_nothing_to_import_is_refused() {
+    let folder = folder_with("crontab", "# nothing\n");
+    run_in(folder.path(), &["import", "crontab", "crontab"]).expect(8);
+    run_in(folder.path(), &["import", "crontab", "missing"]).expect(3);
+}
