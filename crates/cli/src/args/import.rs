@@ -17,6 +17,8 @@ pub(crate) enum Import {
         #[arg(long, value_enum, default_value_t = CrontabForm::Auto)]
         form: CrontabForm,
     },
+    /// The beat schedule in a Python module of Celery; python3 parses the module and does not run it
+    CeleryBeat(Files),
 }
 
 /// What is read and written.

@@ -1,13 +1,14 @@
 //! `mainspring import`: definitions to review, and a report of what has no equal. Nothing is submitted and nothing is run.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use mainspring_calendar::Zone;
 
 use crate::args::{CrontabForm, Files, Import};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::import::{Imported, crontab, yaml};
+use crate::import::{Imported, celery_beat, crontab, yaml};
 use crate::output::{line, say};
 
 /// Carries out an import.
@@ -29,6 +30,13 @@ pub(crate) fn run(args: &Import, quiet: bool) -> Outcome {
             let column = if form == crontab::Form::System { "with" } else { "without" };
             let how = format!("Read {column} a column for the user; times are those of {}.", zone.name());
             finish(&found, files, "cron", &how, quiet)
+        }
+        Import::CeleryBeat(files) => {
+            let printed = parsed_by_python(celery_beat::SCRIPT, &read(&files.file)?)?;
+            let found = celery_beat::import(&printed, &files.file.display().to_string()).map_err(|error| {
+                Failure::new(Exit::Failure, format!("cannot read what python3 made of the file: {error}"))
+            })?;
+            finish(&found, files, "Celery", "The module was parsed, not run.", quiet)
         }
     }
 }
@@ -68,6 +76,33 @@ fn read(path: &Path) -> Outcome<String> {
         bytes = std::fs::read(path).map_err(cannot)?;
     }
     String::from_utf8(bytes).map_err(|_| Failure::new(Exit::Invalid, format!("`{}` is not UTF-8", path.display())))
+}
+
+/// What a script of ours prints about Python source. It gets the source as data; nothing of it is run.
+fn parsed_by_python(script: &str, source: &str) -> Outcome<String> {
+    let hint = "reading Python needs `python3` (3.9 or newer) in PATH";
+    let cannot = |what: String| Failure::new(Exit::Failure, what).hint(hint);
+    let mut python = Command::new("python3")
+        .args(["-I", "-S", "-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| cannot(format!("cannot start python3: {error}")))?;
+    let mut input = python.stdin.take().expect("its input is piped");
+    // The script reads everything before it prints anything.
+    input.write_all(source.as_bytes())?;
+    drop(input);
+    let ended = python.wait_with_output()?;
+    if !ended.status.success() {
+        let said = String::from_utf8_lossy(&ended.stderr);
+        return Err(cannot(format!("python3 failed: {}", said.lines().last().unwrap_or_default())));
+    }
+    let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
+    match serde_json::from_str::<serde_json::Value>(&printed).ok().as_ref().and_then(|value| value["error"].as_str()) {
+        Some(error) => Err(Failure::new(Exit::Invalid, format!("the file is no Python that can be read: {error}"))),
+        None => Ok(printed),
+    }
 }
 
 /// Whether a path is one of those whose lines name a user.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use mainspring_calendar::{Cron, Zone};
 
-use super::{Imported, Job, Work, name};
+use super::{Imported, Job, Task, Work, name};
 
 /// Whether lines have a column for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) fn import(text: &str, form: Form, timezone: &str, origin: &str) -> Im
             entry(line, number, form, timezone, &around, comments, &mut found);
         }
     }
-    if found.jobs.iter().any(|job| job.working_dir.is_none()) {
+    if found.jobs.iter().any(|job| job.tasks[0].working_dir.is_none()) {
         found.review(
             0,
             "cron starts programs in the user's home, here it is an empty folder; write `workingDir` where it matters",
@@ -190,10 +190,9 @@ fn entry(
         found.review(number, needs);
     }
     let script = script(command);
-    found.add(Job {
-        name: name::of_command(command),
-        comments,
-        schedule,
+    let name = name::of_command(command);
+    let task = Task {
+        name: name.clone(),
         work: match &around.shell {
             None => Work::Run(script),
             Some(shell) => Work::Command(vec![shell.clone(), "-c".to_owned(), script]),
@@ -201,7 +200,9 @@ fn entry(
         env: around.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         labels: user.map(|user| ("user".to_owned(), user)).into_iter().collect(),
         working_dir: around.home.clone(),
-    });
+        queue: None,
+    };
+    found.add(Job { name, comments, schedule, tasks: vec![task] });
 }
 
 /// A command with its `%` as cron takes them: the first ends it, what follows is what it reads.

@@ -1,5 +1,6 @@
 //! Importers: each turns another scheduler's file into jobs to be reviewed, and says what has no equal here. They are pure: text in, text out.
 
+pub(crate) mod celery_beat;
 pub(crate) mod crontab;
 mod name;
 mod write;
@@ -15,17 +16,23 @@ pub(crate) struct Imported {
     pub findings: Vec<Finding>,
 }
 
-/// One job with one task, as most schedulers know it.
+/// One job.
 #[derive(Debug, Default)]
 pub(crate) struct Job {
-    /// Its name, and its task's.
     pub name: String,
     /// Where it comes from, and what else a reviewer should see beside it.
     pub comments: Vec<String>,
     /// Fields of `schedule:` in order; none if it has no instants.
     pub schedule: Vec<(&'static str, String)>,
-    /// What runs.
+    pub tasks: Vec<Task>,
+}
+
+/// One task of a job.
+#[derive(Debug, Default)]
+pub(crate) struct Task {
+    pub name: String,
     pub work: Work,
+    pub queue: Option<String>,
     pub env: Vec<(String, String)>,
     pub labels: Vec<(String, String)>,
     pub working_dir: Option<String>,
@@ -38,6 +45,8 @@ pub(crate) enum Work {
     Run(String),
     /// A program and its arguments.
     Command(Vec<String>),
+    /// What a worker has registered under this type.
+    Handler { kind: String, payload: serde_json::Value },
 }
 
 impl Default for Work {
@@ -85,12 +94,18 @@ impl Imported {
         self.findings.push(Finding { line, kind: Kind::Review, text: text.into() });
     }
 
-    /// Adds a job under a name that no other has.
+    /// Adds a job under a name that no other has; its task follows if it has the job's name.
     fn add(&mut self, mut job: Job) {
         let taken = |name: &str| self.jobs.iter().any(|other| other.name == name);
+        let before = job.name.clone();
         let numbered = (2..).map(|number| format!("{}-{number}", job.name));
         job.name =
             std::iter::once(job.name.clone()).chain(numbered).find(|name| !taken(name)).expect("numbers do not end");
+        if let [task] = job.tasks.as_mut_slice()
+            && task.name == before
+        {
+            task.name.clone_from(&job.name);
+        }
         self.jobs.push(job);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Job, Work};
+use super::{Job, Task, Work};
 
 /// All jobs as one file.
 pub(crate) fn yaml(jobs: &[Job], heading: &str) -> String {
@@ -26,18 +26,30 @@ fn document(out: &mut String, job: &Job) {
         let fields = job.schedule.iter().map(|(field, value)| format!("{field}: {}", scalar(value)));
         let _ = writeln!(out, "schedule: {{{}}}", fields.collect::<Vec<_>>().join(", "));
     }
-    let _ = writeln!(out, "tasks:\n  {}:", scalar(&job.name));
-    match &job.work {
+    out.push_str("tasks:\n");
+    for task in &job.tasks {
+        write_task(out, task);
+    }
+}
+
+fn write_task(out: &mut String, task: &Task) {
+    let _ = writeln!(out, "  {}:", scalar(&task.name));
+    match &task.work {
         Work::Run(script) => text(out, "run", script),
         Work::Command(arguments) => {
             let arguments = arguments.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(", ");
             let _ = writeln!(out, "    command: [{arguments}]");
         }
+        Work::Handler { kind, payload } => {
+            let _ = writeln!(out, "    type: {}\n    payload: {payload}", scalar(kind));
+        }
     }
-    if let Some(folder) = &job.working_dir {
-        let _ = writeln!(out, "    workingDir: {}", quoted(folder));
+    for (field, value) in [("workingDir", &task.working_dir), ("queue", &task.queue)] {
+        if let Some(value) = value {
+            let _ = writeln!(out, "    {field}: {}", quoted(value));
+        }
     }
-    for (field, entries) in [("env", &job.env), ("labels", &job.labels)] {
+    for (field, entries) in [("env", &task.env), ("labels", &task.labels)] {
         if !entries.is_empty() {
             let _ = writeln!(out, "    {field}:");
             for (name, value) in entries {
@@ -66,7 +78,7 @@ fn text(out: &mut String, field: &str, script: &str) {
 fn scalar(text: &str) -> String {
     let means_something = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"];
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/.".contains(&byte))
         && !means_something.iter().any(|word| text.eq_ignore_ascii_case(word));
     if plain { text.to_owned() } else { quoted(text) }
 }

@@ -35,3 +35,38 @@ fn a_file_with_nothing_to_import_is_refused() {
     run_in(folder.path(), &["import", "crontab", "crontab"]).expect(8);
     run_in(folder.path(), &["import", "crontab", "missing"]).expect(3);
 }
+
+const CELERY: &str = "\
+from celery import Celery
+from celery.schedules import crontab
+raise SystemExit('this module must not be run')
+HOUR = 60 * 60
+app = Celery('proj')
+app.conf.timezone = 'Europe/London'
+app.conf.beat_schedule = {
+    'hourly-ping': {'task': 'proj.tasks.ping', 'schedule': HOUR},
+    'morning': {'task': 'proj.tasks.report', 'schedule': crontab(hour=7, minute=30), 'args': ('x', -1)},
+    'secret': {'task': 'proj.tasks.report', 'schedule': crontab(), 'args': (open('/etc/passwd').read(),)},
+}
+";
+
+#[test]
+fn a_celery_module_is_parsed_and_never_run() {
+    let folder = folder_with("celeryconfig.py", CELERY);
+    let ended = run_in(folder.path(), &["import", "celery-beat", "celeryconfig.py", "-o", "out.yaml"]).expect(0);
+    assert!(
+        ended.err.contains("line 10: left out: the arguments of `proj.tasks.report` are computed"),
+        "{}",
+        ended.err
+    );
+    let written = std::fs::read_to_string(folder.path().join("out.yaml")).expect("it was written");
+    assert!(written.contains("schedule: {interval: \"3600s\", misfire: latest, overlap: allow}"), "{written}");
+    assert!(written.contains("cron: \"30 7 * * *\", timezone: Europe/London"), "{written}");
+    assert!(written.contains(r#"payload: {"args":["x",-1],"kwargs":{}}"#), "{written}");
+    let work: Vec<&str> = written.lines().filter(|line| !line.starts_with("schedule:")).collect();
+    std::fs::write(folder.path().join("work.yaml"), work.join("\n")).expect("the file can be written");
+    let valid = run_in(folder.path(), &["validate", "work.yaml"]).expect(0);
+    assert_eq!(valid.out, "work.yaml: valid, 2 jobs and 2 tasks\n");
+    std::fs::write(folder.path().join("bad.py"), "def (:\n").expect("the file can be written");
+    run_in(folder.path(), &["import", "celery-beat", "bad.py"]).expect(8);
+}
