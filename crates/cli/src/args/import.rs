@@ -19,6 +19,8 @@ pub(crate) enum Import {
     },
     /// The beat schedule in a Python module of Celery; python3 parses the module and does not run it
     CeleryBeat(Files),
+    /// The DAGs in a Python file of Airflow; python3 parses the file and does not run it
+    Airflow(Files),
 }
 
 /// What is read and written.

@@ -8,7 +8,7 @@ use mainspring_calendar::Zone;
 
 use crate::args::{CrontabForm, Files, Import};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::import::{Imported, celery_beat, crontab, yaml};
+use crate::import::{Imported, airflow, celery_beat, crontab, yaml};
 use crate::output::{line, say};
 
 /// Carries out an import.
@@ -31,14 +31,18 @@ pub(crate) fn run(args: &Import, quiet: bool) -> Outcome {
             let how = format!("Read {column} a column for the user; times are those of {}.", zone.name());
             finish(&found, files, "cron", &how, quiet)
         }
-        Import::CeleryBeat(files) => {
-            let printed = parsed_by_python(celery_beat::SCRIPT, &read(&files.file)?)?;
-            let found = celery_beat::import(&printed, &files.file.display().to_string()).map_err(|error| {
-                Failure::new(Exit::Failure, format!("cannot read what python3 made of the file: {error}"))
-            })?;
-            finish(&found, files, "Celery", "The module was parsed, not run.", quiet)
-        }
+        Import::CeleryBeat(files) => from_python(files, "Celery", celery_beat::SCRIPT, celery_beat::import, quiet),
+        Import::Airflow(files) => from_python(files, "Airflow", airflow::SCRIPT, airflow::import, quiet),
     }
+}
+
+type FromPrinted = fn(&str, &str) -> Result<Imported, serde_json::Error>;
+
+fn from_python(files: &Files, scheduler: &str, script: &str, import: FromPrinted, quiet: bool) -> Outcome {
+    let printed = parsed_by_python(script, &read(&files.file)?)?;
+    let found = import(&printed, &files.file.display().to_string())
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot read what python3 made of the file: {error}")))?;
+    finish(&found, files, scheduler, "The file was parsed, not run.", quiet)
 }
 
 fn finish(found: &Imported, files: &Files, scheduler: &str, how: &str, quiet: bool) -> Outcome {

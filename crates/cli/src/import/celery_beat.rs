@@ -6,7 +6,7 @@ use mainspring_calendar::{Cron, Zone};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Imported, Job, Task, Work, name};
+use super::{Imported, Job, Task, Work, name, python};
 
 /// Prints what a module on its standard input schedules.
 pub(crate) const SCRIPT: &str = concat!(include_str!("source.py"), "\n\n", include_str!("celery_beat.py"));
@@ -90,8 +90,8 @@ fn periodic(call: &Value) -> Result<(String, Map<String, Value>), String> {
 fn schedule(value: &Value, zone: &str) -> Result<Vec<(&'static str, String)>, String> {
     let kwargs = &value["kwargs"];
     let mut fields = match (value, value["$call"].as_str()) {
-        (Value::Number(seconds), _) => interval(seconds.as_f64().unwrap_or(0.0))?,
-        (_, Some("timedelta")) => interval(seconds(value)?)?,
+        (Value::Number(seconds), _) => vec![("interval", python::interval(seconds.as_f64().unwrap_or(0.0))?)],
+        (_, Some("timedelta")) => vec![("interval", python::interval(python::seconds(value)?)?)],
         (_, Some("schedule")) => {
             let every = if kwargs["run_every"].is_null() { &value["args"][0] } else { &kwargs["run_every"] };
             return schedule(every, zone);
@@ -102,33 +102,6 @@ fn schedule(value: &Value, zone: &str) -> Result<Vec<(&'static str, String)>, St
     };
     fields.extend([("misfire", "latest"), ("overlap", "allow")].map(|(field, value)| (field, value.to_owned())));
     Ok(fields)
-}
-
-fn interval(seconds: f64) -> Result<Vec<(&'static str, String)>, String> {
-    if seconds >= 1.0 && seconds.fract() == 0.0 {
-        return Ok(vec![("interval", format!("{seconds}s"))]);
-    }
-    Err(format!("an interval of {seconds} s has no equal here: whole seconds from 1"))
-}
-
-fn seconds(timedelta: &Value) -> Result<f64, String> {
-    const UNITS: [(&str, f64); 7] = [
-        ("days", 86_400.0),
-        ("seconds", 1.0),
-        ("microseconds", 1e-6),
-        ("milliseconds", 1e-3),
-        ("minutes", 60.0),
-        ("hours", 3_600.0),
-        ("weeks", 604_800.0),
-    ];
-    let by_name = timedelta["kwargs"].as_object().into_iter().flatten();
-    let mut parts = by_name.map(|(name, value)| (UNITS.iter().find(|unit| unit.0 == name), value));
-    let by_place =
-        timedelta["args"].as_array().into_iter().flatten().zip(&UNITS).map(|(value, unit)| (Some(unit), value));
-    parts.by_ref().chain(by_place).try_fold(0.0, |sum, (unit, value)| {
-        let amount = unit.zip(value.as_f64()).map(|(unit, number)| unit.1 * number);
-        amount.map(|amount| sum + amount).ok_or_else(|| "its timedelta is computed by the program".to_owned())
-    })
 }
 
 /// `crontab(minute=…, hour=…, …)`. There both fields of days must hold.

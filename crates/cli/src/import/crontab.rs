@@ -200,7 +200,7 @@ fn entry(
         env: around.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         labels: user.map(|user| ("user".to_owned(), user)).into_iter().collect(),
         working_dir: around.home.clone(),
-        queue: None,
+        ..Task::default()
     };
     found.add(Job { name, comments, schedule, tasks: vec![task] });
 }

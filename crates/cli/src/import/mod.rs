@@ -1,8 +1,10 @@
 //! Importers: each turns another scheduler's file into jobs to be reviewed, and says what has no equal here. They are pure: text in, text out.
 
+pub(crate) mod airflow;
 pub(crate) mod celery_beat;
 pub(crate) mod crontab;
 mod name;
+mod python;
 mod write;
 
 use std::fmt;
@@ -36,6 +38,10 @@ pub(crate) struct Task {
     pub env: Vec<(String, String)>,
     pub labels: Vec<(String, String)>,
     pub working_dir: Option<String>,
+    /// Tasks of the same job that come before it.
+    pub needs: Vec<String>,
+    /// Other fields, their values as YAML.
+    pub fields: Vec<(&'static str, String)>,
 }
 
 /// What a task does.

@@ -44,6 +44,13 @@ fn write_task(out: &mut String, task: &Task) {
             let _ = writeln!(out, "    type: {}\n    payload: {payload}", scalar(kind));
         }
     }
+    if !task.needs.is_empty() {
+        let needs = task.needs.iter().map(|name| scalar(name)).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(out, "    needs: [{needs}]");
+    }
+    for (field, value) in &task.fields {
+        let _ = writeln!(out, "    {field}: {value}");
+    }
     for (field, value) in [("workingDir", &task.working_dir), ("queue", &task.queue)] {
         if let Some(value) = value {
             let _ = writeln!(out, "    {field}: {}", quoted(value));

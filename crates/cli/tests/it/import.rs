@@ -70,3 +70,52 @@ fn a_celery_module_is_parsed_and_never_run() {
     std::fs::write(folder.path().join("bad.py"), "def (:\n").expect("the file can be written");
     run_in(folder.path(), &["import", "celery-beat", "bad.py"]).expect(8);
 }
+
+const AIRFLOW: &str = "\
+import pendulum
+from datetime import timedelta
+from airflow import DAG
+raise SystemExit('this file must not be run')
+with DAG('etl', schedule='0 2 * * *', start_date=pendulum.datetime(2026, 1, 1, tz='Europe/Berlin'), catchup=False) as dag:
+    extract = BashOperator(task_id='extract', bash_command='echo extract', retries=2)
+    left = BashOperator(task_id='left', bash_command='echo left')
+    right = PythonOperator(task_id='right', python_callable=fetch, op_kwargs={'page': 1})
+    end = EmptyOperator(task_id='end', trigger_rule='all_done')
+    extract >> [left, right] >> end
+    for table in TABLES:
+        BashOperator(task_id=f'load_{table}', bash_command='true')
+
+@dag(schedule=timedelta(hours=6))
+def flow():
+    @task
+    def get():
+        return 1
+    @task(task_id='store')
+    def put(value):
+        pass
+    value = get()
+    put(value)
+
+flow()
+";
+
+#[test]
+fn an_airflow_file_is_parsed_with_its_edges_and_never_run() {
+    let folder = folder_with("dag.py", AIRFLOW);
+    let ended = run_in(folder.path(), &["import", "airflow", "dag.py", "-o", "out.yaml"]).expect(0);
+    assert!(ended.err.contains("line 11: left out: tasks that a loop makes"), "{}", ended.err);
+    let written = std::fs::read_to_string(folder.path().join("out.yaml")).expect("it was written");
+    for expected in [
+        "schedule: {cron: \"0 2 * * *\", timezone: Europe/Berlin, misfire: latest, overlap: allow}",
+        "schedule: {interval: \"21600s\", misfire: latest, overlap: allow}",
+        "    needs: [left, right]\n    trigger: all_done",
+        "    type: fetch\n    payload: {\"args\":[],\"kwargs\":{\"page\":1}}\n    needs: [extract]",
+        "  store:\n    type: put\n    payload: {\"args\":[],\"kwargs\":{}}\n    needs: [get]",
+    ] {
+        assert!(written.contains(expected), "{expected}\n{written}");
+    }
+    let work: Vec<&str> = written.lines().filter(|line| !line.starts_with("schedule:")).collect();
+    std::fs::write(folder.path().join("work.yaml"), work.join("\n")).expect("the file can be written");
+    let valid = run_in(folder.path(), &["validate", "work.yaml"]).expect(0);
+    assert_eq!(valid.out, "work.yaml: valid, 2 jobs and 6 tasks\n");
+}
