@@ -111,9 +111,15 @@ fn changes(fence: &Fence, shards: u16, commit: u64, batch: u64) -> Changes {
     out
 }
 
-fn run(store: &dyn Store, fence: &Fence, commits: u64, batch: u64) {
+/// Gives the commits a second in each tenth of the run.
+fn run(store: &dyn Store, fence: &Fence, commits: u64, batch: u64) -> Vec<u64> {
     let mut in_flight: Option<BoxFuture<Vec<CommitAnswer>>> = None;
+    let (tenth, mut rates, mut since) = ((commits / 10).max(1), Vec::new(), Instant::now());
     for number in 1..=commits {
+        if number % tenth == 0 {
+            rates.push((tenth as f64 / since.elapsed().as_secs_f64()) as u64);
+            since = Instant::now();
+        }
         let changes = Arc::new(changes(fence, store.shards(), number, batch));
         if let Some(answer) = in_flight.take() {
             assert_eq!(wait(answer), [CommitAnswer::Committed]);
@@ -123,6 +129,7 @@ fn run(store: &dyn Store, fence: &Fence, commits: u64, batch: u64) {
     if let Some(answer) = in_flight {
         assert_eq!(wait(answer), [CommitAnswer::Committed]);
     }
+    rates
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -134,17 +141,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let fences = (0..u16::try_from(shards)?).map(|shard| wait(store.acquire(ShardId(shard), "bench".into(), None)));
     let fences = fences.collect::<Result<Vec<_>, _>>()?;
     let start = Instant::now();
-    std::thread::scope(|scope| {
-        for fence in &fences {
-            scope.spawn(|| run(&*store, fence, commits, batch));
-        }
+    let rates = std::thread::scope(|scope| {
+        let running: Vec<_> = fences.iter().map(|fence| scope.spawn(|| run(&*store, fence, commits, batch))).collect();
+        let rates = running.into_iter().map(|thread| thread.join().expect("its commits succeed"));
+        rates.collect::<Vec<_>>()
     });
     let seconds = start.elapsed().as_secs_f64();
     let all = (commits * shards) as f64;
     println!(
-        "{shards} shards, {commits} commits each, of {batch} tasks: {:.0} commits/s, {:.0} lifecycles/s",
+        "{shards} shards, {commits} commits each, of {batch} tasks: {:.0} commits/s, {:.0} lifecycles/s; commits/s of shard 0 by tenth: {:?}",
         all / seconds,
-        all * batch as f64 / seconds
+        all * batch as f64 / seconds,
+        rates[0]
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Folds the counts, and forgets feed rows and claims that nobody needs any longer.
+//! Folds the counts, and forgets feed rows, claims and refused tasks of the inbox that nobody needs any longer.
 
 use mainspring_core::time::Timestamp;
 use mainspring_store::{Error, Fence, ShardId};
@@ -31,6 +31,14 @@ const FORGET_CLAIMS: &str = "WITH gone AS (
         DELETE FROM @claims WHERE shard = # AND (kind, text, tenant) IN (
             SELECT kind, text, tenant FROM @claims WHERE shard = # AND expires_at < $1
             ORDER BY kind, tenant, text LIMIT $2
+        ) RETURNING 1
+    )
+    SELECT count(*) FROM gone";
+
+/// As long as the feed is kept. They are of no shard; the control shard forgets them.
+const FORGET_REJECTED: &str = "WITH gone AS (
+        DELETE FROM @inbox_rejected WHERE number IN (
+            SELECT number FROM @inbox_rejected WHERE rejected_at < to_timestamp($1 / 1000.0) ORDER BY number LIMIT $2
         ) RETURNING 1
     )
     SELECT count(*) FROM gone";
@@ -81,11 +89,15 @@ impl Writer {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statements = vec![fence_check(fence)];
         fold(fence.shard, &mut statements);
+        let before = statements.len();
         statements.push(of_shard(FORGET_FEED, fence.shard).int(feed_before.as_millis()).int(limit));
         statements.push(of_shard(FORGET_CLAIMS, fence.shard).int(now.as_millis()).int(limit));
+        if fence.shard == ShardId::CONTROL {
+            statements.push(Statement::new(FORGET_REJECTED).int(feed_before.as_millis()).int(limit));
+        }
         let answers = self.session().await?.transact(BEGIN_WRITING, statements).await;
         let forgotten = answers.and_then(|answers| {
-            let counts = answers.iter().rev().take(2).filter_map(|rows| rows.first());
+            let counts = answers.iter().skip(before).filter_map(|rows| rows.first());
             counts.map(|row| Cells::of(row).wide()).sum::<Result<u64, Failure>>()
         });
         if forgotten.is_ok() {

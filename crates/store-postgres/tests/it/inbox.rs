@@ -248,6 +248,23 @@ fn a_refused_row_is_kept_apart_with_the_reason() {
 }
 
 #[test]
+fn refused_rows_are_forgotten_with_the_feed() {
+    let four = Four::new();
+    (1..=2).for_each(|number| drop(SHARED.sql(&four.enqueue(&task_of(0, number).1))));
+    let refuse = |row: &InboxRow| Dismissed { number: row.number, reason: Some("x".into()) };
+    let rows = four.waiting(0).iter().map(refuse).collect();
+    wait(four.inbox.dismiss(four.fences[0].clone(), rows)).expect("the fence is in force");
+    let table = format!("{}.inbox_rejected", schema(&four.url));
+    SHARED.sql(&format!("UPDATE {table} SET rejected_at = 'epoch' WHERE task_id = '{}'", task_of(0, 1).0));
+    let prune = |shard: usize| {
+        let before = Timestamp::from_millis(1000);
+        wait(four.store.prune(four.fences[shard].clone(), before, before, 10)).expect("the fence is in force")
+    };
+    assert_eq!((prune(1), prune(0), prune(0)), (0, 1, 0));
+    assert_eq!(SHARED.sql(&format!("SELECT task_id FROM {table}")), [task_of(0, 2).0]);
+}
+
+#[test]
 fn sql_and_the_engine_agree_on_the_bucket_of_an_id() {
     let url = SHARED.fresh();
     drop(PostgresStore::open(&url, Options::default()).expect("it can be opened"));
