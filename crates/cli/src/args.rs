@@ -14,7 +14,9 @@ use mainspring_protocol::duration;
 
 pub(crate) use import::{CrontabForm, Files, Import};
 pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Tasks, Workers};
-pub(crate) use processes::{Backup, Bench, BenchFormat, Dev, RedisKey, Restore, Run, Scenario, Serve, Worker};
+pub(crate) use processes::{
+    Backup, Bench, BenchFormat, Dev, MigrateStore, RedisKey, Restore, Run, Scenario, Serve, Worker,
+};
 pub(crate) use schedules::{Next, Schedules};
 pub(crate) use work::{Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
 
@@ -101,6 +103,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Put a copy in the place of a store; no server may be running on it
     Restore(Restore),
+    /// Copy everything of a store into another, empty one of any kind; no server may be running on either
+    MigrateStore(MigrateStore),
     /// Print the key under which Redis has a task's status
     RedisKey(RedisKey),
     /// Print a completion script for a shell

@@ -78,6 +78,7 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         Command::Workers(args) => command::workers::run(args, quiet).await,
         Command::Dlq(args) => command::dlq::run(args, quiet).await,
         Command::Events(args) => command::events::run(&args).await,
+        Command::MigrateStore(args) => command::migrate_store::run(&args, quiet).await,
         Command::Bench(args) => bench::bench(args, quiet).await,
         Command::Completions { .. }
         | Command::Supervise { .. }

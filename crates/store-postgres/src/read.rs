@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
-use mainspring_core::row::{AuditRow, ClaimKind, ClaimName, DefinitionRow, FeedPosition, TaskRow};
+use mainspring_core::row::{AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionRow, FeedPosition, TaskRow};
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{
@@ -92,6 +92,10 @@ impl PostgresReader {
 impl Reader for PostgresReader {
     fn find(&self, kind: ClaimKind, text: Name) -> BoxFuture<Result<Vec<(Name, Key)>, Error>> {
         self.ask(move |db| details::find(db, kind, text))
+    }
+
+    fn claims_to(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<ClaimRow>, Error>> {
+        self.ask(move |db| retention::claims_to(db, keys))
     }
 
     fn find_in_job(&self, job: Key, name: Name) -> BoxFuture<Result<Option<Key>, Error>> {

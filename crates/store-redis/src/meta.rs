@@ -53,7 +53,7 @@ pub(crate) async fn open(link: &Link, wanted: Option<u16>) -> Result<u16, Failur
         ("open", Ok(shards)) if shards > 0 => Ok(shards),
         ("shards", Ok(shards)) => Err(Error::Incompatible(format!(
             "this database has {shards} shards, which was settled when it was made: leave `shards=` out of the URL; \
-             a copy with another number of shards takes another `prefix=`"
+             for another number, copy it to another `prefix=` with `mainspring migrate-store`"
         ))
         .into()),
         ("schema", _) => Err(newer(&answer.1).into()),

@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicU64;
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
-use mainspring_core::row::{AuditRow, ClaimKind, DefinitionRow, FeedPosition, TaskRow};
+use mainspring_core::row::{AuditRow, ClaimKind, ClaimRow, DefinitionRow, FeedPosition, TaskRow};
 use mainspring_core::task::Attempt;
 use mainspring_core::time::Timestamp;
 use mainspring_store::record::Unreadable;
@@ -98,6 +98,10 @@ impl RedisReader {
 impl Reader for RedisReader {
     fn find(&self, kind: ClaimKind, text: Name) -> BoxFuture<Result<Vec<(Name, Key)>, Error>> {
         self.ask(move |side| async move { side.find(kind, &text).await })
+    }
+
+    fn claims_to(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<ClaimRow>, Error>> {
+        self.ask(move |side| async move { side.claims_to(&keys).await })
     }
 
     fn find_in_job(&self, job: Key, name: Name) -> BoxFuture<Result<Option<Key>, Error>> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
-use mainspring_core::row::{AuditRow, ClaimKind, ClaimName, DefinitionRow, FeedPosition, TaskRow};
+use mainspring_core::row::{AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionRow, FeedPosition, TaskRow};
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{
@@ -129,6 +129,10 @@ impl SqliteReader {
 impl Reader for SqliteReader {
     fn find(&self, kind: ClaimKind, text: Name) -> BoxFuture<Result<Vec<(Name, Key)>, Error>> {
         self.ask(move |db| details::find(db, kind, &text))
+    }
+
+    fn claims_to(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<ClaimRow>, Error>> {
+        self.ask(move |db| retention::claims_of(db, &keys))
     }
 
     fn find_in_job(&self, job: Key, name: Name) -> BoxFuture<Result<Option<Key>, Error>> {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mainspring_core::id::{Key, Name, SessionId};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
 use mainspring_core::row::{
-    AuditRow, Changes, ClaimKind, ClaimName, DefinitionRow, FeedPosition, ReadSet, Rows, Snapshot, TaskRow,
+    AuditRow, Changes, ClaimKind, ClaimName, ClaimRow, DefinitionRow, FeedPosition, ReadSet, Rows, Snapshot, TaskRow,
 };
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
@@ -305,6 +305,10 @@ impl Faults {
 impl Reader for MemoryStore {
     fn find(&self, kind: ClaimKind, text: Name) -> BoxFuture<Result<Vec<(Name, Key)>, Error>> {
         self.view(|state| state.find(kind, &text))
+    }
+
+    fn claims_to(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<ClaimRow>, Error>> {
+        self.view(|state| state.claims_of(&keys))
     }
 
     fn find_in_job(&self, job: Key, name: Name) -> BoxFuture<Result<Option<Key>, Error>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
-use mainspring_core::row::{AuditRow, ClaimKind, DefinitionRow, FeedPosition, TaskRow};
+use mainspring_core::row::{AuditRow, ClaimKind, ClaimRow, DefinitionRow, FeedPosition, TaskRow};
 use mainspring_core::task::Attempt;
 use mainspring_core::time::Timestamp;
 
@@ -89,6 +89,10 @@ impl Reader for MergedReader {
         // A key stands with the task that it was sent with, whose id may have chosen the shard.
         let all = self.all(|part| part.find(kind, text.clone()));
         Box::pin(async move { Ok(all.await?.into_iter().flatten().collect()) })
+    }
+
+    fn claims_to(&self, keys: Vec<Key>) -> BoxFuture<Result<Vec<ClaimRow>, Error>> {
+        self.by_key(keys, |part, keys| part.claims_to(keys), |row| row.target)
     }
 
     fn find_in_job(&self, job: Key, name: Name) -> BoxFuture<Result<Option<Key>, Error>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
 use mainspring_core::row::{
-    AuditRow, ClaimKind, ClaimName, DefinitionKind, DefinitionRow, FeedPosition, LogRow, TaskRow, Transition,
+    AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, FeedPosition, LogRow, TaskRow, Transition,
 };
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
@@ -160,6 +160,11 @@ pub struct FeedPage {
 pub trait Reader: Send + Sync {
     /// What a client-chosen id leads to, per tenant (one entry each).
     fn find(&self, kind: ClaimKind, text: Name) -> BoxFuture<Result<Vec<(Name, Key)>, Error>>;
+
+    /// The claims that lead to these keys, in no order; for whoever copies a store.
+    fn claims_to(&self, _keys: Vec<Key>) -> BoxFuture<Result<Vec<ClaimRow>, Error>> {
+        Box::pin(async { Err(Error::Incompatible("this store cannot list claims".to_owned())) })
+    }
 
     /// The task of a job by its name in the job.
     fn find_in_job(&self, job: Key, name: Name) -> BoxFuture<Result<Option<Key>, Error>>;

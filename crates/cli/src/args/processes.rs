@@ -90,6 +90,16 @@ pub(crate) struct Restore {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct MigrateStore {
+    /// The store that is there: `sqlite:PATH`, `postgres://…` or `redis://…`. It stays as it is.
+    #[arg(value_name = "FROM")]
+    pub from: String,
+    /// The new one; nothing may ever have been written to it.
+    #[arg(value_name = "TO")]
+    pub to: String,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Run {
     /// The job or task file; `-` reads standard input.
     #[arg(value_name = "FILE")]

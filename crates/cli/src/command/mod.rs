@@ -10,6 +10,7 @@ pub(crate) mod graph;
 pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod logs;
+pub(crate) mod migrate_store;
 pub(crate) mod plan;
 pub(crate) mod queues;
 pub(crate) mod redis_key;

@@ -80,5 +80,6 @@ fn operators_become_tasks_and_what_has_no_equal_is_named() {
         > line 6: left out: arguments of `d` that the program computes; its payload is empty
         > line 20: left out: the schedule of `odd`: it is no cron expression and no timedelta
         > line 30: left out: a DAG whose id is computed by the program
-    "#]].assert_eq(&said);
+    "#]]
+    .assert_eq(&said);
 }

@@ -10,13 +10,13 @@ use crate::process::{Place, Process, mainspring};
 use crate::wait;
 
 /// A Redis of the test's own; killed with the value.
-struct Redis {
+pub(crate) struct Redis {
     shell: Child,
     port: u16,
 }
 
 impl Redis {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = free.local_addr().expect("a bound socket has an address").port();
         drop(free);
@@ -30,12 +30,12 @@ impl Redis {
         redis
     }
 
-    fn cli(&self, words: &[&str]) -> String {
+    pub(crate) fn cli(&self, words: &[&str]) -> String {
         let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(words).output();
         String::from_utf8_lossy(&output.expect("redis-cli is installed").stdout).trim().to_owned()
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 

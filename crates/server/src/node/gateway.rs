@@ -9,6 +9,8 @@
 //! that is not certain, the gateway first takes the core's credits back (tells it of 0), waits until that and everything
 //! said before has returned, and then counts anew.
 
+mod endings;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -22,7 +24,6 @@ use super::exchange::{Call, ExchangeAnswer};
 use super::mailbox::ExchangeAnswers;
 use super::open_call::{OpenCall, Turn};
 use super::session::Session;
-use super::trouble::Parked;
 use super::workers::{Arrival, Workers};
 
 /// How long an answer that only acknowledges outcomes waits for a grant to go with it.
@@ -376,41 +377,6 @@ impl Gateway {
     /// When [`Gateway::expire`] has something to do.
     pub(super) fn wake_at(&self) -> Option<Duration> {
         self.due.first().map(|(due, _)| *due)
-    }
-
-    /// The core was lost with everything uncommitted: forgets all sessions, so that their next calls resume. Whoever waits
-    /// for a commit learns that its outcome is unknown; polls that wait for nothing of their own are handed back.
-    pub(super) fn reset(&mut self) -> Vec<Parked> {
-        let mut polls = Vec::new();
-        for (_, call) in self.calls.drain() {
-            if call.awaits_commit() {
-                let _ = call.answer.send(Err(CallError::OutcomeUnknown));
-                continue;
-            }
-            let directive = self.sessions.get(&call.session).map_or(Directive::Run, |session| session.directive);
-            polls.push(call.park(directive));
-        }
-        self.sessions.clear();
-        self.asked.clear();
-        self.recalled.clear();
-        self.touched.clear();
-        self.deaf.clear();
-        self.due.clear();
-        polls
-    }
-
-    /// Ends every call that does not wait for a commit: the node is about to stop.
-    pub(super) fn end_polls(&mut self) {
-        for request in self.calls.keys().copied().collect::<Vec<_>>() {
-            if self.calls.get(&request).is_some_and(|call| call.exchanged || !call.commits) {
-                self.answer(request);
-            }
-        }
-    }
-
-    /// Whether a call waits for a commit.
-    pub(super) fn awaits_commit(&self) -> bool {
-        self.calls.values().any(|call| call.commits && !call.exchanged)
     }
 
     fn tell_credits(&mut self, turn: &mut Turn<'_>, to: RequestId, id: &SessionId, credits: u32) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mainspring_core::id::Key;
-use mainspring_core::row::ClaimName;
+use mainspring_core::row::{ClaimName, ClaimRow};
 use mainspring_core::time::Timestamp;
 
 use crate::failure::Failure;
@@ -60,15 +60,23 @@ pub(super) async fn ended(
     with_claims(&db, keys).await
 }
 
-async fn with_claims(db: &Session, keys: Vec<Key>) -> Result<Found, Failure> {
+/// The claims that lead to these keys.
+pub(super) async fn claims_to(db: Arc<Session>, keys: Vec<Key>) -> Result<Vec<ClaimRow>, Failure> {
+    leading_to(&db, &keys).await
+}
+
+async fn leading_to(db: &Session, keys: &[Key]) -> Result<Vec<ClaimRow>, Failure> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let sql = format!("{CLAIM_COLUMNS} WHERE c.target = ANY($1) ORDER BY c.kind, c.tenant, c.text");
     let asked = Statement::new(sql).ints(keys.iter().map(|key| key.raw() as i64).collect());
+    db.query(asked).await?.iter().map(claim).collect()
+}
+
+async fn with_claims(db: &Session, keys: Vec<Key>) -> Result<Found, Failure> {
     let mut claims: HashMap<Key, Vec<ClaimName>> = HashMap::new();
-    for row in &db.query(asked).await? {
-        let row = claim(row)?;
+    for row in leading_to(db, &keys).await? {
         claims.entry(row.target).or_default().push(row.name);
     }
     Ok(keys.into_iter().map(|key| (key, claims.remove(&key).unwrap_or_default())).collect())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow};
 use mainspring_core::limits::GRAPH_CHUNK_TASKS;
-use mainspring_core::row::{ClaimKind, ClaimName, FeedPosition, LogRow, TaskRow};
+use mainspring_core::row::{ClaimKind, ClaimName, ClaimRow, FeedPosition, LogRow, TaskRow};
 use mainspring_core::task::Attempt;
 use mainspring_store::record::{Unreadable, decode_feed, decode_graph};
 use mainspring_store::{FeedPage, LogPage, log_cut, text_tail};
@@ -39,6 +39,11 @@ impl Side {
             }
         }
         Ok(found)
+    }
+
+    pub(super) async fn claims_to(&self, keys: &[Key]) -> Result<Vec<ClaimRow>, Failure> {
+        let names: Vec<_> = fetch::claims_to(&self.link, keys).await?.into_iter().flatten().collect();
+        fetch::claims(&self.link, &names).await
     }
 
     pub(super) async fn find_in_job(&self, job: Key, name: &str) -> Result<Option<Key>, Failure> {

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mainspring_core::id::Key;
-use mainspring_core::row::ClaimName;
+use mainspring_core::row::{ClaimName, ClaimRow};
 use mainspring_core::time::Timestamp;
 use rusqlite::Connection;
 
@@ -62,15 +62,24 @@ fn ended(db: &Connection, sql: &str, mark: &AtomicU64, before: Timestamp, limit:
         _ => 0,
     };
     mark.store(next, Ordering::Relaxed);
-    keys.into_iter().map(|key| Ok((key, claims_to(db, key)?))).collect()
+    keys.into_iter().map(|key| Ok((key, claims_to(db, key)?.into_iter().map(|row| row.name).collect()))).collect()
 }
 
-fn claims_to(db: &Connection, key: Key) -> Result<Vec<ClaimName>, Failure> {
+/// The claims that lead to these keys.
+pub(super) fn claims_of(db: &Connection, keys: &[Key]) -> Result<Vec<ClaimRow>, Failure> {
+    let mut found = Vec::new();
+    for key in keys {
+        found.extend(claims_to(db, *key)?);
+    }
+    Ok(found)
+}
+
+fn claims_to(db: &Connection, key: Key) -> Result<Vec<ClaimRow>, Failure> {
     let mut ask = db.prepare_cached(&format!("{CLAIM_COLUMNS} WHERE target = ?1 ORDER BY kind, tenant, text"))?;
     let mut rows = ask.query([key.raw() as i64])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(claim(row)?.name);
+        found.push(claim(row)?);
     }
     Ok(found)
 }

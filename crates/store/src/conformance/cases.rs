@@ -147,6 +147,7 @@ macro_rules! for_each_conformance_case {
             a_claim_is_found_in_every_tenant
             an_expired_claim_is_pruned
             a_claim_outlives_its_target_until_it_is_deleted
+            claims_are_listed_by_what_they_lead_to
             ended_tasks_are_found_with_their_claims
             // logs
             logs_come_in_order_of_their_numbers

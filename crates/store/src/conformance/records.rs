@@ -159,6 +159,27 @@ pub fn an_expired_claim_is_pruned(open: Factory<'_>) {
     assert_eq!(claims_of(&shard, claims.iter().map(|row| row.name.clone()).collect()), claims[1..]);
 }
 
+pub fn claims_are_listed_by_what_they_lead_to(open: Factory<'_>) {
+    let mut shard = Shard::new(open);
+    let expiring = ClaimRow { expires_at: Some(at(9_000)), ..claim(ClaimKind::IdempotencyKey, "key-1", key(1)) };
+    let claims = [
+        claim(ClaimKind::TaskId, "one", key(1)),
+        claim(ClaimKind::JobId, "two", key(2)),
+        expiring,
+        claim(ClaimKind::TaskId, "three", key(3)),
+    ];
+    shard.commit(Changes { put_claims: claims.to_vec(), ..Changes::default() });
+    let listed = |keys: &[u64]| {
+        let keys = keys.iter().map(|number| key(*number)).collect();
+        let mut rows = shard.ask(|reader| reader.claims_to(keys));
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows
+    };
+    assert_eq!(listed(&[1]), [claims[0].clone(), claims[2].clone()]);
+    assert_eq!(listed(&[3, 2, 4]), [claims[3].clone(), claims[1].clone()]);
+    assert_eq!(listed(&[]), []);
+}
+
 pub fn a_claim_outlives_its_target_until_it_is_deleted(open: Factory<'_>) {
     let mut shard = holding(open);
     let row = claim(ClaimKind::IdempotencyKey, "k", key(1));

@@ -21,6 +21,10 @@ impl State {
         self.claims.values().filter(fits).map(|row| (row.name.tenant.clone(), row.target)).collect()
     }
 
+    pub(super) fn claims_of(&self, keys: &[Key]) -> Vec<ClaimRow> {
+        self.claims.values().filter(|row| keys.contains(&row.target)).cloned().collect()
+    }
+
     pub(super) fn find_in_job(&self, job: Key, name: &str) -> Option<Key> {
         self.tasks_of(job).find(|task| task.row.given_id.as_deref() == Some(name)).map(|task| task.row.key)
     }

@@ -1,0 +1,44 @@
+//! How calls end when the core is lost or the node stops.
+
+use mainspring_core::row::Directive;
+
+use super::super::CallError;
+use super::super::trouble::Parked;
+use super::Gateway;
+
+impl Gateway {
+    /// The core was lost with everything uncommitted: forgets all sessions, so that their next calls resume. Whoever waits
+    /// for a commit learns that its outcome is unknown; polls that wait for nothing of their own are handed back.
+    pub(super) fn reset(&mut self) -> Vec<Parked> {
+        let mut polls = Vec::new();
+        for (_, call) in self.calls.drain() {
+            if call.awaits_commit() {
+                let _ = call.answer.send(Err(CallError::OutcomeUnknown));
+                continue;
+            }
+            let directive = self.sessions.get(&call.session).map_or(Directive::Run, |session| session.directive);
+            polls.push(call.park(directive));
+        }
+        self.sessions.clear();
+        self.asked.clear();
+        self.recalled.clear();
+        self.touched.clear();
+        self.deaf.clear();
+        self.due.clear();
+        polls
+    }
+
+    /// Ends every call that does not wait for a commit: the node is about to stop.
+    pub(super) fn end_polls(&mut self) {
+        for request in self.calls.keys().copied().collect::<Vec<_>>() {
+            if self.calls.get(&request).is_some_and(|call| call.exchanged || !call.commits) {
+                self.answer(request);
+            }
+        }
+    }
+
+    /// Whether a call waits for a commit.
+    pub(super) fn awaits_commit(&self) -> bool {
+        self.calls.values().any(|call| call.commits && !call.exchanged)
+    }
+}
