@@ -38,7 +38,7 @@ pub(super) struct Call {
     /// Whoever calls has not spoken for the session before: what was acknowledged to another is not known to it, so that
     /// every lease which the call does not speak of is granted again.
     pub(super) fresh: bool,
-    /// Also answered once nothing more can be granted to the session.
+    /// Also answered once no more can be granted to the session than it offers.
     pub(super) settle: bool,
 }
 

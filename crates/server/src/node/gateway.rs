@@ -252,8 +252,10 @@ impl Gateway {
             && let Some(session) = self.sessions.get_mut(&id)
         {
             session.unanswered = session.unanswered.saturating_sub(1);
-            if session.recall.is_some() && session.unanswered == 0 {
+            if session.unanswered == 0 && session.recall.is_some() {
                 self.recalled.push((to, id));
+            } else if session.unanswered == 0 {
+                self.touched.push(id);
             }
         }
         let Some(call) = self.calls.get_mut(&to) else { return };

@@ -29,7 +29,7 @@ pub(super) struct OpenCall {
     pub(super) stale: Vec<Token>,
     pub(super) unreadable: Vec<String>,
     pub(super) leaving: bool,
-    /// Also answered once nothing more can be granted to the session.
+    /// Also answered once no more can be granted to the session than it offers.
     pub(super) settle: bool,
 }
 

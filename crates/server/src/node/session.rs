@@ -189,8 +189,8 @@ impl Session {
         self.offered.max(soon).saturating_add(u32::try_from(self.pending.len()).unwrap_or(u32::MAX))
     }
 
-    /// Nothing can be granted that is not known here.
+    /// No more can be granted than its last call offered.
     pub(super) fn is_settled(&self) -> bool {
-        self.offered == 0 && self.recall.is_none() && self.unanswered == 0
+        self.recall.is_none() && self.unanswered == 0
     }
 }

@@ -208,6 +208,33 @@ async fn strangers_are_not_heard_by_the_internal_api() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chain_runs_without_a_pause_on_a_worker_with_places_left() {
+    let database = Database::new();
+    let server = database.server().await;
+    let task = |number: usize| {
+        let needs = (number > 0).then(|| format!("t{}", number - 1));
+        json!({"taskId": format!("t{number}"), "type": "mine", "needs": needs.into_iter().collect::<Vec<_>>()})
+    };
+    for job in 0..4 {
+        let tasks: Vec<Value> = (0..6).map(task).collect();
+        let job = server.job(json!({"jobId": format!("chain-{job}"), "tasks": tasks})).await;
+        let mut worker = Worker::session(&server, "w", &format!("session-{job}"), "mine");
+        let mut outcomes = Vec::new();
+        for number in 0..6 {
+            // One place of three is taken at a time: the others stand by elsewhere until there is work.
+            let mut reply = worker.exchange(json!({"capacity": 3, "outcomes": outcomes, "waitMs": 2_000})).await;
+            if reply["grants"].as_array().unwrap().is_empty() {
+                reply = worker.exchange(json!({"capacity": 3, "waitMs": 2_000})).await;
+            }
+            assert_eq!(reply["grants"][0]["taskId"], json!(format!("t{number}")), "{reply}");
+            outcomes = vec![json!({"token": reply["grants"][0]["token"], "status": "success"})];
+        }
+        worker.exchange(json!({"capacity": 0, "outcomes": outcomes, "waitMs": 0})).await;
+        assert_eq!(server.ended(&format!("/api/v1/jobs/{job}")).await["status"], "completed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waited_before_the_worker_came_is_granted_to_it_at_once() {
     let database = Database::new();
     let server = database.server().await;

@@ -1,5 +1,7 @@
 //! One call of a worker while it is carried out: who is called, what they answer, and when that is news.
 
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,6 @@ use super::grants::{Merged, Part};
 use super::hub::{SharedSeat, lock};
 use super::part_call::{Failed, PartCall, after_failure, call_here, read_part, speaks};
 use super::routing::Place;
-use super::seat::shares;
 use super::{Cluster, inside};
 use crate::node::CallError;
 
@@ -24,8 +25,6 @@ use crate::node::CallError;
 const VERDICT_MAX: Duration = Duration::from_secs(2);
 /// How often places are moved between shards that all have work.
 const ROTATE: Duration = Duration::from_millis(50);
-/// How often a shard hears of a session that it has no part in, so that it knows who there is.
-const GREET_EVERY: Duration = Duration::from_secs(20);
 /// How long a peer may take beyond the wait that it was asked for.
 const PEER_SLACK: Duration = Duration::from_secs(10);
 
@@ -133,107 +132,6 @@ impl<'a> Turn<'a> {
             }
         }
         Ok(self.end(current))
-    }
-
-    /// Everything the worker had to say goes to its shards; shards that must hear of the session hear of it.
-    fn call_all(&mut self, due: Instant) {
-        let now = self.cluster.config.clock.monotonic();
-        let mut shards: BTreeSet<ShardId> = self.parts.keys().copied().collect();
-        {
-            let seat = lock(&self.seat);
-            for (shard, link) in &seat.links {
-                // Places that a shard still has must be heard of again.
-                if link.offered > 0 || link.called_at + GREET_EVERY < now || !link.greeted || self.base.leaving {
-                    shards.insert(*shard);
-                }
-            }
-        }
-        if self.fresh {
-            shards.extend((0..self.cluster.shards).map(ShardId));
-        }
-        if self.base.leaving {
-            self.verdicts.extend(shards.iter().copied());
-        }
-        let shares = self.shares();
-        shards.extend(shares.iter().filter(|(_, share)| **share > 0).map(|(shard, _)| *shard));
-        let mut left = self.free().saturating_sub(lock(&self.seat).claimed());
-        for shard in shards {
-            // What it has it keeps for now: taking it back takes a round of its own.
-            let offered = lock(&self.seat).links.get(&shard).map_or(0, |link| link.offered);
-            let more = shares.get(&shard).map_or(0, |share| share.saturating_sub(offered)).min(left);
-            left -= more;
-            self.call(shard, if self.base.leaving { 0 } else { offered + more }, due);
-        }
-    }
-
-    /// How many places each shard should have.
-    fn shares(&self) -> BTreeMap<ShardId, u32> {
-        self.shares_of(&self.cluster.demand(self.rotation))
-    }
-
-    fn shares_of(&self, demand: &[(ShardId, u64)]) -> BTreeMap<ShardId, u32> {
-        let here = !self.cluster.local_shards().is_empty();
-        let stand_by = here.then(|| self.cluster.favourite());
-        shares(self.free(), demand, stand_by)
-    }
-
-    /// Places of the worker that no grant is on its way for.
-    fn free(&self) -> u32 {
-        let held = lock(&self.seat).held.len();
-        self.capacity.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
-    }
-
-    /// Gives places to shards that have work for them; takes them from others where there are not enough.
-    fn offer(&mut self, due: Instant) {
-        if self.base.leaving || self.has_news() && self.verdicts.is_empty() {
-            return;
-        }
-        let demand = self.cluster.demand(self.rotation);
-        let shares = self.shares_of(&demand);
-        let mut left = self.free().saturating_sub(lock(&self.seat).claimed());
-        let mut short = false;
-        for (shard, share) in &shares {
-            let offered = lock(&self.seat).links.get(shard).map_or(0, |link| link.offered);
-            let more = share.saturating_sub(offered);
-            if more == 0 && (offered == 0 || self.called.contains_key(shard)) {
-                continue;
-            }
-            let given = more.min(left);
-            // Only work is worth taking a place back for.
-            short |= given < more && demand.iter().any(|(hungry, _)| hungry == shard);
-            let is_open = self.called.get(shard).is_some_and(|capacity| *capacity >= offered + given);
-            if offered + given > 0 && !is_open && !self.verdicts.contains(shard) {
-                left -= given;
-                self.call(*shard, offered + given, due);
-            }
-        }
-        if short {
-            self.take_back(&shares, due);
-        }
-    }
-
-    /// Takes places back from shards that have more than their share.
-    fn take_back(&mut self, shares: &BTreeMap<ShardId, u32>, due: Instant) {
-        let rich: Vec<(ShardId, u32)> = {
-            let seat = lock(&self.seat);
-            let rich = seat.links.iter().map(|(shard, link)| (*shard, link.offered));
-            rich.filter(|(shard, offered)| *offered > shares.get(shard).copied().unwrap_or(0)).collect()
-        };
-        for (shard, _) in rich {
-            let share = shares.get(&shard).copied().unwrap_or(0);
-            let asked = self.called.get(&shard).is_some_and(|capacity| *capacity <= share);
-            if !asked && !self.verdicts.contains(&shard) {
-                self.call(shard, share, due);
-            }
-        }
-    }
-
-    /// Shards with work go without a place.
-    fn is_contended(&self) -> bool {
-        let seat = lock(&self.seat);
-        let demand = self.cluster.demand(self.rotation);
-        let without = |(shard, _): &(ShardId, u64)| seat.links.get(shard).is_none_or(|link| link.offered == 0);
-        self.capacity > 0 && demand.len() > 1 && demand.iter().any(without)
     }
 
     fn has_news(&self) -> bool {

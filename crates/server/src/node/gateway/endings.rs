@@ -9,7 +9,7 @@ use super::Gateway;
 impl Gateway {
     /// The core was lost with everything uncommitted: forgets all sessions, so that their next calls resume. Whoever waits
     /// for a commit learns that its outcome is unknown; polls that wait for nothing of their own are handed back.
-    pub(super) fn reset(&mut self) -> Vec<Parked> {
+    pub(in crate::node) fn reset(&mut self) -> Vec<Parked> {
         let mut polls = Vec::new();
         for (_, call) in self.calls.drain() {
             if call.awaits_commit() {
@@ -29,7 +29,7 @@ impl Gateway {
     }
 
     /// Ends every call that does not wait for a commit: the node is about to stop.
-    pub(super) fn end_polls(&mut self) {
+    pub(in crate::node) fn end_polls(&mut self) {
         for request in self.calls.keys().copied().collect::<Vec<_>>() {
             if self.calls.get(&request).is_some_and(|call| call.exchanged || !call.commits) {
                 self.answer(request);
@@ -38,7 +38,7 @@ impl Gateway {
     }
 
     /// Whether a call waits for a commit.
-    pub(super) fn awaits_commit(&self) -> bool {
+    pub(in crate::node) fn awaits_commit(&self) -> bool {
         self.calls.values().any(|call| call.commits && !call.exchanged)
     }
 }

@@ -42,6 +42,21 @@ async fn a_grant_on_its_way_reaches_whoever_speaks_for_the_session_next() {
 }
 
 #[tokio::test]
+async fn a_call_that_offers_less_is_answered_once_no_more_can_come() {
+    let store = MemoryStore::new();
+    let node = start(&store).await;
+    let mut worker = Worker::new("w", "s");
+    let waiting = spawn_hub(&node, hub_call(&mut worker, 3, 20_000, true));
+    until(&node, |figures| figures.calls == 1).await;
+    let mut call = hub_call(&mut worker, 2, 20_000, false);
+    call.settle = true;
+    let lowered = within(spawn_hub(&node, call)).await.expect("it is answered");
+    assert_eq!((tokens(&lowered), lowered.offered), (vec![], 2));
+    within(waiting).await.expect("it was superseded");
+    node.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_place_counts_as_offered_until_the_shard_has_settled() {
     let store = MemoryStore::new();
     let node = start(&store).await;
