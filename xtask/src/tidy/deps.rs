@@ -8,13 +8,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("expression", &[]),
     ("protocol", &["core", "expression"]),
     ("calendar", &[]),
+    ("layout", &[]),
     ("store", &["core"]),
     ("store-sqlite", &["core", "store"]),
     ("store-postgres", &["core", "store"]),
     ("store-redis", &["core", "store"]),
     ("client", &["core", "protocol"]),
     ("worker", &["core", "protocol", "client"]),
-    ("server", &["core", "expression", "protocol", "store", "store-sqlite", "store-postgres", "store-redis"]),
+    ("server", &["core", "expression", "protocol", "layout", "store", "store-sqlite", "store-postgres", "store-redis"]),
     ("sim", &["core", "protocol", "store", "server"]),
 ];
 
