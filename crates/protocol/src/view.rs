@@ -5,7 +5,9 @@ mod cluster;
 mod definition;
 mod event;
 mod graph;
+mod history;
 mod job;
+mod layout;
 mod operations;
 mod task;
 mod why;
@@ -23,7 +25,9 @@ pub use event::{
     EventView, GapView, event_id, event_status, event_word, parse_event_id, parse_stream_position, stream_position,
 };
 pub use graph::{GraphNode, GraphView};
+pub use history::{HistoryPointView, HistoryView, QuantilesView};
 pub use job::{JobCountsView, JobView, SubmittedJobView};
+pub use layout::{BendView, Collapse, GraphLayoutView, LaidOutNode};
 pub use operations::{
     BulkView, CountView, DeadLetterGroup, DeadLetterView, DeadLettersView, HealthView, QueueView, RunningView,
     StatsView, WorkerView, fingerprint,

@@ -25,8 +25,11 @@ mod dead_letters;
 mod definitions;
 mod docs;
 mod events;
+mod graph_collapse;
+mod graph_layout;
 mod guard;
 mod health;
+mod history;
 mod internal;
 mod job_details;
 mod jobs;
@@ -61,6 +64,7 @@ pub(crate) fn internal(api: &Arc<Api>) -> Router {
 
 /// The router over all operations.
 pub(crate) fn router(api: Arc<Api>) -> Router {
+    history::keep(&api);
     let mut router = Router::new();
     for route in route::all() {
         let api = Arc::clone(&api);

@@ -1,5 +1,6 @@
 //! What belongs to one job: its tasks, its graph, the attempts of all its tasks.
 
+use mainspring_core::job::{GraphChunk, JobRow};
 use mainspring_core::row::TaskRow;
 use mainspring_protocol::view::{AttemptView, GraphView, Page, TaskView};
 
@@ -37,7 +38,7 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// A page of a job's tasks by index: the rows, and where the next page starts.
-async fn page(call: &Call, job: &mainspring_core::job::JobRow) -> Result<(Vec<TaskRow>, Option<String>), Refused> {
+async fn page(call: &Call, job: &JobRow) -> Result<(Vec<TaskRow>, Option<String>), Refused> {
     let limit = call.params.limit()?;
     let from = call.params.text("cursor").map(cursor::to_index).transpose()?.unwrap_or(0);
     let from = u32::try_from(from).unwrap_or(u32::MAX);
@@ -80,12 +81,17 @@ async fn attempts(call: Call) -> Answer {
 
 async fn graph(call: Call) -> Answer {
     let job = call.job().await?;
-    let chunks = call.api.reader.chunks(job.key).await.map_err(not_read)?;
-    let rows = all_tasks(&call.api, &job).await?;
+    let (chunks, rows) = parts(&call, &job).await?;
     ok(&GraphView::from_chunks(&job_id(&job), &chunks, &rows))
 }
 
-async fn all_tasks(api: &Api, job: &mainspring_core::job::JobRow) -> Result<Vec<TaskRow>, Refused> {
+/// What a graph is made of: its stored chunks, and the tasks as they are now.
+pub(crate) async fn parts(call: &Call, job: &JobRow) -> Result<(Vec<GraphChunk>, Vec<TaskRow>), Refused> {
+    let chunks = call.api.reader.chunks(job.key).await.map_err(not_read)?;
+    Ok((chunks, all_tasks(&call.api, job).await?))
+}
+
+async fn all_tasks(api: &Api, job: &JobRow) -> Result<Vec<TaskRow>, Refused> {
     let mut rows: Vec<TaskRow> = Vec::with_capacity(job.tasks as usize);
     while (rows.len() as u32) < job.tasks.min(GRAPH_NODES_MAX) {
         let more = api.reader.job_tasks(job.key, rows.len() as u32, LIMIT_MAX).await.map_err(not_read)?;

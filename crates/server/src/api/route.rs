@@ -187,6 +187,7 @@ pub(crate) fn all() -> &'static [Route] {
         routes.extend(super::task_details::routes());
         routes.extend(super::jobs::routes());
         routes.extend(super::job_details::routes());
+        routes.extend(super::graph_layout::routes());
         routes.extend(super::definitions::routes());
         routes.extend(super::queues::routes());
         routes.extend(super::workers::routes());
@@ -194,6 +195,7 @@ pub(crate) fn all() -> &'static [Route] {
         routes.extend(super::dead_letters::routes());
         routes.extend(super::events::routes());
         routes.extend(super::stats::routes());
+        routes.extend(super::history::routes());
         routes.extend(super::health::routes());
         routes
     });

@@ -8,6 +8,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::graph_layout::Layouts;
+use super::history::History;
 use crate::clock::Clock;
 use crate::node::Node;
 use crate::serve::HttpLimits;
@@ -27,6 +29,10 @@ pub(crate) struct Api {
     pub streams: Arc<Semaphore>,
     /// What fills open streams; waited for at the end, since each of them holds the store.
     pub producers: TaskTracker,
+    /// Layouts of graphs that were drawn.
+    pub layouts: Layouts,
+    /// The last hour in figures.
+    pub history: History,
     /// When the server started.
     pub started_at: Timestamp,
 }
@@ -49,6 +55,8 @@ impl Api {
             bytes_in_flight: Arc::new(Semaphore::new(bytes)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             producers: TaskTracker::new(),
+            layouts: Layouts::default(),
+            history: History::default(),
             limits,
             stop,
         })

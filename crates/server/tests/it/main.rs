@@ -9,6 +9,7 @@ mod definitions;
 mod description;
 mod endings;
 mod events;
+mod graph_layout;
 mod lifecycle;
 mod limits;
 mod lists;
