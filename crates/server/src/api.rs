@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
+use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use mainspring_protocol::problem::{Code, Problem};
@@ -86,7 +87,11 @@ fn filter(method: &Method) -> MethodFilter {
 }
 
 async fn no_route(request: Request<Body>) -> Response {
-    let path = request.uri().path();
+    let (head, _) = request.into_parts();
+    if let Some(file) = dashboard(&head) {
+        return file;
+    }
+    let path = head.uri.path();
     let first = path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next()).unwrap_or("");
     if NOT_BUILT.contains(&first) {
         return reply::problem(&Problem::new(Code::NotSupportedYet, format!("`/api/v1/{first}` is not built yet")));
@@ -95,8 +100,18 @@ async fn no_route(request: Request<Body>) -> Response {
     reply::problem(&problem.with_hint("`/docs` lists every address"))
 }
 
+/// A file of the dashboard, behind the same guard as the API.
+fn dashboard(head: &Parts) -> Option<Response> {
+    let file = crate::dashboard::answer(head)?;
+    Some(guard::check(head).map_or_else(|refused| reply::problem(&refused), |()| file))
+}
+
 async fn no_method(request: Request<Body>) -> Response {
-    let detail = format!("`{}` does not take {}", params::cut(request.uri().path()), request.method());
+    let (head, _) = request.into_parts();
+    if let Some(file) = dashboard(&head) {
+        return file;
+    }
+    let detail = format!("`{}` does not take {}", params::cut(head.uri.path()), head.method);
     reply::problem(
         &Problem::new(Code::MethodNotAllowed, detail).with_hint("the header `Allow` names the methods it takes"),
     )

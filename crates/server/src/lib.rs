@@ -6,6 +6,7 @@
 mod api;
 mod clock;
 mod connection;
+mod dashboard;
 pub mod node;
 mod open;
 mod serve;

@@ -27,13 +27,20 @@ const EVENTS_PER_READ: usize = 500;
 const START: FeedPosition = FeedPosition { commit: 0, index: 0 };
 const AFTER: Param =
     Param { name: "after", kind: "string", about: "Starts after this event, as the header `Last-Event-ID` does." };
+/// Events that a stream may start before the present.
+const BACK_MAX: u64 = 1_000;
+const BACK: Param = Param {
+    name: "back",
+    kind: "integer",
+    about: "Without `after`: starts with up to this many events (1 to 1000) of before, not only with what comes next.",
+};
 const TYPE: Param =
     Param { name: "type", kind: "string", about: "Only events of these types, with commas between them." };
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/v1/events", "events", "What happens, as server-sent events", |call| Box::pin(all(call)))
-            .query(&[Param { name: "jobId", kind: "string", about: "Only events of this job." }, TYPE, AFTER])
+            .query(&[Param { name: "jobId", kind: "string", about: "Only events of this job." }, TYPE, AFTER, BACK])
             .answers(AnswerKind::Events),
         Route::get(
             "/api/v1/jobs/{jobId}/events",
@@ -54,7 +61,10 @@ async fn all(call: Call) -> Answer {
     let shards = shards_of(&call.api, job);
     let from = match resumed(&call)? {
         Some(known) => resume(&call.api, &shards, &known).await?,
-        None => try_join_all(shards.into_iter().map(|shard| end_of(&call.api, shard))).await?,
+        None => {
+            let back = call.params.number("back", 1, BACK_MAX)?.map(|events| events.div_ceil(shards.len() as u64));
+            try_join_all(shards.into_iter().map(|shard| end_of(&call.api, shard, back))).await?
+        }
     };
     open(&call, from, job, false)
 }
@@ -81,8 +91,13 @@ fn shards_of(api: &Api, job: Option<Key>) -> Vec<ShardId> {
     job.map_or_else(|| (0..shards).map(ShardId).collect(), |job| vec![ShardId::of_key(job, shards)])
 }
 
-async fn end_of(api: &Api, shard: ShardId) -> Result<At, Refused> {
-    Ok((shard, api.reader.feed(shard, START, 1).await.map_err(not_read)?.latest))
+/// The end of a shard's feed, or so many events before it.
+async fn end_of(api: &Api, shard: ShardId, back: Option<u64>) -> Result<At, Refused> {
+    let page = api.reader.feed(shard, START, 1).await.map_err(not_read)?;
+    match back {
+        Some(events) => Ok((shard, earlier(api, shard, &page, events).await?)),
+        None => Ok((shard, page.latest)),
+    }
 }
 
 /// Goes on after what the client knows. Whoever knows one event only wants, of other shards, what came after its time.
@@ -100,7 +115,7 @@ async fn resume(api: &Api, shards: &[ShardId], known: &[At]) -> Result<Vec<At>, 
             (Some(at), _) => Ok(*at),
             (None, Some(time)) => position_before(api, shard, time).await,
             // An event that is no longer kept, or never was: there is no telling what the client has missed elsewhere.
-            (None, None) if known.len() == 1 => end_of(api, shard).await,
+            (None, None) if known.len() == 1 => end_of(api, shard, None).await,
             (None, None) => Ok((shard, START)),
         }
     };
@@ -118,6 +133,25 @@ fn open(call: &Call, after: Vec<At>, job: Option<Key>, until_end: bool) -> Answe
         until_end,
     };
     stream::open(&call.api, |listener| follow.run(listener))
+}
+
+/// The earliest position, of those few that are looked at, with at most `events` events behind it: whole commits, and as
+/// far back as events are kept.
+async fn earlier(api: &Api, shard: ShardId, newest: &FeedPage, events: u64) -> Result<FeedPosition, Refused> {
+    let kept_from = newest.earliest.commit.saturating_sub(1);
+    let mut found = newest.latest;
+    let mut commits = 1;
+    while found.commit > kept_from && commits <= BACK_MAX {
+        let commit = newest.latest.commit.saturating_sub(commits).max(kept_from);
+        let from = FeedPosition { commit, index: u32::MAX };
+        let page = api.reader.feed(shard, from, events as usize + 1).await.map_err(not_read)?;
+        if page.items.len() as u64 > events {
+            break;
+        }
+        found = from;
+        commits *= 2;
+    }
+    Ok(found)
 }
 
 /// Where the client wants to go on.

@@ -155,3 +155,19 @@ async fn logs_are_paged_streamed_and_followed_over_attempts() {
     let attempts = server.get(&format!("/api/v1/tasks/{id}/attempts")).await.good(200)["items"].take();
     assert_eq!((&attempts[0]["logs"], &attempts[1]["logs"]), (&json!("one\ntwo\n"), &json!("three\n")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_stream_may_start_some_events_back() {
+    let server = Server::start().await;
+    for name in ["a", "b", "c"] {
+        server.task(json!({"taskId": name, "type": "mine"})).await;
+    }
+    let mut stream = server.events("/api/v1/events?back=1000", None).await;
+    let messages = stream.until(|message| message.data["taskId"] == "c").await;
+    assert!(messages.iter().any(|message| message.data["taskId"] == "a"), "{messages:?}");
+    assert!(messages.iter().all(|message| message.kind() != "gap"), "{messages:?}");
+    let mut stream = server.events("/api/v1/events?back=3", None).await;
+    let messages = stream.until(|message| message.data["taskId"] == "c").await;
+    assert!(messages.iter().all(|message| message.data["taskId"] == "c"), "{messages:?}");
+    server.get("/api/v1/events?back=1001").await.refused(400, "invalid_query");
+}

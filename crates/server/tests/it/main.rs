@@ -5,6 +5,7 @@
 mod bad_input;
 mod cluster;
 mod contract;
+mod dashboard;
 mod definitions;
 mod description;
 mod endings;

@@ -1,0 +1,57 @@
+// The painter off the page's thread: panning never waits for drawing.
+import fontUrl from '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2?url';
+import { forgetCuts, type Look } from './draw';
+import { Painter } from './painter';
+import type { Scene } from './scene';
+import type { Size, View } from './view';
+
+export type ToPainter =
+  | { kind: 'canvas'; canvas: OffscreenCanvas }
+  | { kind: 'scene'; scene: Scene }
+  | { kind: 'states'; nodes: Uint32Array; states: Uint8Array }
+  | { kind: 'look'; look: Look }
+  | { kind: 'window'; window: Size; ratio: number }
+  | { kind: 'view'; view: View };
+export type FromPainter = { kind: 'painted' };
+
+let painter: Painter | undefined;
+let look: Look | undefined;
+
+function make(width: number, height: number) {
+  const canvas = new OffscreenCanvas(width, height);
+  const surface = canvas.getContext('2d', { alpha: false });
+  if (!surface) throw new Error('this browser has no canvas in workers');
+  return { canvas, surface };
+}
+
+onmessage = ({ data }: MessageEvent<ToPainter>) => {
+  if (data.kind === 'canvas') {
+    const surface = data.canvas.getContext('2d', { alpha: false });
+    if (!surface) return;
+    painter = new Painter(data.canvas, surface, make, () => postMessage({ kind: 'painted' } satisfies FromPainter));
+    void loadFont();
+  } else if (data.kind === 'scene') {
+    painter?.setScene(data.scene);
+  } else if (data.kind === 'states') {
+    painter?.setStates(data.nodes, data.states);
+  } else if (data.kind === 'look') {
+    look = data.look;
+    painter?.setLook(data.look);
+  } else if (data.kind === 'window') {
+    painter?.setWindow(data.window, data.ratio);
+  } else {
+    painter?.setView(data.view);
+  }
+};
+
+/** Workers do not see the page's fonts. */
+async function loadFont(): Promise<void> {
+  try {
+    const font = await new FontFace('Inter', `url(${fontUrl})`, { weight: '100 900' }).load();
+    (self as unknown as { fonts: FontFaceSet }).fonts.add(font);
+    forgetCuts();
+    if (look) painter?.setLook(look);
+  } catch {
+    // The next font of the list does.
+  }
+}

@@ -1,0 +1,135 @@
+// A table of any length: only rows in view are in the document. Arrow keys, j and k move, Enter opens, x selects.
+import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
+import { navigate } from '../router';
+
+export interface Column<T> {
+  title: string;
+  /** A CSS grid track. */
+  width: string;
+  cell: (row: T) => ReactNode;
+  right?: boolean;
+  /** Left out below this width of the table, in pixels. */
+  from?: number;
+}
+
+interface Props<T> {
+  label: string;
+  columns: Column<T>[];
+  count: number;
+  at: (index: number) => T | undefined;
+  keyOf: (row: T) => string;
+  href?: (row: T) => string;
+  onShow?: (first: number, last: number) => void;
+  version?: number;
+  selected?: Set<string>;
+  onSelect?: (key: string, on: boolean) => void;
+  rowHeight?: number;
+  className?: string;
+  empty?: ReactNode;
+  foot?: ReactNode;
+}
+
+/** Rows drawn beyond the edges. */
+const MARGIN = 8;
+
+/** The size of an element, followed. */
+function useSize(): [React.RefObject<HTMLDivElement | null>, { width: number; height: number }] {
+  const ref = useRef<HTMLDivElement>(null);
+  const [size, setSize] = useState({ width: 1_024, height: 600 });
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    const measure = () => setSize({ width: element.clientWidth, height: element.clientHeight });
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return [ref, size];
+}
+
+const isTyping = (target: EventTarget | null) => target instanceof HTMLElement && target.matches('input, textarea, select');
+
+export function Table<T>(props: Props<T>) {
+  const { columns, count, at, keyOf, href, onShow, version, selected, onSelect, rowHeight = 36 } = props;
+  const [ref, size] = useSize();
+  const [top, setTop] = useState(0);
+  const [active, setActive] = useState(-1);
+  const shown = columns.filter((column) => size.width >= (column.from ?? 0));
+  const template = [...(onSelect ? ['16px'] : []), ...shown.map((column) => column.width)].join(' ');
+  const first = Math.max(0, Math.floor(top / rowHeight) - MARGIN);
+  const last = Math.min(count - 1, Math.ceil((top + size.height) / rowHeight) + MARGIN);
+  useEffect(() => {
+    onShow?.(first, Math.max(last, 0));
+  }, [onShow, first, last, version, count]);
+
+  const move = (to: number) => {
+    const index = Math.max(0, Math.min(count - 1, to));
+    setActive(index);
+    const scroll = ref.current;
+    if (!scroll) return;
+    const [above, below] = [index * rowHeight, (index + 1) * rowHeight + 34];
+    if (above < scroll.scrollTop) scroll.scrollTop = above;
+    else if (below > scroll.scrollTop + size.height) scroll.scrollTop = below - size.height;
+  };
+  const onKey = useRef((_: KeyboardEvent) => {});
+  onKey.current = (event) => {
+    if (isTyping(event.target) || event.metaKey || event.ctrlKey || event.altKey || document.querySelector('dialog[open]')) return;
+    const row = active >= 0 ? at(active) : undefined;
+    const inside = ref.current?.contains(event.target as Node) ?? false;
+    if (event.key === 'j' || (inside && event.key === 'ArrowDown')) move(active + 1);
+    else if (event.key === 'k' || (inside && event.key === 'ArrowUp')) move(active - 1);
+    else if (event.key === 'x' && row && onSelect) onSelect(keyOf(row), !selected?.has(keyOf(row)));
+    else if (event.key === 'Enter' && row && href && (inside || event.target === document.body) && !(event.target instanceof HTMLAnchorElement)) navigate(href(row));
+    else return;
+    event.preventDefault();
+  };
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => onKey.current(event);
+    window.addEventListener('keydown', listener);
+    return () => window.removeEventListener('keydown', listener);
+  }, []);
+
+  const rows = [];
+  for (let index = first; index <= last; index += 1) {
+    const row = at(index);
+    const key = row ? keyOf(row) : `at ${index}`;
+    const style = { transform: `translateY(${index * rowHeight}px)`, gridTemplateColumns: template, height: rowHeight };
+    rows.push(
+      <div key={key} role="row" aria-rowindex={index + 2} className={`row${index === active ? ' active' : ''}`} style={style}>
+        {onSelect && (
+          <div role="cell">
+            <input type="checkbox" aria-label={`Select ${key}`} checked={selected?.has(key) ?? false} disabled={!row} onChange={(event) => onSelect(key, event.target.checked)} />
+          </div>
+        )}
+        {shown.map((column) => (
+          <div key={column.title} role="cell" className={column.right ? 'right cut' : 'cut'}>
+            {row ? column.cell(row) : <div className="skeleton" />}
+          </div>
+        ))}
+      </div>,
+    );
+  }
+  return (
+    <div className={`card table ${props.className ?? ''}`}>
+      <div className="scroll" ref={ref} tabIndex={0} role="region" aria-label={props.label} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
+        {count === 0 && props.empty ? (
+          props.empty
+        ) : (
+          <div role="table" aria-label={props.label} aria-rowcount={count + 1}>
+            <div role="rowgroup" style={{ position: 'sticky', top: 0, zIndex: 1 }}>
+              <div role="row" className="cols" style={{ gridTemplateColumns: template }}>
+                {onSelect && <div role="columnheader"><span className="unseen">Selected</span></div>}
+                {shown.map((column) => (
+                  <div key={column.title} role="columnheader" className={column.right ? 'right cut' : 'cut'}>{column.title}</div>
+                ))}
+              </div>
+            </div>
+            <div role="rowgroup" style={{ position: 'relative', height: count * rowHeight }}>{rows}</div>
+          </div>
+        )}
+      </div>
+      {props.foot && <div className="foot">{props.foot}</div>}
+    </div>
+  );
+}

@@ -1,0 +1,22 @@
+// The screens of the navigation, in order of value.
+import type { IconName } from './parts/icons';
+
+export interface Screen {
+  href: string;
+  title: string;
+  icon: IconName;
+  /** After `g`. */
+  key: string;
+}
+
+export const SCREENS: Screen[] = [
+  { href: '/', title: 'Overview', icon: 'overview', key: 'o' },
+  { href: '/jobs', title: 'Jobs', icon: 'jobs', key: 'j' },
+  { href: '/tasks', title: 'Tasks', icon: 'tasks', key: 't' },
+  { href: '/dead-letters', title: 'Dead letters', icon: 'dead', key: 'd' },
+  { href: '/queues', title: 'Queues', icon: 'queues', key: 'q' },
+  { href: '/workers', title: 'Workers', icon: 'workers', key: 'w' },
+  { href: '/definitions', title: 'Definitions', icon: 'definitions', key: 'f' },
+  { href: '/events', title: 'Events', icon: 'events', key: 'e' },
+  { href: '/audit', title: 'Audit', icon: 'audit', key: 'a' },
+];

@@ -1,0 +1,142 @@
+// One job: what it is, what can be done with it, and its graph, timeline, tasks, events and logs.
+import { lazy, Suspense, useState } from 'react';
+import { cancelJob, pauseJob, rerunJob, resumeJob } from '../actions';
+import { jobHref, query, taskHref } from '../api/client';
+import { usePages } from '../api/pages';
+import { useResource } from '../api/resource';
+import type { Event, Job as JobType, Task } from '../api/types';
+import { number } from '../format';
+import { ActButton, AskButton } from '../parts/dialog';
+import { Copy, Empty, Note, Skeleton, Status, StateBar, Time, Took, Trouble } from '../parts/basics';
+import { Table } from '../parts/table';
+import { Link } from '../router';
+import { isTerminal } from '../states';
+import { EventsOfJob } from './job-events';
+import { Timeline } from './job-timeline';
+import { ended, TASK_COLUMNS } from './lists';
+import { LogView } from './logs';
+
+const Graph = lazy(() => import('../graph/graph'));
+
+const TABS = [
+  ['', 'Graph'],
+  ['timeline', 'Timeline'],
+  ['tasks', 'Tasks'],
+  ['events', 'Events'],
+  ['logs', 'Logs'],
+] as const;
+
+export function Job({ id, tab }: { id: string; tab: string }) {
+  const path = `/api/v1/jobs/${encodeURIComponent(id)}`;
+  const mine = (event: Event) => event.jobId === id;
+  const { data: job, error, reload } = useResource<JobType>(path, mine);
+  if (!job) return <div className="screen"><div className="head"><h1 className="mono">{id}</h1></div>{error ? <Trouble error={error} /> : <div className="card"><Skeleton /></div>}</div>;
+  return (
+    <div className="screen fill">
+      <div className="head">
+        <Status state={job.status} pill />
+        <h1>{job.jobName ?? job.jobId}</h1>
+        <span className="mono muted small">{job.jobId}</span>
+        <Copy text={job.jobId} what="the id" />
+        <Actions job={job} reload={reload} />
+      </div>
+      <Facts job={job} />
+      <nav className="tabs" aria-label="Views of this job">
+        {TABS.map(([word, title]) => (
+          <Link key={word} href={jobHref(id) + (word && `/${word}`)} aria-current={tab === word ? 'true' : undefined}>{title}</Link>
+        ))}
+      </nav>
+      {tab === '' && (
+        <Suspense fallback={<div className="card graph"><Skeleton lines={6} /></div>}>
+          <Graph key={id} jobId={id} />
+        </Suspense>
+      )}
+      {tab === 'timeline' && <Timeline job={job} />}
+      {tab === 'tasks' && <TasksOfJob id={id} />}
+      {tab === 'events' && <EventsOfJob key={id} id={id} />}
+      {tab === 'logs' && <LogsOfJob id={id} />}
+    </div>
+  );
+}
+
+function Actions({ job, reload }: { job: JobType; reload: () => void }) {
+  const over = isTerminal(job.status);
+  const id = job.jobId;
+  return (
+    <div className="actions">
+      {!over && (job.paused ? <ActButton action={resumeJob(id, reload)} /> : <ActButton action={pauseJob(id, reload)} />)}
+      {over && job.status !== 'completed' && <AskButton first action={rerunJob(id, 'failed', reload)} />}
+      {over && <AskButton action={rerunJob(id, 'start', reload)} />}
+      {!over && <AskButton action={cancelJob(id, reload)} disabled={job.cancelRequested} />}
+    </div>
+  );
+}
+
+function Facts({ job }: { job: JobType }) {
+  const { tasks } = job;
+  const over = tasks.completed + tasks.failed + tasks.cancelled + tasks.skipped;
+  return (
+    <>
+      {job.unhandledFailures > 0 && (
+        <Note tone="red" icon="failed">
+          {job.unhandledFailures === 1 ? 'One task failed' : `${number(job.unhandledFailures)} tasks failed`} and nothing handled it:{' '}
+          <Link href={`/tasks${query({ q: `job:${job.jobId} status:failed` })}`} style={{ textDecoration: 'underline' }}>show what failed</Link>
+        </Note>
+      )}
+      <dl className="facts">
+        <div>
+          <dt>Tasks ended</dt>
+          <dd>{number(over)} of {number(tasks.total)} <StateBar states={ended(job)} total={tasks.total} /></dd>
+        </div>
+        <div><dt>Took</dt><dd><Took start={job.startTime} end={job.endTime} /></dd></div>
+        <div><dt>Submitted</dt><dd><Time at={job.createdAt} /></dd></div>
+        <div><dt>Ended</dt><dd><Time at={job.endTime} /></dd></div>
+        <div><dt>Generation</dt><dd>{job.generation}</dd></div>
+        <div><dt>After a failure</dt><dd>{job.failurePolicy === 'fail_fast' ? 'stops at once' : 'goes on'}</dd></div>
+        {job.definition && <div><dt>Definition</dt><dd><Link href={`/definitions/jobs/${encodeURIComponent(job.definition)}`}>{job.definition}</Link></dd></div>}
+        {job.sweep && <div><dt>Doing</dt><dd>{job.sweep.replace('_', ' ')}</dd></div>}
+        {job.tags.length > 0 && <div><dt>Tags</dt><dd>{job.tags.map((tag) => <span key={tag} className="chip">{tag}</span>)}</dd></div>}
+      </dl>
+    </>
+  );
+}
+
+const NO_JOB = TASK_COLUMNS.filter((column) => column.title !== 'Job');
+
+function TasksOfJob({ id }: { id: string }) {
+  const pages = usePages<Task>(`/api/v1/jobs/${encodeURIComponent(id)}/tasks`, (task) => task.taskId, (event) => event.jobId === id);
+  return (
+    <>
+      <Trouble error={pages.error} />
+      <Table label={`Tasks of ${id}`} columns={NO_JOB} count={pages.count} at={pages.at} keyOf={(task) => task.taskId} href={(task) => taskHref(task.taskId, id)}
+        onShow={pages.show} version={pages.version} empty={pages.loading ? <Skeleton lines={8} /> : <Empty title="This job has no task" />}
+        foot={<code className="cut" data-cli>mainspring jobs tasks {id}</code>} />
+    </>
+  );
+}
+
+/** Of which task the log is looked for first: failed, running, then those that printed last. */
+const FIRST = ['failed', 'running', 'completed', 'cancelled'];
+
+function LogsOfJob({ id }: { id: string }) {
+  const { data, error } = useResource<{ items: Task[] }>(`/api/v1/jobs/${encodeURIComponent(id)}/tasks?limit=1000`, (event) => event.jobId === id && event.eventType !== 'TASK_PROGRESS');
+  const [chosen, setChosen] = useState('');
+  if (!data) return error ? <Trouble error={error} /> : <Skeleton />;
+  const rank = (task: Task) => FIRST.indexOf(task.status) + 1 || FIRST.length + 1;
+  const tasks = data.items.filter((task) => task.attempt > 0).sort((a, b) => rank(a) - rank(b));
+  if (tasks.length === 0) return <div className="card"><Empty title="Nothing has run yet">What a task prints appears here as it is printed.</Empty></div>;
+  const task = tasks.find((each) => each.taskId === chosen) ?? tasks[0];
+  return (
+    <div className="grid side-by-side">
+      <div className="card pick" tabIndex={0} role="group" aria-label="Tasks that ran">
+        {tasks.map((each) => (
+          <button key={each.taskId} type="button" aria-pressed={each === task} onClick={() => setChosen(each.taskId)}>
+            <Status state={each.status} word="" />
+            <span className="mono cut">{each.taskId}</span>
+          </button>
+        ))}
+      </div>
+      {task && <LogView key={task.taskId} taskId={task.taskId} jobId={id} attempt={task.attempt} ended={isTerminal(task.status)} />}
+    </div>
+  );
+}

@@ -1,0 +1,90 @@
+// Every screen, in both themes and at both ends of the widths: what it shows, what axe says, what it weighs.
+import assert from 'node:assert/strict';
+import { axe } from './browser.mjs';
+
+/** Addresses, and a text that shows that the screen has its content. */
+const SCREENS = [
+  ['/', 'Latest dead letters'],
+  ['/jobs', 'report-bad'],
+  ['/jobs/report-bad', '8 tasks, 8 edges'],
+  ['/jobs/report-bad?list=yes', 'extract-customers'],
+  ['/jobs/report-bad/timeline', 'extract-orders'],
+  ['/jobs/report-bad/tasks', 'check-totals'],
+  ['/jobs/report-bad/events', 'job failed'],
+  ['/jobs/report-bad/logs', 'no such template'],
+  ['/tasks', 'answer'],
+  ['/tasks/mail-3', 'mailbox user3 is unknown'],
+  ['/tasks/nobody-serves', 'no connected worker serves queue'],
+  ['/jobs/report-bad/tasks/load', 'loaded 1204 rows'],
+  ['/dead-letters', 'Edit payload'],
+  ['/queues', 'imports'],
+  ['/workers', 'embedded'],
+  ['/definitions', 'send-mail'],
+  ['/definitions/jobs/nightly', 'What version 2 changed'],
+  ['/events', 'task complete'],
+  ['/audit', 'definition apply'],
+  ['/no/such/screen', 'There is no such screen'],
+];
+
+async function shows(page, server, [path, text]) {
+  await page.goto(server.url + path);
+  await page.getByText(text).first().waitFor();
+  await page.locator('[data-connection="live"]').waitFor();
+  await page.waitForFunction(() => !document.querySelector('.skeleton'));
+}
+
+const check = (look, narrow) => async ({ server, visit }) => {
+  const { page, errors } = await visit(look);
+  const complaints = [];
+  for (const screen of SCREENS) {
+    await shows(page, server, screen);
+    complaints.push(...(await axe(page)).map((found) => `${screen[0]} ${found}`));
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (narrow && wide > 0) complaints.push(`${screen[0]} is ${wide} px wider than the window`);
+    if (errors.length > 0) complaints.push(`${screen[0]} ${errors.splice(0)}`);
+  }
+  assert.deepEqual(complaints, []);
+};
+
+export const screens = [
+  ['every screen shows its content and axe finds nothing serious, light and wide', check({ theme: 'light' }, false)],
+  ['every screen shows its content and axe finds nothing serious, dark and narrow', check({ theme: 'dark', width: 360, height: 740 }, true)],
+  ['the first screen stays within its weight, and asks little', async ({ server, visit }) => {
+    const { page } = await visit();
+    const sizes = { script: 0, all: 0, calls: 0 };
+    page.on('response', async (response) => {
+      const size = Number(response.headers()['content-length'] ?? 0);
+      const isApi = new URL(response.url()).pathname.startsWith('/api');
+      if (isApi) sizes.calls += 1;
+      else sizes.all += size;
+      if (/javascript/.test(response.headers()['content-type'] ?? '')) sizes.script += size;
+    });
+    await page.goto(`${server.url}/`);
+    await page.getByText('Latest dead letters').waitFor();
+    await page.locator('[data-connection="live"]').waitFor();
+    assert.ok(sizes.script > 20_000 && sizes.script <= 150_000, `${sizes.script} bytes of script`);
+    assert.ok(sizes.all <= 300_000, `${sizes.all} bytes in all`);
+    assert.ok(sizes.calls <= 8, `${sizes.calls} calls of the API`);
+  }],
+  ['nothing moves once it is shown', async ({ server, visit }) => {
+    const { page } = await visit();
+    await page.addInitScript(() => {
+      globalThis.shifts = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach((entry) => (globalThis.shifts += entry.hadRecentInput ? 0 : entry.value))).observe({ type: 'layout-shift', buffered: true });
+    });
+    for (const path of ['/jobs', '/tasks', '/queues', '/jobs/report-bad']) {
+      await page.goto(server.url + path);
+      await page.locator('[data-connection="live"]').waitFor();
+      await page.waitForFunction(() => !document.querySelector('.skeleton'));
+      const shifts = await page.evaluate(() => globalThis.shifts);
+      assert.ok(shifts < 0.1, `${path} shifts by ${shifts}`);
+    }
+  }],
+  ['numbers beyond 2^53 are shown as they were written', async ({ server, visit }) => {
+    const { page } = await visit();
+    await page.goto(`${server.url}/tasks/mail-0`);
+    await page.getByText('"account": 9007199254740993').waitFor();
+    await page.goto(`${server.url}/tasks/answer`);
+    await page.getByText('"big": 9007199254740993').waitFor();
+  }],
+];

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { match } from '../../src/router-match';
+import { offers } from '../../src/parts/offers';
+import { stateOf, withState } from '../../src/parts/offers';
+import { LineReader, shownText } from '../../src/screens/log-lines';
+import { diff } from '../../src/screens/diff';
+import { ExactNumber, parseExact, printExact } from '../../src/api/exact';
+import type { LogChunk } from '../../src/api/types';
+
+describe('addresses', () => {
+  it('fit their pattern as a whole, decoded', () => {
+    expect(match('/jobs/:job', '/jobs/a%20b')).toEqual({ job: 'a b' });
+    expect(match('/jobs/:job', '/jobs/a/')).toEqual({ job: 'a' });
+    expect(match('/jobs/:job', '/jobs')).toBeNull();
+    expect(match('/jobs/:job', '/jobs/a/tasks')).toBeNull();
+    expect(match('/jobs/:job', '/jobs/%E0%A4%A')).toBeNull();
+  });
+});
+
+describe('the query field', () => {
+  it('offers fields, then their words, behind commas and minus too', () => {
+    expect(offers('queue:a st', 'tasks', undefined)[0]?.word).toBe('status:');
+    expect(offers('-status:fail', 'tasks', undefined).map((offer) => offer.word)).toEqual(['-status:failed']);
+    expect(offers('status:failed,canc', 'jobs', undefined).map((offer) => offer.word)).toEqual(['status:failed,cancelled']);
+    expect(offers('"free ', 'tasks', undefined)).toEqual([]);
+    expect(offers('queue:', 'jobs', undefined)).toEqual([]);
+  });
+
+  it('exchanges the state of a query and keeps the rest', () => {
+    expect(stateOf('queue:a status:failed')).toBe('failed');
+    expect(withState('queue:a status:failed,ready tag:x', 'running')).toBe('status:running queue:a tag:x');
+    expect(withState('status:failed', '')).toBe('');
+    expect(withState('-status:failed', 'ready')).toBe('status:ready -status:failed');
+  });
+});
+
+describe('logs', () => {
+  const chunk = (data: string, stream: LogChunk['stream'] = 'stdout'): LogChunk => ({ attempt: 1, seq: 0, stream, timestamp: 't', data });
+
+  it('keeps an open line open over chunks, each stream its own', () => {
+    const reader = new LineReader();
+    for (const each of [chunk('one\ntw'), chunk('oops', 'stderr'), chunk('o\n\nfour\n'), chunk('!\n', 'stderr')]) reader.take(each);
+    expect(reader.lines.map((line) => `${line.number} ${line.stream} ${line.text}`)).toEqual(['1 stdout one', '2 stdout two', '3 stderr oops!', '4 stdout ', '5 stdout four']);
+  });
+
+  it('shows what a terminal would', () => {
+    expect(shownText('\u001b[31mred\u001b[0m')).toBe('red');
+    expect(shownText('10 %\r20 %\r30 %\r')).toBe('30 %');
+    expect(shownText('\u001b]0;title\u0007text')).toBe('text');
+  });
+});
+
+describe('versions', () => {
+  it('differ in the fewest lines', () => {
+    expect(diff('a\nb\nc\nd', 'a\nx\nc\nd\ne').map((line) => `${line.kind} ${line.text}`)).toEqual(['same a', 'del b', 'add x', 'same c', 'same d', 'add e']);
+    expect(diff('', 'a').map((line) => line.kind)).toEqual(['del', 'add']);
+    expect(diff('same', 'same').map((line) => line.kind)).toEqual(['same']);
+  });
+});
+
+describe('payloads', () => {
+  it('print as objects do', () => {
+    expect(printExact({ a: [1, 'x', null], b: {}, c: [] })).toBe('{\n  "a": [\n    1,\n    "x",\n    null\n  ],\n  "b": {},\n  "c": []\n}');
+    expect(printExact({ n: new ExactNumber('9007199254740993') })).toContain('9007199254740993');
+    expect(parseExact('{"n": 12}')).toEqual({ n: 12 });
+  });
+});
