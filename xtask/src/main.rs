@@ -3,6 +3,7 @@
 //! It depends on nothing of ours, so that it compiles in a second and can judge a tree that does not.
 
 mod clock;
+mod dashboard;
 mod prerequisites;
 mod process;
 mod source;
@@ -24,7 +25,7 @@ usage: cargo xtask <command>
   gen [--check]   write the generated files (docs/openapi.json, docs/job.schema.json, docs/errors, docs/cli.md), or compare them
   sim ARGS…       run the simulator
   bench ARGS…     run the benchmarks, optimised
-  stages NAMES…   run only these stages of `test`: fmt tidy clippy test doc gen sim e2e";
+  stages NAMES…   run only these stages of `test`: fmt tidy clippy test doc gen sim e2e dashboard";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

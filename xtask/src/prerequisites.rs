@@ -25,6 +25,9 @@ const PROGRAMS: &[Program] = &[
     Program { name: "pgbouncer", package: "pgbouncer", why: "the PostgreSQL store behind a pooler" },
     Program { name: "setpriv", package: "util-linux", why: "servers that do not run as root" },
     Program { name: "redis-server", package: "redis-server", why: "the Redis store" },
+    Program { name: "node", package: "nodejs", why: "the dashboard's build and tests" },
+    Program { name: "npm", package: "npm", why: "the dashboard's build and tests" },
+    Program { name: "chromium", package: "chromium", why: "the dashboard in a real browser" },
     Program { name: "git", package: "git", why: "the list of source files" },
 ];
 

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::clock::{Stopwatch, readable};
+use crate::dashboard;
 use crate::process;
 use crate::tally::Tally;
 use crate::tidy;
@@ -31,11 +32,22 @@ pub(crate) enum Stage {
     Sim,
     /// The real binary from outside.
     E2e,
+    /// The dashboard: types, unit tests, the committed build, and a real browser.
+    Dashboard,
 }
 
 /// All stages, in order.
-pub(crate) const ALL: [Stage; 8] =
-    [Stage::Fmt, Stage::Tidy, Stage::Clippy, Stage::Test, Stage::Doc, Stage::Gen, Stage::Sim, Stage::E2e];
+pub(crate) const ALL: [Stage; 9] = [
+    Stage::Fmt,
+    Stage::Tidy,
+    Stage::Clippy,
+    Stage::Test,
+    Stage::Doc,
+    Stage::Gen,
+    Stage::Sim,
+    Stage::E2e,
+    Stage::Dashboard,
+];
 
 impl Stage {
     fn word(self) -> &'static str {
@@ -48,6 +60,7 @@ impl Stage {
             Self::Gen => "gen",
             Self::Sim => "sim",
             Self::E2e => "e2e",
+            Self::Dashboard => "dashboard",
         }
     }
 
@@ -65,6 +78,7 @@ impl Stage {
             Self::E2e => {
                 counted(root, &["test", "--package", "mainspring-cli", "--locked", "--test", "e2e", "--no-fail-fast"])
             }
+            Self::Dashboard => dashboard::run(root),
         }
     }
 }
@@ -106,7 +120,7 @@ pub(crate) fn run(root: &Path, stages: &[Stage]) -> Result<bool> {
 }
 
 /// A stage that passes or fails as one check.
-fn whole(root: &Path, arguments: &[&str]) -> Result<Tally> {
+pub(crate) fn whole(root: &Path, arguments: &[&str]) -> Result<Tally> {
     Ok(Tally::one(process::watch(cargo(root, arguments), |_| {})?))
 }
 
