@@ -18,7 +18,7 @@ pub(crate) use processes::{
     Backup, Bench, BenchFormat, Dev, MigrateStore, RedisKey, Restore, Run, Scenario, Serve, Worker,
 };
 pub(crate) use schedules::{Next, Schedules};
-pub(crate) use work::{Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
+pub(crate) use work::{Doctor, Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
 
 /// A durable scheduler for tasks and DAGs of tasks, in one binary.
 #[derive(Debug, Parser)]
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Logs(Logs),
     /// What keeps a task from running
     Why(Why),
+    /// Whether a server and its cluster are well, and how to mend what is not
+    Doctor(Doctor),
     /// List, pause and resume queues
     #[command(subcommand, visible_alias = "queue")]
     Queues(Queues),

@@ -74,6 +74,7 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         Command::Tasks(args) => command::tasks::run(args, quiet).await,
         Command::Logs(args) => command::logs::run(&args).await,
         Command::Why(args) => command::why::run(&args).await,
+        Command::Doctor(args) => command::doctor::run(&args).await,
         Command::Queues(args) => command::queues::run(args, quiet).await,
         Command::Workers(args) => command::workers::run(args, quiet).await,
         Command::Dlq(args) => command::dlq::run(args, quiet).await,

@@ -1,7 +1,7 @@
 //! Calls about queues, workers, dead letters, events and figures.
 
 use mainspring_protocol::order::{DiscardRequest, EditRequest, RedriveRequest};
-use mainspring_protocol::view::{BulkView, DeadLettersView, Page, QueueView, StatsView, WorkerView};
+use mainspring_protocol::view::{BulkView, ClusterView, DeadLettersView, Page, QueueView, StatsView, WorkerView};
 use reqwest::Method;
 use serde::de::IgnoredAny;
 
@@ -74,6 +74,11 @@ impl Client {
     /// The event feed: from after this event if one is named, otherwise what comes from now on.
     pub async fn events(&self, after: Option<String>) -> Result<Stream, Error> {
         Stream::open(self, vec!["events"], Vec::new(), after).await
+    }
+
+    /// The nodes, and which serves which shard.
+    pub async fn cluster(&self) -> Result<ClusterView, Error> {
+        self.get(vec!["cluster"], Vec::new()).await
     }
 
     /// Counts and rates.

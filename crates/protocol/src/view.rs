@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::time::Rfc3339;
 
 pub use attempt::{AttemptView, LogView};
-pub use cluster::{ClusterNodeView, ClusterShardView, ClusterView};
+pub use cluster::{ClusterNodeView, ClusterShardView, ClusterView, ReasonView};
 pub use definition::{AppliedView, AuditView, DefinitionView};
 pub use event::{
     EventView, GapView, event_id, event_status, event_word, parse_event_id, parse_stream_position, stream_position,

@@ -105,6 +105,14 @@ pub(crate) struct Why {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub remote: Remote,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Events {
     /// Stay, and print events as they come.
     #[arg(short, long)]

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod definition;
 pub(crate) mod dev;
 pub(crate) mod dlq;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod graph;
 pub(crate) mod import;

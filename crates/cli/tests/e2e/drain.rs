@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::history::{self, witness_script};
-use crate::process::{Place, Process};
+use crate::process::{Kind, Place, Process, on_every_store};
 use crate::wait;
 
 const ROUNDS: u64 = 4;
@@ -37,9 +37,13 @@ fn no_attempt_was_charged(place: &Place, ids: &[String]) {
     }
 }
 
-#[test]
-fn a_server_with_its_worker_stops_and_comes_back_at_no_cost() {
-    let place = Place::new();
+on_every_store! {
+    a_server_with_its_worker_stops_and_comes_back_at_no_cost
+    a_worker_stops_and_comes_back_at_no_cost
+}
+
+fn a_server_with_its_worker_stops_and_comes_back_at_no_cost(kind: Kind) {
+    let place = Place::on(kind);
     let mut server = place.start("dev");
     let ids = submit(&place, 60, 0.2);
     for round in 0..ROUNDS {
@@ -50,9 +54,8 @@ fn a_server_with_its_worker_stops_and_comes_back_at_no_cost() {
     no_attempt_was_charged(&place, &ids);
 }
 
-#[test]
-fn a_worker_stops_and_comes_back_at_no_cost() {
-    let place = Place::new();
+fn a_worker_stops_and_comes_back_at_no_cost(kind: Kind) {
+    let place = Place::on(kind);
     let _server = place.start("serve");
     let mut worker = place.worker("draining", &["--concurrency", "4"]);
     let ids = submit(&place, 40, 0.2);

@@ -6,11 +6,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::history::{self, witness_script};
-use crate::process::{Place, Process};
+use crate::process::{Kind, Place, Process, on_every_store};
 use crate::wait::{self, Deadline};
 
-/// How long tasks are submitted and things are killed.
-const SECONDS: u64 = 30;
+/// How long tasks are submitted and things are killed, on a file and on a database.
+const SECONDS: (u64, u64) = (30, 15);
 
 /// A small random source; the seed is printed with a failure.
 struct Dice(u64);
@@ -38,8 +38,8 @@ struct Victims {
 }
 
 impl Victims {
-    fn new() -> Self {
-        let place = Place::new();
+    fn new(kind: Kind) -> Self {
+        let place = Place::on(kind);
         let server = place.start("serve");
         let workers = (0..2).map(|number| worker(&place, number)).collect();
         Self { place, server, workers, kills: [0; 3] }
@@ -75,13 +75,16 @@ fn worker(place: &Place, number: usize) -> Process {
     place.worker(&format!("worker-{number}"), &["--lease", "3s", "--concurrency", "4"])
 }
 
-#[test]
-fn kills_of_server_workers_and_children_lose_nothing() {
+on_every_store! {
+    kills_of_server_workers_and_children_lose_nothing
+}
+
+fn kills_of_server_workers_and_children_lose_nothing(kind: Kind) {
     let mut dice = Dice::new();
-    let mut victims = Victims::new();
+    let mut victims = Victims::new(kind);
     let script = witness_script(&victims.place.path("witness"), "sleep 0.05; echo done");
     let mut acknowledged = Vec::new();
-    let end = Deadline::in_seconds(SECONDS);
+    let end = Deadline::in_seconds(if kind == Kind::Sqlite { SECONDS.0 } else { SECONDS.1 });
     let mut submitted = 0;
     while !end.has_passed() {
         let ids: Vec<String> = (0..8).map(|number| format!("k{}", submitted + number)).collect();

@@ -10,6 +10,7 @@ mod history;
 mod http;
 mod kill;
 mod migrate;
+mod nodes;
 mod ownership;
 mod pause;
 mod postgres;

@@ -4,12 +4,16 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::history::{self, witness_script};
-use crate::process::Place;
+use crate::process::{Kind, Place, on_every_store};
 use crate::wait;
 
-#[test]
-fn the_late_outcome_of_a_stopped_worker_is_refused() {
-    let place = Place::new();
+on_every_store! {
+    the_late_outcome_of_a_stopped_worker_is_refused
+    a_server_that_was_stopped_for_longer_than_a_lease_goes_on_with_its_workers
+}
+
+fn the_late_outcome_of_a_stopped_worker_is_refused(kind: Kind) {
+    let place = Place::on(kind);
     let _server = place.start("serve");
     let first = place.worker("first", &["--lease", "2s", "--concurrency", "1"]);
     let witness = place.path("witness");
@@ -40,9 +44,8 @@ fn the_late_outcome_of_a_stopped_worker_is_refused() {
     assert!(starts[0].fence < starts[1].fence, "{starts:?}");
 }
 
-#[test]
-fn a_server_that_was_stopped_for_longer_than_a_lease_goes_on_with_its_workers() {
-    let place = Place::new();
+fn a_server_that_was_stopped_for_longer_than_a_lease_goes_on_with_its_workers(kind: Kind) {
+    let place = Place::on(kind);
     let server = place.start("serve");
     let _worker = place.worker("steady", &["--lease", "2s", "--concurrency", "4"]);
     let witness = place.path("witness");

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::process::Place;
+use crate::process::free_address;
 use crate::wait;
 
 /// Killed with the value, or with the test's process.
@@ -28,7 +28,7 @@ impl Postgres {
             server_command("initdb").args(["--no-sync", "-A", "trust", "-U", "postgres", "-D"]).arg(&data).output();
         let made = made.expect("initdb is installed");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let port = Place::new().address.port();
+        let port = free_address().port();
         let server = server_command("postgres");
         // The shell kills it once its own input ends.
         let mut command = Command::new("sh");

@@ -12,6 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::{self, Reply};
+use crate::postgres::Postgres;
+use crate::redis::Redis;
 use crate::wait;
 
 /// The binary.
@@ -80,18 +82,81 @@ impl Drop for Process {
     }
 }
 
+/// Where a server keeps its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+    Redis,
+}
+
+/// Makes a test of each function, once per store.
+macro_rules! on_every_store {
+    ($($name:ident)*) => {$(
+        mod $name {
+            use crate::process::Kind;
+
+            #[test]
+            fn sqlite() {
+                super::$name(Kind::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(Kind::Postgres);
+            }
+
+            #[test]
+            fn redis() {
+                super::$name(Kind::Redis);
+            }
+        }
+    )*};
+}
+pub(crate) use on_every_store;
+
 /// A place for a server: a folder, a port that stays the same over restarts, and whatever runs there.
 pub(crate) struct Place {
-    pub(crate) folder: TempDir,
     pub(crate) address: SocketAddr,
+    store: String,
+    /// The database of the place's own, if it has one; ended before its folder goes.
+    _database: Option<Database>,
+    pub(crate) folder: TempDir,
+}
+
+#[expect(dead_code, reason = "they live as long as their place")]
+enum Database {
+    Postgres(Postgres),
+    Redis(Redis),
 }
 
 impl Place {
-    /// A fresh folder and a free port.
+    /// A fresh folder and a free port, for a server on a file.
     pub(crate) fn new() -> Self {
+        Self::on(Kind::Sqlite)
+    }
+
+    /// A fresh folder, a free port, and a database of the test's own.
+    pub(crate) fn on(kind: Kind) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        Self { folder, address: free.local_addr().expect("a bound socket has an address") }
+        let (store, database) = match kind {
+            Kind::Sqlite => (format!("sqlite:{}", folder.path().join("store.db").display()), None),
+            Kind::Postgres => {
+                let database = Postgres::start();
+                (database.url(), Some(Database::Postgres(database)))
+            }
+            Kind::Redis => {
+                let database = Redis::start(folder.path());
+                (database.url(), Some(Database::Redis(database)))
+            }
+        };
+        Self { address: free_address(), store, _database: database, folder }
+    }
+
+    /// A place for another server on the same store.
+    pub(crate) fn beside(other: &Self) -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        Self { address: free_address(), store: other.store.clone(), _database: None, folder }
     }
 
     /// A path inside the folder.
@@ -101,7 +166,7 @@ impl Place {
 
     /// The store's URL.
     pub(crate) fn store(&self) -> String {
-        format!("sqlite:{}", self.path("store.db").display())
+        self.store.clone()
     }
 
     /// `mainspring serve` or `dev` here, not yet started.
@@ -169,6 +234,11 @@ impl Place {
         let body = self.call("GET", &format!("{path}/attempts"), None);
         body["items"].as_array().expect("attempts come as items").clone()
     }
+}
+
+pub(crate) fn free_address() -> SocketAddr {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    free.local_addr().expect("a bound socket has an address")
 }
 
 /// Says that a test did not run; the closing tally counts it. Goes past the harness' capture.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::process::{Place, Process, root};
+use crate::process::{Kind, Place, Process, on_every_store, root};
 use crate::wait;
 
 /// The only Python block of the page.
@@ -16,9 +16,12 @@ fn worker_from_the_guide() -> String {
     program.to_owned()
 }
 
-#[test]
-fn the_worker_in_a_page_of_python_runs_tasks() {
-    let place = Place::new();
+on_every_store! {
+    the_worker_in_a_page_of_python_runs_tasks
+}
+
+fn the_worker_in_a_page_of_python_runs_tasks(kind: Kind) {
+    let place = Place::on(kind);
     let mut server = place.start("serve");
     fs::write(place.path("worker.py"), worker_from_the_guide()).expect("the program can be written");
     let mut command = Command::new("python3");

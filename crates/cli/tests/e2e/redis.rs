@@ -1,4 +1,4 @@
-//! The binary over a real Redis: a job to its end, one owner at a time, and a fail-over.
+//! A Redis of a test's own, and what people find in it.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use crate::process::{Place, Process, mainspring};
+use crate::process::{Place, mainspring};
 use crate::wait;
 
 /// A Redis of the test's own; killed with the value.
@@ -54,11 +54,6 @@ impl Drop for Redis {
     }
 }
 
-fn status(place: &Place, path: &str) -> String {
-    let reply = place.call("GET", path, None);
-    reply["status"].as_str().unwrap_or_default().to_owned()
-}
-
 #[test]
 fn a_job_runs_to_its_end_on_redis_and_its_status_has_a_key() {
     let place = Place::new();
@@ -71,25 +66,4 @@ fn a_job_runs_to_its_end_on_redis_and_its_status_has_a_key() {
     let key = String::from_utf8(output.stdout).expect("it is text");
     assert_eq!(key.trim(), "ms:{b15}:default:job_202:b:status");
     assert_eq!(redis.cli(&["get", key.trim()]), "completed");
-}
-
-#[test]
-fn a_second_server_waits_for_nobody_who_lives_and_takes_over_from_a_killed_one() {
-    let place = Place::new();
-    let redis = Redis::start(place.folder.path());
-    let mut first = place.start_with(redis.serve(&place, "serve"));
-    place.call("POST", "/api/v1/tasks", Some(&json!({"taskId": "kept", "type": "noop"})));
-
-    let other = Place::new();
-    let mut second = Process::start(&mut redis.serve(&other, "serve"), &other.path("second.log"));
-    let ended = wait::until(10, "refusal of the second server", || second.ended());
-    assert!(!ended.success() && second.printed().contains("another server (process"), "{}", second.printed());
-
-    first.kill();
-    let heir = Place::new();
-    // Five seconds of it are the promise, the rest the start of a process on a busy machine.
-    let deadline = wait::Deadline::in_seconds(8);
-    let _heir = heir.start_with(redis.serve(&heir, "serve"));
-    assert!(!deadline.has_passed(), "the heir took too long");
-    assert_eq!(status(&heir, "/api/v1/tasks/kept"), "ready");
 }

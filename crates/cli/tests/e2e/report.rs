@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::process::{Place, root};
+use crate::process::{Kind, Place, on_every_store, root};
 use crate::wait;
 
 /// Copies the example, and slows its steps down so that there is a middle to kill in.
@@ -32,9 +32,12 @@ fn steps(log: &Path) -> BTreeMap<String, Vec<u64>> {
     steps
 }
 
-#[test]
-fn the_daily_report_completes_although_the_server_is_killed_in_the_middle() {
-    let place = Place::new();
+on_every_store! {
+    the_daily_report_completes_although_the_server_is_killed_in_the_middle
+}
+
+fn the_daily_report_completes_although_the_server_is_killed_in_the_middle(kind: Kind) {
+    let place = Place::on(kind);
     copy_example(place.folder.path());
     let log = place.path("daily-report/out/steps.log");
     let mut command = place.command("dev");

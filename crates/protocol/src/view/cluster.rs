@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::time::Rfc3339;
+
 /// The nodes that share a store, and who serves which shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -13,10 +15,24 @@ pub struct ClusterView {
     pub store: String,
     /// What the store promises: `D0` to `D3`.
     pub durability: String,
+    /// The clock of the node that answers.
+    pub time: Rfc3339,
+    /// What keeps that node from its work; empty: nothing.
+    pub reasons: Vec<ReasonView>,
     /// Every node that takes part.
     pub nodes: Vec<ClusterNodeView>,
     /// Every shard, in order.
     pub shards: Vec<ClusterShardView>,
+}
+
+/// Something that keeps a node from its work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReasonView {
+    /// A stable word.
+    pub reason: String,
+    /// What it is, for people.
+    pub detail: String,
 }
 
 /// A node.

@@ -1,6 +1,7 @@
 //! The cluster: nodes, and who serves which shard.
 
-use mainspring_protocol::view::{ClusterNodeView, ClusterShardView, ClusterView};
+use mainspring_protocol::time::Rfc3339;
+use mainspring_protocol::view::{ClusterNodeView, ClusterShardView, ClusterView, ReasonView};
 
 use super::call::{Answer, Call};
 use super::reply::ok;
@@ -34,10 +35,13 @@ async fn get(call: Call) -> Answer {
         epoch: shard.epoch,
         node_id: shard.owner.as_deref().map(str::to_owned),
     };
+    let reasons = call.api.node.readiness().reasons.into_iter();
     ok(&ClusterView {
         node_id: view.me.to_string(),
         store: call.api.store.name.to_owned(),
         durability: call.api.store.durability.class().to_owned(),
+        time: Rfc3339(call.api.now()),
+        reasons: reasons.map(|(reason, detail)| ReasonView { reason: reason.to_owned(), detail }).collect(),
         nodes: view.nodes.iter().map(node).collect(),
         shards: view.shards.iter().map(shard).collect(),
     })
