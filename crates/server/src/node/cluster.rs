@@ -240,6 +240,11 @@ impl Cluster {
         self.hub.has_seen(worker) || self.local_shards().iter().any(|shared| shared.has_seen(worker))
     }
 
+    /// How many commits the shards here have made; changes whenever one of them makes another.
+    pub(super) fn commits_made(&self) -> u64 {
+        self.local_shards().iter().map(|shared| shared.commit.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    }
+
     /// The number of the newest commit of a shard; `None` where this node does not hear of them.
     pub(super) fn head(&self, shard: ShardId) -> Option<u64> {
         if let Some(shared) = self.local_shard(shard) {

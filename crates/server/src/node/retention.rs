@@ -19,27 +19,50 @@ const PRUNE_ROWS: usize = 1_000;
 /// How often a store with a bound on its history is looked at: it fills while nobody looks.
 const BOUND_EVERY: Duration = Duration::from_secs(5);
 
+/// How often a shard whose events and claims were all young is looked at: an idle node must not ask its store for long.
+const PRUNE_AGAIN: Duration = Duration::from_secs(600);
+
+/// What was looked at last, and when, by the monotonic clock.
+#[derive(Default)]
+struct Looked {
+    /// Commits of the shards here when the history was bounded last.
+    commits: u64,
+    swept_at: Option<Duration>,
+    /// Shards that had nothing to forget.
+    young: BTreeMap<ShardId, Duration>,
+}
+
 /// Sweeps until it is aborted.
-pub(super) async fn run(cluster: Arc<Cluster>, mut keep_ms: u64, mut every: Duration) {
+pub(super) async fn run(cluster: Arc<Cluster>, mut keep_ms: u64, every: Duration) {
     let history = cluster.store.history();
     if let Some(history) = history {
         keep_ms = keep_ms.min(history.keep_ms);
-        every = every.min(BOUND_EVERY);
     }
+    let mut looked = Looked::default();
     loop {
+        let now = cluster.config.clock.monotonic();
         // One node sweeps for all; each forgets the events of its own shards.
         let sweeps = cluster.local_shard(ShardId::CONTROL).is_some();
+        let due = looked.swept_at.is_none_or(|at| now >= at + every);
+        let commits = cluster.commits_made();
         let bounded = match history {
-            Some(history) if sweeps => bound(&cluster, history.tasks_max).await,
+            Some(history) if sweeps && (due || commits != looked.commits) => {
+                looked.commits = commits;
+                bound(&cluster, history.tasks_max).await
+            }
             _ => Ok(()),
         };
-        let swept = if sweeps { sweep(&cluster, keep_ms).await } else { Ok(()) };
-        for result in [bounded, swept, prune(&cluster, before(&cluster, keep_ms)).await] {
+        let swept = if sweeps && due { sweep(&cluster, keep_ms).await } else { Ok(()) };
+        let pruned = if due { prune(&cluster, before(&cluster, keep_ms), &mut looked.young).await } else { Ok(()) };
+        if due {
+            looked.swept_at = Some(now);
+        }
+        for result in [bounded, swept, pruned] {
             if let Err(error) = result {
                 tracing::warn!(%error, "failed to delete what is past its retention");
             }
         }
-        tokio::time::sleep(every).await;
+        tokio::time::sleep(if history.is_some() { every.min(BOUND_EVERY) } else { every }).await;
     }
 }
 
@@ -88,7 +111,7 @@ pub(super) async fn bound(cluster: &Cluster, tasks_max: u64) -> Result<(), CallE
     let oldest = oldest.into_iter().map(|(key, _)| key).collect();
     let rows = cluster.reader.tasks_by_key(oldest).await.map_err(unavailable)?;
     match rows.first() {
-        Some(row) => prune(cluster, row.created_at).await,
+        Some(row) => prune(cluster, row.created_at, &mut BTreeMap::new()).await,
         None => Ok(()),
     }
 }
@@ -119,14 +142,28 @@ pub(super) async fn sweep(cluster: &Cluster, keep_ms: u64) -> Result<(), CallErr
 }
 
 /// Forgets events and claims that nobody needs any longer.
-async fn prune(cluster: &Cluster, feed_before: Timestamp) -> Result<(), CallError> {
-    let now = Timestamp::from_millis(cluster.config.clock.wall_ms());
+async fn prune(
+    cluster: &Cluster,
+    feed_before: Timestamp,
+    young: &mut BTreeMap<ShardId, Duration>,
+) -> Result<(), CallError> {
+    let (wall, now) = (Timestamp::from_millis(cluster.config.clock.wall_ms()), cluster.config.clock.monotonic());
     for shared in cluster.local_shards() {
+        if young.get(&shared.shard).is_some_and(|at| now < *at + PRUNE_AGAIN) {
+            continue;
+        }
+        let mut all = 0;
         while let Some(fence) = shared.fence() {
-            let gone = cluster.store.prune(fence, feed_before, now, PRUNE_ROWS).await.map_err(unavailable)?;
+            let gone = cluster.store.prune(fence, feed_before, wall, PRUNE_ROWS).await.map_err(unavailable)?;
+            all += gone;
             if gone == 0 {
                 break;
             }
+        }
+        if all == 0 {
+            young.insert(shared.shard, now);
+        } else {
+            young.remove(&shared.shard);
         }
     }
     Ok(())

@@ -187,7 +187,7 @@ async fn bad_queries_cursors_and_ids_are_refused_with_their_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_address_or_no_method_of_one_is_a_problem_too() {
     let server = Server::start().await;
-    for path in ["/", "/nope", "/api/v1", "/api/v1/", "/api/v1/task", "/api/v1/tasks/", "/api/v2/tasks"] {
+    for path in ["/nope", "/api/v1", "/api/v1/", "/api/v1/task", "/api/v1/tasks/", "/api/v2/tasks"] {
         server.get(path).await.refused(404, "no_such_route");
     }
     server.get("/api/v1/definitions/queues").await.refused(404, "no_such_route");

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_core::effect::Answer;
-use mainspring_core::id::Name;
+use mainspring_core::id::{Name, SessionId};
 use mainspring_store::ShardId;
 
+use super::roster::View;
 use super::{Cluster, not_served};
 use crate::node::CallError;
 use crate::node::mailbox::Message;
@@ -24,7 +25,7 @@ const ASK_MAX: Duration = Duration::from_secs(30);
 /// Where a shard is.
 pub(super) enum Place {
     Here(Arc<Shared>),
-    There { address: Name, key: Arc<[u8; 32]> },
+    There { node: SessionId, address: Name, key: Arc<[u8; 32]> },
     Nowhere,
 }
 
@@ -43,10 +44,18 @@ impl Cluster {
         }
         let view = self.view();
         let owner = view.owner(shard).filter(|owner| owner.node != self.me.id);
-        match (owner.and_then(|owner| owner.address.clone()), &view.key) {
-            (Some(address), Some(key)) => Place::There { address, key: Arc::clone(key) },
+        match (owner.and_then(|owner| Some((owner.node.clone(), owner.address.clone()?))), &view.key) {
+            (Some((node, address)), Some(key)) => Place::There { node, address, key: Arc::clone(key) },
             _ => Place::Nowhere,
         }
+    }
+
+    /// Resolves once a node no longer owns a shard, as far as is known here: it is dead, or has given the shard up.
+    async fn has_lost(&self, node: &SessionId, shard: ShardId) {
+        let mut views = self.view.subscribe();
+        let lost = |view: &Arc<View>| view.owner(shard).is_none_or(|owner| owner.node != *node);
+        // The sender lives in `self`.
+        let _ = views.wait_for(lost).await;
     }
 
     /// Carries a call to its shard; waits for a while for the shard to be somewhere.
@@ -85,9 +94,15 @@ impl Cluster {
     async fn ask_once(&self, shard: ShardId, ask: Ask) -> Result<Answer, Missed> {
         let answer = match self.place(shard) {
             Place::Here(shared) => shared.ask(ask).await,
-            Place::There { address, key } => {
+            Place::There { node, address, key } => {
                 let path = super::inside::ask_path(shard);
-                let body = self.peers.call(&key, &address, &path, write_ask(&ask), ASK_MAX).await;
+                let call = self.peers.call(&key, &address, &path, write_ask(&ask), ASK_MAX);
+                let body = tokio::select! {
+                    biased;
+                    body = call => body,
+                    // It may have carried the call out before. Whoever owns the shard now knows, once it is asked again.
+                    () = self.has_lost(&node, shard) => Err(PeerError::Lost(format!("{node} lost the shard"))),
+                };
                 let body = body.map_err(|error| match error {
                     PeerError::NotSent(_) => Missed::Elsewhere,
                     PeerError::Lost(reason) => {

@@ -169,7 +169,7 @@ impl<'a> Turn<'a> {
                     (shard, seq, part)
                 })
             }
-            Place::There { address, key } => {
+            Place::There { address, key, .. } => {
                 let body = inside::exchange_body(&request, fresh, settle);
                 let peers = Arc::clone(&self.cluster.peers);
                 Box::pin(async move {
