@@ -51,11 +51,13 @@ impl Cluster {
     }
 
     /// Resolves once a node no longer owns a shard, as far as is known here: it is dead, or has given the shard up.
-    async fn has_lost(&self, node: &SessionId, shard: ShardId) {
+    pub(super) fn has_lost(&self, node: SessionId, shard: ShardId) -> impl Future<Output = ()> + Send + 'static {
         let mut views = self.view.subscribe();
-        let lost = |view: &Arc<View>| view.owner(shard).is_none_or(|owner| owner.node != *node);
-        // The sender lives in `self`.
-        let _ = views.wait_for(lost).await;
+        async move {
+            let lost = |view: &Arc<View>| view.owner(shard).is_none_or(|owner| owner.node != node);
+            // An error means that this node stops, which ends the call as well.
+            let _ = views.wait_for(lost).await;
+        }
     }
 
     /// Carries a call to its shard; waits for a while for the shard to be somewhere.
@@ -101,7 +103,7 @@ impl Cluster {
                     biased;
                     body = call => body,
                     // It may have carried the call out before. Whoever owns the shard now knows, once it is asked again.
-                    () = self.has_lost(&node, shard) => Err(PeerError::Lost(format!("{node} lost the shard"))),
+                    () = self.has_lost(node.clone(), shard) => Err(PeerError::Lost(format!("{node} lost the shard"))),
                 };
                 let body = body.map_err(|error| match error {
                     PeerError::NotSent(_) => Missed::Elsewhere,

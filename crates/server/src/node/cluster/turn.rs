@@ -169,13 +169,18 @@ impl<'a> Turn<'a> {
                     (shard, seq, part)
                 })
             }
-            Place::There { address, key, .. } => {
+            Place::There { node, address, key } => {
                 let body = inside::exchange_body(&request, fresh, settle);
-                let peers = Arc::clone(&self.cluster.peers);
+                let (peers, lost) = (Arc::clone(&self.cluster.peers), self.cluster.has_lost(node, shard));
                 Box::pin(async move {
                     let path = inside::exchange_path(shard);
-                    let answer = peers.call(&key, &address, &path, body, wait + PEER_SLACK).await;
-                    (shard, seq, read_part(answer))
+                    let part = tokio::select! {
+                        biased;
+                        answer = peers.call(&key, &address, &path, body, wait + PEER_SLACK) => read_part(answer),
+                        // What it said is said again to whoever owns the shard now.
+                        () = lost => Err(Failed::Away),
+                    };
+                    (shard, seq, part)
                 })
             }
             Place::Nowhere => Box::pin(async move { (shard, seq, Err(Failed::Away)) }),
