@@ -30,7 +30,7 @@ pub(crate) enum Stage {
     Gen,
     /// Simulation: fresh seeds, the seeds that once failed, planted bugs.
     Sim,
-    /// The real binary from outside.
+    /// The real binary from outside, and clusters of it under kills.
     E2e,
     /// The dashboard: types, unit tests, the committed build, and a real browser.
     Dashboard,
@@ -76,7 +76,8 @@ impl Stage {
             Self::Gen => whole(root, &["run", "--quiet", "--locked", "--package", "xtask-gen", "--", "--check"]),
             Self::Sim => simulation(root),
             Self::E2e => {
-                counted(root, &["test", "--package", "mainspring-cli", "--locked", "--test", "e2e", "--no-fail-fast"])
+                let tests = ["--locked", "--test", "e2e", "--test", "chaos", "--no-fail-fast"];
+                counted(root, &[&["test", "--package", "mainspring-cli"][..], &tests].concat())
             }
             Self::Dashboard => dashboard::run(root),
         }
@@ -154,7 +155,7 @@ fn tests(root: &Path) -> Result<Tally> {
     counted(root, &arguments)
 }
 
-/// Names of the integration test programs of all crates, without `e2e`: files of a `tests` folder, and folders of it with a `main.rs`.
+/// Names of the integration test programs of all crates, without `e2e` and `chaos`: files of a `tests` folder, and folders of it with a `main.rs`.
 fn integration_tests(root: &Path) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for package in fs::read_dir(root.join("crates")).context("failed to list the crates")? {
@@ -164,7 +165,7 @@ fn integration_tests(root: &Path) -> Result<BTreeSet<String>> {
             let is_test = path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file();
             if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
                 && is_test
-                && stem != "e2e"
+                && !["e2e", "chaos"].contains(&stem)
             {
                 names.insert(stem.to_owned());
             }

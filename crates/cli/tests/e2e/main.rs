@@ -17,6 +17,7 @@ mod postgres;
 mod process;
 mod python;
 mod redis;
+mod redis_key;
 mod report;
 mod run;
 mod wait;

@@ -1,12 +1,9 @@
-//! A Redis of a test's own, and what people find in it.
+//! A Redis of a test's own.
 
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::json;
-
-use crate::process::{Place, mainspring};
 use crate::wait;
 
 /// A Redis of the test's own; killed with the value.
@@ -38,13 +35,6 @@ impl Redis {
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
-
-    fn serve(&self, place: &Place, mode: &str) -> Command {
-        let mut command = mainspring();
-        command.current_dir(place.folder.path()).arg(mode);
-        command.args(["--listen", &place.address.to_string(), "--store", &self.url()]);
-        command
-    }
 }
 
 impl Drop for Redis {
@@ -52,18 +42,4 @@ impl Drop for Redis {
         drop(self.shell.stdin.take());
         _ = self.shell.wait();
     }
-}
-
-#[test]
-fn a_job_runs_to_its_end_on_redis_and_its_status_has_a_key() {
-    let place = Place::new();
-    let redis = Redis::start(place.folder.path());
-    let _server = place.start_with(redis.serve(&place, "dev"));
-    let tasks = json!([{"taskId": "a", "run": "true"}, {"taskId": "b", "run": "true", "needs": ["a"]}]);
-    place.call("POST", "/api/v1/jobs", Some(&json!({"jobId": "job_202", "tasks": tasks})));
-    assert_eq!(place.wait_for_end("/api/v1/jobs/job_202", 30)["status"], "completed");
-    let output = mainspring().args(["redis-key", "job_202", "b"]).output().expect("the binary runs");
-    let key = String::from_utf8(output.stdout).expect("it is text");
-    assert_eq!(key.trim(), "ms:{b15}:default:job_202:b:status");
-    assert_eq!(redis.cli(&["get", key.trim()]), "completed");
 }

@@ -1,0 +1,147 @@
+//! R31: the node that serves half of the shards is gone; how long until a task of one of them starts elsewhere.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::cluster::{places, shard_of, submit, wait_until_shared, witness_script};
+use crate::process::{Kind, Place, Process};
+use crate::setting;
+use crate::wait;
+
+/// No fail-over may take longer, in a debug build under load.
+const TAKES_MAX: Duration = Duration::from_secs(8);
+/// Between two submissions.
+const EVERY: Duration = Duration::from_millis(80);
+
+/// How the node goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// SIGKILL: a node on the same machine sees that the process is gone.
+    Kill,
+    /// SIGSTOP: only the beat tells, as for a node on another machine.
+    Stop,
+}
+
+#[expect(clippy::disallowed_methods, reason = "other processes live on real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// What the clients did.
+#[derive(Default)]
+struct Load {
+    next: AtomicU64,
+    over: AtomicBool,
+    longest_ms: AtomicU64,
+}
+
+/// Submits tasks `t0`, `t1`, … to the survivor at a steady rate, whether or not those before were answered, until the load ends.
+fn clients(places: &[Place; 2], load: &Load) {
+    let witness = places[0].path("witness");
+    thread::scope(|scope| {
+        while !load.over.load(Ordering::Relaxed) {
+            let id = format!("t{}", load.next.fetch_add(1, Ordering::Relaxed));
+            let body = json!({"taskId": id, "type": "shell", "run": witness_script(&id, &witness, ""), "retries": 20});
+            scope.spawn(move || {
+                let start = now();
+                submit(places, "/api/v1/tasks", &body, || 0);
+                load.longest_ms.fetch_max(start.elapsed().as_millis() as u64, Ordering::Relaxed);
+            });
+            wait::pace(EVERY);
+        }
+    });
+}
+
+/// Whether a task of one of these shards that was submitted from number `from` on has started.
+fn has_started(witness: &str, from: u64, shards: &BTreeSet<u16>) -> bool {
+    witness.lines().filter_map(|line| line.split(' ').next()).any(|id| {
+        let number = id.strip_prefix('t').and_then(|number| number.parse::<u64>().ok());
+        number.is_some_and(|number| number >= from) && shards.contains(&shard_of(id))
+    })
+}
+
+/// Takes the second node away once, brings it back; the time until one of its shards did something elsewhere.
+fn once(places: &[Place; 2], node: &mut Process, fault: Fault, load: &Load) -> Duration {
+    let shards = wait_until_shared(places);
+    let start = now();
+    match fault {
+        Fault::Kill => node.kill(),
+        Fault::Stop => node.signal(Signal::STOP),
+    }
+    let from = load.next.load(Ordering::Relaxed);
+    let witness = places[0].path("witness");
+    wait::until(60, "start of a task of a shard whose node is gone", || {
+        has_started(&std::fs::read_to_string(&witness).unwrap_or_default(), from, &shards).then_some(())
+    });
+    let took = start.elapsed();
+    match fault {
+        Fault::Kill => *node = places[1].start("serve"),
+        Fault::Stop => node.signal(Signal::CONT),
+    }
+    took
+}
+
+fn shards_are_served_again(kind: Kind, fault: Fault) {
+    let rounds = setting("MAINSPRING_CHAOS_FAILOVERS", 5);
+    let places = places(kind);
+    let _survivor = places[0].start("serve");
+    let mut node = places[1].start("serve");
+    let _worker = places[0].worker("w", &["--lease", "5s", "--concurrency", "4"]);
+    let load = Load::default();
+    let mut took: Vec<Duration> = thread::scope(|scope| {
+        // Also if this thread panics: the scope waits for the clients.
+        let _ending = Ending(&load.over);
+        scope.spawn(|| clients(&places, &load));
+        (0..rounds).map(|_| once(&places, &mut node, fault, &load)).collect()
+    });
+    took.sort();
+    let part = |percent: usize| took[(took.len() * percent).div_ceil(100).max(1) - 1];
+    let max = part(100);
+    eprintln!(
+        "failover on {kind:?} by {fault:?}: {rounds} times, p50 {:?}, p99 {:?}, max {max:?}; {} tasks, longest submission {} ms",
+        part(50),
+        part(99),
+        load.next.load(Ordering::Relaxed),
+        load.longest_ms.load(Ordering::Relaxed)
+    );
+    // Nothing acknowledged is lost.
+    for number in 0..load.next.load(Ordering::Relaxed) {
+        let end = places[0].wait_for_end(&format!("/api/v1/tasks/t{number}"), 60);
+        assert_eq!(end["status"], "completed", "{end}");
+    }
+    assert!(max <= TAKES_MAX, "a fail-over took {max:?}: {took:?}");
+}
+
+/// Ends the load with its scope.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn shards_of_a_killed_node_are_served_again_on_postgres() {
+    shards_are_served_again(Kind::Postgres, Fault::Kill);
+}
+
+#[test]
+fn shards_of_a_killed_node_are_served_again_on_redis() {
+    shards_are_served_again(Kind::Redis, Fault::Kill);
+}
+
+#[test]
+fn shards_of_a_stopped_node_are_served_again_on_postgres() {
+    shards_are_served_again(Kind::Postgres, Fault::Stop);
+}
+
+#[test]
+fn shards_of_a_stopped_node_are_served_again_on_redis() {
+    shards_are_served_again(Kind::Redis, Fault::Stop);
+}

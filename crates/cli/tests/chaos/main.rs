@@ -1,0 +1,28 @@
+//! The cluster under kills, with real processes on a real PostgreSQL and a real Redis: nothing acknowledged is lost (R07), and
+//! the shards of a node that is gone are served again within seconds (R31).
+//!
+//! `MAINSPRING_CHAOS_SECONDS`, `MAINSPRING_CHAOS_SEED` and `MAINSPRING_CHAOS_FAILOVERS` make a run longer, or the same again.
+
+mod cluster;
+mod dice;
+mod failover;
+mod kills;
+mod verdict;
+
+#[path = "../e2e/http.rs"]
+mod http;
+#[path = "../e2e/postgres.rs"]
+mod postgres;
+#[path = "../e2e/process.rs"]
+#[expect(dead_code, unused_macros, unused_imports, reason = "the end-to-end tests use all of it")]
+mod process;
+#[path = "../e2e/redis.rs"]
+mod redis;
+#[path = "../e2e/wait.rs"]
+mod wait;
+
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    let Ok(text) = std::env::var(name) else { return default };
+    text.parse().unwrap_or_else(|error| panic!("{name} is no number: {error}"))
+}
