@@ -54,6 +54,9 @@ pub fn ensure(holds: bool, invariant: &'static str, detail: impl FnOnce() -> Str
     if holds { Ok(()) } else { Err(Violation { invariant, detail: detail() }) }
 }
 
+/// The body's hash, what a name leads to, and until when.
+type Claimed = (u128, Key, Option<Timestamp>);
+
 /// The judge of one world.
 #[derive(Debug)]
 pub struct Checker {
@@ -72,7 +75,10 @@ pub struct Checker {
     /// Of those, the ones of which somebody was told that they were not there before.
     acknowledged_as_new: BTreeSet<Key>,
     /// Claims whose acceptance was released: hash, target, end.
-    acknowledged_claims: BTreeMap<ClaimName, (u128, Key, Option<Timestamp>)>,
+    acknowledged_claims: BTreeMap<ClaimName, Claimed>,
+    /// Those of the reply that is being judged. The parts of a batch may be carried out in any order, so that none of them
+    /// counts for another.
+    acknowledging: Vec<(ClaimName, Claimed)>,
     /// Jobs whose cancel was released, with the generation it was for.
     acknowledged_cancels: BTreeMap<Key, u32>,
     deleted: BTreeSet<Key>,
@@ -102,6 +108,7 @@ impl Checker {
             acknowledged_jobs: BTreeSet::new(),
             acknowledged_as_new: BTreeSet::new(),
             acknowledged_claims: BTreeMap::new(),
+            acknowledging: Vec::new(),
             acknowledged_cancels: BTreeMap::new(),
             deleted: BTreeSet::new(),
             granted: BTreeMap::new(),

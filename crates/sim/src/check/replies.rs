@@ -14,7 +14,12 @@ impl Checker {
     pub fn released(&mut self, effect: &Effect, ask: Option<&Ask>) -> Verdict {
         match effect {
             Effect::Reply { answer, .. } => match ask {
-                Some(ask) => self.check_reply(ask, answer),
+                Some(ask) => {
+                    self.check_reply(ask, answer)?;
+                    let acknowledged = std::mem::take(&mut self.acknowledging);
+                    self.acknowledged_claims.extend(acknowledged);
+                    Ok(())
+                }
                 None => Ok(()),
             },
             Effect::Exchanged { to, accepted, stale, .. } => self.check_exchanged(*to, accepted, stale),

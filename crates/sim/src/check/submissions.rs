@@ -78,7 +78,7 @@ impl Checker {
         ensure(new, "I16", || format!("{key:?} was acknowledged as new twice"))?;
         for name in names {
             if let Some(claim) = self.model.claims.get(name).filter(|claim| claim.target == key) {
-                self.acknowledged_claims.insert(name.clone(), (claim.body_hash, key, claim.expires_at));
+                self.acknowledging.push((name.clone(), (claim.body_hash, key, claim.expires_at)));
             } else if !repeated && !self.asked.forgotten.contains(name) && !self.deleted.contains(&key) {
                 return ensure(false, "I16", || format!("{name:?} was acknowledged for {key:?} without a claim"));
             }
