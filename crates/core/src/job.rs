@@ -118,6 +118,24 @@ pub struct JobState {
     pub ended_at: Option<Timestamp>,
 }
 
+impl JobState {
+    /// Of a job in its first generation that nothing has happened to.
+    pub fn new(status: JobStatus) -> Self {
+        Self {
+            status,
+            generation: 1,
+            counts: JobCounts::default(),
+            unhandled: 0,
+            paused: false,
+            cancelled: false,
+            failing_fast: false,
+            sweep: None,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+}
+
 /// Ended tasks of a job by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobCounts {

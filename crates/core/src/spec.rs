@@ -33,6 +33,23 @@ pub struct TaskSpec {
     pub tags: Arc<[Name]>,
 }
 
+impl TaskSpec {
+    /// A task of this type that leaves everything at its default. A command needs the executor `shell` beside it.
+    pub fn new(kind: Name, body: Body) -> Self {
+        Self {
+            class: Class { executor: kind.clone(), labels: Arc::from([]) },
+            kind,
+            title: None,
+            queue: "default".into(),
+            priority: 0,
+            expires_at_ms: None,
+            policy: Arc::default(),
+            body,
+            tags: Arc::from([]),
+        }
+    }
+}
+
 /// What a worker must offer to be granted a task: an executor (the task's type, or `shell` for a task with a command)
 /// and labels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

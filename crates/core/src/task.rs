@@ -232,6 +232,32 @@ pub struct TaskState {
     pub dead: bool,
 }
 
+impl TaskState {
+    /// Of a task in its first generation that nothing has happened to.
+    pub fn new(status: TaskStatus, place: Place) -> Self {
+        Self {
+            status,
+            place,
+            generation: 1,
+            attempt: 0,
+            failures: 0,
+            losses: 0,
+            snoozes: 0,
+            due: None,
+            ready_at: None,
+            ended_at: None,
+            last: None,
+            lease: None,
+            parents: ParentCounts::default(),
+            skip_reason: None,
+            handled: false,
+            settling: None,
+            held: false,
+            dead: false,
+        }
+    }
+}
+
 /// How far the end of a task has been carried to its neighbours. Children first, then, for a rescue task that
 /// completed, the failed parents that it handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use mainspring_core::id::{Bucket, Key, Name, Token};
 use mainspring_core::job::{FailurePolicy, JobStatus, RerunFrom};
 use mainspring_core::row::ReadSet;
 use mainspring_core::shard::ShardConfig;
-use mainspring_core::spec::{Backoff, BackoffShape, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
+use mainspring_core::spec::{Backoff, BackoffShape, OnWorkerLost, Policy, TaskSpec, Trigger};
 use mainspring_core::task::Outcome;
 use mainspring_core::time::Timestamp;
 use mainspring_store::{BoxFuture, CommitAnswer, Fence, MemoryStore, ShardCommit, ShardId, Store};
@@ -157,12 +157,6 @@ fn spec() -> Arc<TaskSpec> {
     let backoff =
         Backoff { shape: BackoffShape::Fixed, initial_ms: 0, factor_milli: 1_000, max_ms: 0, full_jitter: false };
     Arc::new(TaskSpec {
-        kind: "noop".into(),
-        title: None,
-        queue: "default".into(),
-        class: Class { executor: "noop".into(), labels: Arc::from([]) },
-        priority: 0,
-        expires_at_ms: None,
         policy: Arc::new(Policy {
             retries: 0,
             backoff,
@@ -172,8 +166,7 @@ fn spec() -> Arc<TaskSpec> {
             non_retryable: Vec::new(),
             retry_on: Vec::new(),
         }),
-        body: "{}".into(),
-        tags: Arc::from([]),
+        ..TaskSpec::new("noop".into(), "{}".into())
     })
 }
 

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::{Changes, TaskRow, Transition, TransitionKind};
-use mainspring_core::spec::{Class, TaskSpec, Trigger};
-use mainspring_core::task::{Attempt, Lease, Outcome, ParentCounts, Place, TaskState, TaskStatus};
+use mainspring_core::spec::{TaskSpec, Trigger};
+use mainspring_core::task::{Attempt, Lease, Outcome, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::wait;
 use mainspring_store::{BoxFuture, CommitAnswer, Fence, ShardCommit, ShardId, Store};
@@ -34,24 +34,11 @@ fn running(number: u64, at: Timestamp) -> TaskState {
     };
     let lease = Lease { number, session: "01J9Z3K5X7".into(), worker: "host-1a2b".into(), lease_ms: 15_000 };
     TaskState {
-        status: TaskStatus::Running,
-        place: Place::Hot,
-        generation: 1,
         attempt: 1,
-        failures: 0,
-        losses: 0,
-        snoozes: 0,
-        due: None,
         ready_at: Some(at),
-        ended_at: None,
         last: Some(last),
         lease: Some(lease),
-        parents: ParentCounts::default(),
-        skip_reason: None,
-        handled: false,
-        settling: None,
-        held: false,
-        dead: false,
+        ..TaskState::new(TaskStatus::Running, Place::Hot)
     }
 }
 
@@ -65,17 +52,10 @@ fn completed(number: u64, at: Timestamp) -> TaskState {
 }
 
 fn task(key: Key, number: u64, at: Timestamp) -> TaskRow {
-    let spec = TaskSpec {
-        kind: "noop".into(),
-        title: None,
-        queue: "default".into(),
-        class: Class { executor: "noop".into(), labels: Arc::from([]) },
-        priority: 0,
-        expires_at_ms: None,
-        policy: Arc::default(),
-        body: format!(r#"{{"payload":{{"number":{number},"text":"{}"}}}}"#, "x".repeat(70)).into(),
-        tags: Arc::from([]),
-    };
+    let spec = TaskSpec::new(
+        "noop".into(),
+        format!(r#"{{"payload":{{"number":{number},"text":"{}"}}}}"#, "x".repeat(70)).into(),
+    );
     TaskRow {
         key,
         tenant: "default".into(),

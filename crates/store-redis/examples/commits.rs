@@ -8,45 +8,16 @@ use std::time::Instant;
 
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::{Changes, TaskRow};
-use mainspring_core::spec::{Class, Policy, TaskSpec, Trigger};
-use mainspring_core::task::{ParentCounts, Place, TaskState, TaskStatus};
+use mainspring_core::spec::{TaskSpec, Trigger};
+use mainspring_core::task::{Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::wait;
 use mainspring_store::{CommitAnswer, ShardCommit, ShardId, Store};
 use mainspring_store_redis::RedisStore;
 
 fn task(key: Key) -> TaskRow {
-    let spec = TaskSpec {
-        kind: "noop".into(),
-        title: None,
-        queue: "default".into(),
-        class: Class { executor: "noop".into(), labels: Arc::from([]) },
-        priority: 0,
-        expires_at_ms: None,
-        policy: Arc::new(Policy::default()),
-        body: "{}".into(),
-        tags: Arc::from([]),
-    };
-    let state = TaskState {
-        status: TaskStatus::Ready,
-        place: Place::Hot,
-        generation: 1,
-        attempt: 0,
-        failures: 0,
-        losses: 0,
-        snoozes: 0,
-        due: None,
-        ready_at: None,
-        ended_at: None,
-        last: None,
-        lease: None,
-        parents: ParentCounts::default(),
-        skip_reason: None,
-        handled: false,
-        settling: None,
-        held: false,
-        dead: false,
-    };
+    let spec = TaskSpec::new("noop".into(), "{}".into());
+    let state = TaskState::new(TaskStatus::Ready, Place::Hot);
     TaskRow {
         key,
         tenant: "default".into(),

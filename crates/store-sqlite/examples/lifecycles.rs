@@ -15,7 +15,7 @@ use std::time::Instant;
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::row::{Changes, TaskRow, Transition, TransitionKind};
 use mainspring_core::spec::{Class, Policy, TaskSpec, Trigger};
-use mainspring_core::task::{Attempt, Lease, Outcome, ParentCounts, Place, TaskState, TaskStatus};
+use mainspring_core::task::{Attempt, Lease, Outcome, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{BoxFuture, CommitAnswer, ShardCommit, ShardId, Store};
 use mainspring_store_sqlite::{Options, SqliteStore};
@@ -68,24 +68,11 @@ impl Work {
         };
         let (session, worker) = (self.session.clone(), self.worker.clone());
         TaskState {
-            status: TaskStatus::Running,
-            place: Place::Hot,
-            generation: 1,
             attempt: 1,
-            failures: 0,
-            losses: 0,
-            snoozes: 0,
-            due: None,
             ready_at: Some(at),
-            ended_at: None,
             last: Some(attempt),
             lease: Some(Lease { number, session, worker, lease_ms: 15_000 }),
-            parents: ParentCounts::default(),
-            skip_reason: None,
-            handled: false,
-            settling: None,
-            held: false,
-            dead: false,
+            ..TaskState::new(TaskStatus::Running, Place::Hot)
         }
     }
 

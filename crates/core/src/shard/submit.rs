@@ -6,34 +6,15 @@ use super::{Dirt, Job, Shard};
 use crate::effect::{Answer, Refusal, Submitted};
 use crate::event::{NewTask, Start, SubmitJob, SubmitTasks};
 use crate::id::{Bucket, Key, Name};
-use crate::job::{GraphTask, JobCounts, JobRow, JobState, JobStatus, Sweep, SweepKind};
+use crate::job::{GraphTask, JobRow, JobState, JobStatus, Sweep, SweepKind};
 use crate::limits::{IDEMPOTENCY_MS, STAGED_TASKS_MIN};
 use crate::row::{ClaimKind, ClaimName, ClaimRow, TaskRow, TransitionKind};
 use crate::spec::Trigger;
-use crate::task::{ParentCounts, Place, TaskState, TaskStatus};
+use crate::task::{Place, TaskState, TaskStatus};
 
 /// The state of a task that nothing has happened to.
 pub(super) fn fresh_state(generation: u32) -> TaskState {
-    TaskState {
-        status: TaskStatus::Pending,
-        place: Place::Rest,
-        generation,
-        attempt: 0,
-        failures: 0,
-        losses: 0,
-        snoozes: 0,
-        due: None,
-        ready_at: None,
-        ended_at: None,
-        last: None,
-        lease: None,
-        parents: ParentCounts::default(),
-        skip_reason: None,
-        handled: false,
-        settling: None,
-        held: false,
-        dead: false,
-    }
+    TaskState { generation, ..TaskState::new(TaskStatus::Pending, Place::Rest) }
 }
 
 /// The names that a submission claims.
@@ -137,16 +118,8 @@ impl Shard {
         self.put_claims(claims, key, submission.body_hash);
         let staged = tasks as usize > STAGED_TASKS_MIN.min(self.config.step_rows_max / 2);
         let state = JobState {
-            status: JobStatus::Pending,
-            generation: 1,
-            counts: JobCounts::default(),
-            unhandled: 0,
-            paused: false,
-            cancelled: false,
-            failing_fast: false,
             sweep: staged.then_some(Sweep { kind: SweepKind::Staging, next: 0 }),
-            started_at: None,
-            ended_at: None,
+            ..JobState::new(JobStatus::Pending)
         };
         let row = JobRow {
             key,

@@ -5,21 +5,11 @@ use std::sync::Arc;
 
 use mainspring_core::graph::{DraftTask, Graph, GraphProblem};
 use mainspring_core::id::Name;
-use mainspring_core::spec::{Class, Policy, TaskSpec, Trigger};
+use mainspring_core::spec::{TaskSpec, Trigger};
 use proptest::prelude::*;
 
 pub(crate) fn spec(priority: u8) -> Arc<TaskSpec> {
-    Arc::new(TaskSpec {
-        kind: "noop".into(),
-        title: None,
-        queue: "default".into(),
-        class: Class { executor: "noop".into(), labels: Arc::new([]) },
-        priority,
-        expires_at_ms: None,
-        policy: Arc::new(Policy::default()),
-        body: "{}".into(),
-        tags: Arc::new([]),
-    })
+    Arc::new(TaskSpec { priority, ..TaskSpec::new("noop".into(), "{}".into()) })
 }
 
 pub(crate) fn draft(name: &str, needs: &[&str], trigger: Trigger) -> DraftTask {

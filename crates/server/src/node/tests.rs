@@ -12,7 +12,7 @@ use mainspring_core::effect::Submitted;
 use mainspring_core::event::{NewTask, Start};
 use mainspring_core::id::{Name, Token};
 use mainspring_core::row::{ReadSet, Rows, Snapshot};
-use mainspring_core::spec::{Class, OnWorkerLost, Policy, TaskSpec};
+use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::TaskStatus;
 use mainspring_core::time::Timestamp;
 use mainspring_protocol::exchange::{ExchangeRequest, OutcomeReport, OutcomeStatus};
@@ -41,17 +41,7 @@ fn task(body: &str) -> NewTask {
         given_id: None,
         idempotency_key: None,
         body_hash: 0,
-        spec: Arc::new(TaskSpec {
-            kind: "noop".into(),
-            title: None,
-            queue: "default".into(),
-            class: Class { executor: "noop".into(), labels: Arc::from([]) },
-            priority: 0,
-            expires_at_ms: None,
-            policy: Arc::new(Policy { on_worker_lost: OnWorkerLost::Retry, ..Policy::default() }),
-            body: body.into(),
-            tags: Arc::from([]),
-        }),
+        spec: Arc::new(TaskSpec::new("noop".into(), body.into())),
         start: Start::Now,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_core::id::{Bucket, Key};
-use mainspring_core::job::{FailurePolicy, JobCounts, JobRow, JobState, JobStatus};
+use mainspring_core::job::{FailurePolicy, JobRow, JobState, JobStatus};
 use mainspring_core::row::{Changes, QueueRow};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::wait;
@@ -70,18 +70,7 @@ impl Four {
 }
 
 fn row(key: Key) -> JobRow {
-    let state = JobState {
-        status: JobStatus::Pending,
-        generation: 1,
-        counts: JobCounts::default(),
-        unhandled: 0,
-        paused: false,
-        cancelled: false,
-        failing_fast: false,
-        sweep: None,
-        started_at: None,
-        ended_at: None,
-    };
+    let state = JobState::new(JobStatus::Pending);
     JobRow {
         key,
         tenant: "default".into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_core::id::Key;
-use mainspring_core::job::{FailurePolicy, JobCounts, JobRow, JobState, JobStatus};
+use mainspring_core::job::{FailurePolicy, JobRow, JobState, JobStatus};
 use mainspring_core::row::{Changes, QueueRow, ReadSet};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::{Shard, wait};
@@ -148,18 +148,7 @@ fn a_restored_database_has_a_new_incarnation() {
 }
 
 fn job(number: u64) -> JobRow {
-    let state = JobState {
-        status: JobStatus::Pending,
-        generation: 1,
-        counts: JobCounts::default(),
-        unhandled: 0,
-        paused: false,
-        cancelled: false,
-        failing_fast: false,
-        sweep: None,
-        started_at: None,
-        ended_at: None,
-    };
+    let state = JobState::new(JobStatus::Pending);
     JobRow {
         key: Key::from_raw(number),
         tenant: "default".into(),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use mainspring_core::id::{Bucket, Key, Name};
-use mainspring_core::job::{FailurePolicy, GraphChunk, GraphTask, JobCounts, JobRow, JobState, JobStatus};
+use mainspring_core::job::{FailurePolicy, GraphChunk, GraphTask, JobRow, JobState, JobStatus};
 use mainspring_core::limits::GRAPH_CHUNK_TASKS;
 use mainspring_core::row::{ClaimKind, ClaimName, ClaimRow, LogRow, LogStream, TaskRow, Transition, TransitionKind};
-use mainspring_core::spec::{Class, Policy, TaskSpec, Trigger};
-use mainspring_core::task::{Attempt, Failure, LaneId, Lease, Outcome, ParentCounts, Place, TaskState, TaskStatus};
+use mainspring_core::spec::{TaskSpec, Trigger};
+use mainspring_core::task::{Attempt, Failure, LaneId, Lease, Outcome, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 
 /// When the cases play: 2026-11-18.
@@ -27,41 +27,12 @@ pub(super) fn key(number: u64) -> Key {
 }
 
 pub(super) fn spec(kind: &str) -> TaskSpec {
-    TaskSpec {
-        kind: name(kind),
-        title: None,
-        queue: name("default"),
-        class: Class { executor: name(kind), labels: Arc::from([]) },
-        priority: 0,
-        expires_at_ms: None,
-        policy: Arc::new(Policy::default()),
-        body: "{}".into(),
-        tags: Arc::from([]),
-    }
+    TaskSpec::new(name(kind), "{}".into())
 }
 
 /// A plain state without attempts.
 pub(super) fn state(status: TaskStatus, place: Place) -> TaskState {
-    TaskState {
-        status,
-        place,
-        generation: 1,
-        attempt: 0,
-        failures: 0,
-        losses: 0,
-        snoozes: 0,
-        due: None,
-        ready_at: None,
-        ended_at: None,
-        last: None,
-        lease: None,
-        parents: ParentCounts::default(),
-        skip_reason: None,
-        handled: false,
-        settling: None,
-        held: false,
-        dead: false,
-    }
+    TaskState::new(status, place)
 }
 
 /// A standalone task that is ready and in memory.
@@ -150,18 +121,7 @@ pub(super) fn ended(status: TaskStatus, ended_at: i64) -> TaskState {
 }
 
 pub(super) fn job_state(status: JobStatus) -> JobState {
-    JobState {
-        status,
-        generation: 1,
-        counts: JobCounts::default(),
-        unhandled: 0,
-        paused: false,
-        cancelled: false,
-        failing_fast: false,
-        sweep: None,
-        started_at: None,
-        ended_at: None,
-    }
+    JobState::new(status)
 }
 
 /// A job with its rows: a chain of so many tasks, `t0` to `tn`.

@@ -10,7 +10,7 @@ use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::job::{FailurePolicy, GraphChunk, GraphTask};
 use mainspring_core::limits::{PRIORITY_MAX, RESIDENT_BODY_BYTES_MAX};
-use mainspring_core::spec::{Class, Policy, TaskSpec, Trigger};
+use mainspring_core::spec::{Policy, TaskSpec, Trigger};
 use proptest::prelude::*;
 
 use super::fault::{OTHER_STATUS, OTHER_VERB, VERBS};
@@ -88,17 +88,7 @@ proptest! {
 }
 
 fn spec(body: &str) -> TaskSpec {
-    TaskSpec {
-        kind: "noop".into(),
-        title: None,
-        queue: "default".into(),
-        class: Class { executor: "noop".into(), labels: Arc::from([]) },
-        priority: 0,
-        expires_at_ms: None,
-        policy: Arc::new(Policy::default()),
-        body: body.into(),
-        tags: Arc::from([]),
-    }
+    TaskSpec::new("noop".into(), body.into())
 }
 
 fn task(spec: TaskSpec) -> NewTask {
