@@ -4,7 +4,7 @@ import { bulk, selected as selectedAction } from '../actions';
 import { jobHref, query, taskHref } from '../api/client';
 import { usePages, type Pages } from '../api/pages';
 import type { Event, Job, Task } from '../api/types';
-import { counted } from '../format';
+import { counted, quoted } from '../format';
 import { useLive } from '../live/live';
 import { AskButton } from '../parts/dialog';
 import { Empty, Skeleton, Status, StateBar, Time, Took, Trouble } from '../parts/basics';
@@ -113,7 +113,7 @@ export function Jobs() {
   const pages = usePages<Job>(`/api/v1/jobs${query({ q })}`, (job) => job.jobId, ofJobs);
   const stats = useLive((live) => live.stats);
   const { chosen, select, clear } = useSelection();
-  const line = `mainspring jobs list${q && ` -q '${q}'`}`;
+  const line = `mainspring jobs list${q && ` -q ${quoted(q)}`}`;
   return (
     <div className="screen fill">
       <div className="head">
@@ -158,7 +158,7 @@ export function Tasks() {
   const pages = usePages<Task>(`/api/v1/tasks${query({ q })}`, wholeId, ofTasks);
   const stats = useLive((live) => live.stats);
   const { chosen, select, clear } = useSelection();
-  const line = `mainspring tasks list${q && ` -q '${q}'`}`;
+  const line = `mainspring tasks list${q && ` -q ${quoted(q)}`}`;
   return (
     <div className="screen fill">
       <div className="head">
