@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mainspring_store::{Error, Members, MemoryMembers, MemoryStore, Sharded, Store};
-use mainspring_store_postgres::PostgresStore;
+use mainspring_store::{Error, MemoryMembers, MemoryStore, Sharded, Store};
+use mainspring_store_postgres::{Options as PostgresOptions, Part, PostgresStore};
 use mainspring_store_redis::RedisStore;
 use mainspring_store_sqlite::{Options, SqliteStore};
 
 use crate::serve::ServeError;
 
-/// Opens the store that `url` names: `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`.
+/// Opens the store that `url` names: `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`. Several PostgreSQL databases
+/// over which the shards are spread are named one after the other, with commas between, always in the same order.
 pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
     let bad = |reason: &str| ServeError::StoreUrl { url: without_password(url), reason: reason.to_owned() };
     let (scheme, rest) =
@@ -25,9 +26,7 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
             let path = sqlite_file(url)?;
             open_sqlite(path).await.map_err(|source| ServeError::Store { url: url.to_owned(), source })
         }
-        "postgres" | "postgresql" => open_postgres(url.to_owned())
-            .await
-            .map_err(|source| ServeError::Store { url: without_password(url), source }),
+        "postgres" | "postgresql" => open_postgres(url).await,
         "redis" | "rediss" => {
             open_redis(url.to_owned()).await.map_err(|source| ServeError::Store { url: without_password(url), source })
         }
@@ -37,9 +36,9 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
 
 /// Several shards in memory, for this process alone.
 fn in_memory(shards: u16) -> Sharded {
-    let parts: Vec<_> = (0..shards).map(|_| MemoryStore::new()).collect();
-    let members: Arc<dyn Members> = Arc::new(MemoryMembers::new(parts.clone()));
-    Sharded::new(parts.into_iter().map(|part| Arc::new(part) as Arc<dyn Store>).collect(), Some(members))
+    let parts: Vec<_> = (0..shards).map(MemoryStore::of_shard).collect();
+    let members = MemoryMembers::new(parts.clone());
+    Sharded::in_memory(parts, members)
 }
 
 /// The file that `sqlite:PATH` names.
@@ -70,10 +69,40 @@ async fn open_sqlite(path: PathBuf) -> Result<Arc<dyn Store>, Error> {
     Ok(opened.map_err(|error| Error::Unavailable(format!("opening it was cut off: {error}")))??)
 }
 
-async fn open_postgres(url: String) -> Result<Arc<dyn Store>, Error> {
-    let open = move || PostgresStore::open(&url, mainspring_store_postgres::Options::default());
-    let opened = tokio::task::spawn_blocking(open).await;
-    Ok(opened.map_err(|error| Error::Unavailable(format!("opening it was cut off: {error}")))??)
+/// The URLs of a list with commas between. A comma inside a URL, between its hosts, stands before no scheme.
+fn databases(list: &str) -> Vec<&str> {
+    let starts_one = |rest: &str| rest.starts_with("postgres://") || rest.starts_with("postgresql://");
+    let commas = list.match_indices(',').map(|(at, _)| at).filter(|at| starts_one(&list[at + 1..]));
+    let mut urls = Vec::new();
+    let mut from = 0;
+    for comma in commas {
+        urls.push(&list[from..comma]);
+        from = comma + 1;
+    }
+    urls.push(&list[from..]);
+    urls
+}
+
+async fn open_postgres(list: &str) -> Result<Arc<dyn Store>, ServeError> {
+    let urls = databases(list);
+    let of = urls.len() as u16;
+    let mut parts: Vec<Arc<PostgresStore>> = Vec::with_capacity(urls.len());
+    for (url, place) in urls.into_iter().zip(0..) {
+        let cluster = parts.first().map(|first| first.cluster().clone());
+        if cluster.as_ref().is_some_and(|cluster| cluster.shards < of) {
+            let reason = "there are more databases than shards: name fewer".to_owned();
+            return Err(ServeError::StoreUrl { url: without_password(url), reason });
+        }
+        let options = PostgresOptions { part: Part { place, of, cluster }, ..PostgresOptions::default() };
+        let owned = url.to_owned();
+        let opened = tokio::task::spawn_blocking(move || PostgresStore::open(&owned, options)).await;
+        let opened = opened.unwrap_or_else(|error| Err(Error::Unavailable(format!("opening it was cut off: {error}"))));
+        parts.push(opened.map_err(|source| ServeError::Store { url: without_password(url), source })?);
+    }
+    if of == 1 {
+        return Ok(parts.remove(0));
+    }
+    Ok(Arc::new(Sharded::new(parts.into_iter().map(|part| (part.clone() as Arc<dyn Store>, part.holds())).collect())))
 }
 
 async fn open_redis(url: String) -> Result<Arc<dyn Store>, Error> {
@@ -90,6 +119,13 @@ mod tests {
         assert_eq!(without_password("ftp://me:s:3@cret@host/x"), "ftp://me:***@host/x");
         assert_eq!(without_password("sqlite:a@b"), "sqlite:a@b");
         assert_eq!(without_password("postgres://host/x?password=s3cret"), "postgres://host/x");
+    }
+
+    #[test]
+    fn a_comma_parts_databases_and_hosts_of_one() {
+        assert_eq!(databases("postgres://a,b:1/x,postgresql://c/y"), ["postgres://a,b:1/x", "postgresql://c/y"]);
+        assert_eq!(databases("postgres://a/x"), ["postgres://a/x"]);
+        assert_eq!(databases("postgres://a/x,"), ["postgres://a/x,"]);
     }
 
     #[tokio::test]

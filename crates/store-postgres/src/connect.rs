@@ -1,10 +1,12 @@
 //! Opening a database: what it is, whether it can be used, and what it promises.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use mainspring_store::{Durability, Error};
 use tokio_postgres::error::SqlState;
 
+use crate::Cluster;
 use crate::failure::{Failure, text};
 use crate::schema;
 use crate::sql::{Session, Statement};
@@ -17,7 +19,9 @@ const PROBE_MAX: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct About {
     pub(crate) durability: Durability,
-    pub(crate) shards: u16,
+    pub(crate) cluster: Cluster,
+    /// The shards that are here.
+    pub(crate) holds: Range<u16>,
     pub(crate) detail: String,
 }
 
@@ -29,8 +33,8 @@ pub(crate) async fn open(target: &Target) -> Result<(Session, About), Error> {
     let session = session(target).await?;
     check_server(&session).await?;
     schema::migrate(&session, target).await?;
-    let shards = schema::shards(&session, target).await?;
-    let about = describe(&session, target, shards).await?;
+    let (cluster, holds) = schema::shards(&session, target).await?;
+    let about = describe(&session, target, cluster, holds).await?;
     Ok((session, about))
 }
 
@@ -89,7 +93,7 @@ async fn check_server(session: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-async fn describe(session: &Session, target: &Target, shards: u16) -> Result<About, Error> {
+async fn describe(session: &Session, target: &Target, cluster: Cluster, holds: Range<u16>) -> Result<About, Error> {
     let asked = "SELECT current_setting('server_version'), current_setting('synchronous_commit'),
         current_setting('fsync'), current_setting('synchronous_standby_names')";
     let rows = session.query(Statement::new(asked)).await?;
@@ -99,13 +103,16 @@ async fn describe(session: &Session, target: &Target, shards: u16) -> Result<Abo
     let durability = class(&commit, &fsync, &standbys);
     let pooled = if is_pooled(session, target).await? { " pooler=transaction" } else { "" };
     let waits = if standbys.is_empty() { String::new() } else { format!(" synchronous_standby_names='{standbys}'") };
+    let all = cluster.shards;
+    let shards =
+        if holds.len() == usize::from(all) { all.to_string() } else { format!("{}..{}/{all}", holds.start, holds.end) };
     let detail = format!(
         "{} schema={} shards={shards} version={} synchronous_commit={commit} fsync={fsync}{waits}{pooled}",
         target.shown(),
         target.schema,
         version.split(' ').next().unwrap_or_default()
     );
-    Ok(About { durability, shards, detail })
+    Ok(About { durability, cluster, holds, detail })
 }
 
 /// What a commit promises, from the settings under which it is made.

@@ -30,6 +30,7 @@ mod writer;
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
@@ -56,11 +57,53 @@ pub struct Options {
     pub schema: String,
     /// Connections that serve lists. Default 2.
     pub readers: usize,
+    /// Which part of a cluster's shards the database holds. Default all.
+    pub part: Part,
+}
+
+/// A database among those over which the shards of a cluster are spread, each with a range of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its place, from 0. The first also holds the settings.
+    pub place: u16,
+    /// How many databases there are.
+    pub of: u16,
+    /// What the first of them says, for the others: they are given it when they are made, and must agree later.
+    pub cluster: Option<Cluster>,
+}
+
+impl Part {
+    /// The shards that it holds, of so many in all.
+    pub fn range(&self, shards: u16) -> Range<u16> {
+        let first = |place: u16| (u32::from(place) * u32::from(shards) / u32::from(self.of)) as u16;
+        first(self.place)..first(self.place + 1)
+    }
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { place: 0, of: 1, cluster: None }
+    }
+}
+
+/// What was settled when the first database of a cluster was made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// How many shards there are, in all databases together.
+    pub shards: u16,
+    /// The secret by which nodes know each other.
+    pub key: [u8; 32],
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("shards", &self.shards).finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { schema: "mainspring".to_owned(), readers: 2 }
+        Self { schema: "mainspring".to_owned(), readers: 2, part: Part::default() }
     }
 }
 
@@ -90,7 +133,7 @@ impl PostgresStore {
     /// `Unavailable` if the database cannot be reached, lets the role not in or is read-only; `Incompatible` if the URL asks
     /// for what cannot be done, the role has not the rights, or the schema belongs to a newer version.
     pub fn open(url: &str, options: Options) -> Result<Arc<Self>, Error> {
-        let target = Target::parse(url, &options.schema)?;
+        let target = Target { part: options.part, ..Target::parse(url, &options.schema)? };
         let shown = target.shown();
         let (opened, has_opened) = std::sync::mpsc::sync_channel(1);
         let (requests, queue) = mpsc::unbounded_channel();
@@ -98,7 +141,7 @@ impl PostgresStore {
         let writing = thread("store-write", move |_| async move {
             match connect::open(&place).await {
                 Ok((session, about)) => {
-                    let writer = Writer::new(place, session, holder(), about.shards);
+                    let writer = Writer::new(place, session, holder(), about.cluster.shards);
                     // Whoever opens waits for this.
                     _ = opened.send(Ok(about));
                     writer.run(queue).await;
@@ -112,10 +155,20 @@ impl PostgresStore {
         let (beating, beats, stop_beating) = runtime("store-beat")?;
         let waits = inbox::Waits::default();
         let members = Arc::new(PostgresMembers::new(beats, target.clone(), waits.clone()));
-        let reader = Arc::new(PostgresReader::new(reads, target, about.shards, options.readers));
+        let reader = Arc::new(PostgresReader::new(reads, target, about.cluster.shards, options.readers));
         let inbox = Arc::new(PostgresInbox::new(&requests, reader.clone(), waits));
         let (stop, threads) = (vec![stop_reading, stop_beating], vec![writing, reading, beating]);
         Ok(Arc::new(Self { about, shown, requests: Some(requests), reader, members, inbox, stop, threads }))
+    }
+
+    /// What was settled when the cluster was made.
+    pub fn cluster(&self) -> &Cluster {
+        &self.about.cluster
+    }
+
+    /// The shards whose rows this database holds.
+    pub fn holds(&self) -> Range<u16> {
+        self.about.holds.clone()
     }
 
     fn ask<T: Send + 'static>(
@@ -182,7 +235,7 @@ impl Store for PostgresStore {
     }
 
     fn shards(&self) -> u16 {
-        self.about.shards
+        self.about.cluster.shards
     }
 
     fn members(&self) -> Option<Arc<dyn Members>> {

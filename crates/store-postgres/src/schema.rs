@@ -3,9 +3,14 @@
 //! A migration expands; what it leaves behind is dropped one version later. So each names the oldest program that can
 //! still use the schema, and that program accepts it.
 
-use mainspring_store::Error;
-use tokio_postgres::error::SqlState;
+use std::ops::Range;
 
+use mainspring_store::Error;
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use crate::Cluster;
 use crate::failure::Failure;
 use crate::sql::{Session, Statement};
 use crate::url::Target;
@@ -58,37 +63,75 @@ async fn migrate_locked(session: &Session, target: &Target) -> Result<(), Failur
         None => {
             create(session, target).await?;
             step_from(session, 0).await?;
-            make_shards(session, target.shards.unwrap_or(SHARDS)).await?;
+            make_shards(session, target).await?;
         }
     }
     session.script("COMMIT").await
 }
 
 /// Gives a new schema its shards, for good. One that an older version made keeps its one.
-async fn make_shards(session: &Session, shards: u16) -> Result<(), Failure> {
-    let more = "INSERT INTO @shards (id, incarnation, epoch, time, sequence, lease, folded, pruned)
-        SELECT id, 1, 0, 0, 0, 0, 0, 0 FROM generate_series(1, $1 - 1) AS id";
-    session.query(Statement::new(more).int(i64::from(shards))).await?;
+async fn make_shards(session: &Session, target: &Target) -> Result<(), Failure> {
+    let part = &target.part;
+    let shards = part.cluster.as_ref().map_or(target.shards.unwrap_or(SHARDS), |cluster| cluster.shards);
+    let range = part.range(shards);
+    let make = "INSERT INTO @shards (id, incarnation, epoch, time, sequence, lease, folded, pruned)
+        SELECT id, 1, 0, 0, 0, 0, 0, 0 FROM generate_series($1, $2 - 1) AS id ON CONFLICT DO NOTHING";
+    let bounds = |statement: Statement<'static>| statement.int(i64::from(range.start)).int(i64::from(range.end));
+    session.query(bounds(Statement::new(make))).await?;
+    session.query(bounds(Statement::new("DELETE FROM @shards WHERE id < $1 OR id >= $2"))).await?;
     session.query(Statement::new("UPDATE @cluster SET shards = $1").int(i64::from(shards))).await?;
+    if let Some(cluster) = &part.cluster {
+        let key = Statement::new("UPDATE @cluster SET key = $1").bind(cluster.key.to_vec(), Type::BYTEA);
+        session.query(key).await?;
+    }
     Ok(())
 }
 
-/// How many shards the schema has.
+/// What was settled when the schema was made, and which shards it holds.
 ///
 /// # Errors
-/// `Incompatible` if the URL asks for another number.
-pub(crate) async fn shards(session: &Session, target: &Target) -> Result<u16, Error> {
-    let rows = session.query(Statement::new("SELECT shards FROM @cluster")).await?;
-    let number = rows.first().and_then(|row| u16::try_from(row.get::<_, i16>(0)).ok());
-    let has = number.ok_or_else(|| Error::Corrupt("the schema does not say how many shards it has".to_owned()))?;
-    match target.shards {
-        Some(asked) if asked != has => Err(Error::Incompatible(format!(
-            "the schema `{}` was made with {has} shards, which cannot be changed, and the URL asks for {asked}: leave \
-             `?shards=` out, or name a new schema with `?schema=`",
-            target.schema
-        ))),
-        _ => Ok(has),
+/// `Incompatible` if the URL asks for another number, or the schema is another part of the cluster or part of another one.
+pub(crate) async fn shards(session: &Session, target: &Target) -> Result<(Cluster, Range<u16>), Error> {
+    let asked = "SELECT shards, key, (SELECT min(id) FROM @shards)::smallint, (SELECT max(id) FROM @shards)::smallint
+        FROM @cluster";
+    let rows = session.query(Statement::new(asked)).await?;
+    let Some((cluster, holds)) = rows.first().and_then(settled) else {
+        return Err(Error::Corrupt("the schema does not say how many shards it has".to_owned()));
+    };
+    let (schema, part, has) = (&target.schema, &target.part, cluster.shards);
+    let refuse = |reason: String| Err(Error::Incompatible(reason));
+    if let Some(asked) = target.shards.filter(|asked| *asked != has) {
+        return refuse(format!(
+            "the schema `{schema}` was made with {has} shards, which cannot be changed, and the URL asks for {asked}: leave \
+             `?shards=` out, or name a new schema with `?schema=`"
+        ));
     }
+    if part.cluster.as_ref().is_some_and(|first| *first != cluster) {
+        return refuse(format!(
+            "the schema `{schema}` of {} belongs to another cluster than the first database of the list: name a new schema \
+             with `?schema=`, or the databases that belong together",
+            target.shown()
+        ));
+    }
+    if part.range(has) != holds {
+        return refuse(format!(
+            "the schema `{schema}` of {} holds the shards {} to {} of {has}, which does not fit its place, {} of {}: name all \
+             databases of the cluster in the order in which they were first named",
+            target.shown(),
+            holds.start,
+            holds.end - 1,
+            part.place + 1,
+            part.of
+        ));
+    }
+    Ok((cluster, holds))
+}
+
+fn settled(row: &Row) -> Option<(Cluster, Range<u16>)> {
+    let shards = u16::try_from(row.get::<_, i16>(0)).ok()?;
+    let key = row.get::<_, &[u8]>(1).try_into().ok()?;
+    let bound = |place| row.get::<_, Option<i16>>(place).and_then(|id| u16::try_from(id).ok());
+    Some((Cluster { shards, key }, bound(2)?..bound(3)? + 1))
 }
 
 async fn create(session: &Session, target: &Target) -> Result<(), Failure> {

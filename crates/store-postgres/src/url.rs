@@ -7,6 +7,8 @@ use mainspring_store::Error;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use crate::Part;
+
 /// Longest time to wait for a connection, unless the URL says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Silence after which the system asks whether the other side still lives.
@@ -26,6 +28,8 @@ pub(crate) struct Target {
     pub(crate) schema: String,
     /// How many shards it has, or is to have; `None`: whatever it has.
     pub(crate) shards: Option<u16>,
+    /// Which of them; no part of the URL.
+    pub(crate) part: Part,
 }
 
 impl Target {
@@ -60,7 +64,7 @@ impl Target {
         if config.get_application_name().is_none() {
             config.application_name("mainspring");
         }
-        Ok(Self { config, schema, shards })
+        Ok(Self { config, schema, shards, part: Part::default() })
     }
 
     /// `user@host:port/database`, without the password.

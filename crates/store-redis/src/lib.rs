@@ -94,7 +94,7 @@ impl RedisStore {
         let net = Arc::new(Net::new(url.clone()));
         let part =
             |shard| Arc::new(RedisReader::new(Link::new(net.clone(), ShardId(shard)), work.clone())) as Arc<dyn Reader>;
-        let reader = Some(Arc::new(MergedReader::new((0..shards).map(part).collect())));
+        let reader = Some(Arc::new(MergedReader::new((0..shards).map(|shard| (part(shard), 1)).collect())));
         let (members, asks) = RedisMembers::new();
         let table = Table::new(&Arc::new(Net::new(url)), shards, memory.clone());
         // These end on their own once nobody can ask, and nobody needs to wait for that.

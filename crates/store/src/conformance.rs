@@ -168,7 +168,7 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Members, MemoryMembers, MemoryStore, Sharded};
+    use crate::{MemoryMembers, MemoryStore, Sharded};
 
     fn memory() -> Arc<dyn Store> {
         Arc::new(MemoryStore::new())
@@ -186,12 +186,10 @@ mod tests {
 
     /// Four shards in memory, which any number of processes open.
     fn cluster() -> Box<dyn Fn() -> Arc<dyn Store>> {
-        let shards: Vec<_> = (0..4).map(|_| MemoryStore::new()).collect();
-        let members: Arc<dyn Members> = Arc::new(MemoryMembers::new(shards.clone()));
-        Box::new(move || {
-            let parts = shards.iter().map(|shard| Arc::new(shard.another()) as Arc<dyn Store>).collect();
-            Arc::new(Sharded::new(parts, Some(members.clone())))
-        })
+        let shards: Vec<_> = (0..4).map(MemoryStore::of_shard).collect();
+        let members = MemoryMembers::new(shards.clone());
+        let another = move || shards.iter().map(MemoryStore::another).collect();
+        Box::new(move || Arc::new(Sharded::in_memory(another(), members.clone())))
     }
 
     macro_rules! stamp_cluster {

@@ -20,7 +20,7 @@ use mainspring_core::row::{
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 
-pub use faults::{CommitFault, FaultRates};
+pub use faults::{CommitFault, FaultRates, Faults};
 pub use members::MemoryMembers;
 pub use state::State;
 
@@ -37,6 +37,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Inner {
+    shard: ShardId,
     state: State,
     epoch: u64,
     /// Whose fence is in force; nobody's after a release or an unknown commit.
@@ -50,21 +51,23 @@ struct Inner {
     plan: faults::Plan,
 }
 
-/// The handle through which a test or a simulation makes the store misbehave.
-#[derive(Clone, Debug)]
-pub struct Faults {
-    inner: Arc<Mutex<Inner>>,
-}
-
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// An empty store of the shard with this number, among others.
+    pub fn of_shard(number: u16) -> Self {
+        Self::over(Inner { shard: ShardId(number), ..Inner::default() })
+    }
+
     /// A store that starts from these rows, owned by nobody.
     pub fn from_state(state: State) -> Self {
-        let inner = Inner { state, ..Inner::default() };
+        Self::over(Inner { state, ..Inner::default() })
+    }
+
+    fn over(inner: Inner) -> Self {
         Self { inner: Arc::new(Mutex::new(inner)), holder: 0 }
     }
 
@@ -130,15 +133,15 @@ impl MemoryStore {
 
 impl Inner {
     fn in_force(&self, fence: &Fence) -> bool {
-        fence.shard == ShardId(0)
+        fence.shard == self.shard
             && fence.incarnation == self.state.incarnation
             && fence.epoch == self.epoch
             && self.owner.as_ref() == Some(&fence.owner)
     }
 
     fn acquire(&mut self, shard: ShardId, owner: SessionId, holder: u64, dead: Option<u64>) -> Result<Fence, Error> {
-        if shard != ShardId(0) {
-            return Err(Error::Incompatible(format!("shard {} does not exist: there is only shard 0", shard.0)));
+        if shard != self.shard {
+            return Err(Error::Incompatible(format!("shard {} does not exist here", shard.0)));
         }
         if self.plan.unavailable() {
             return Err(unavailable());
@@ -254,54 +257,6 @@ impl Store for MemoryStore {
     }
 }
 
-impl Faults {
-    /// What happens to the commits that follow, one entry each; `None` goes well. Appended to what is scripted.
-    pub fn script_commits(&self, script: impl IntoIterator<Item = Option<CommitFault>>) {
-        self.lock().plan.commits.extend(script);
-    }
-
-    /// What goes wrong with the next commit that nothing is scripted for.
-    pub fn next_commit(&self, fault: CommitFault) {
-        self.script_commits([Some(fault)]);
-    }
-
-    /// Whether each of the calls that follow (reads, loads, releases, acquires, prunes) is unavailable.
-    pub fn script_unavailable(&self, script: impl IntoIterator<Item = bool>) {
-        self.lock().plan.reads.extend(script);
-    }
-
-    /// Faults at these rates, drawn from the stream of this seed. Zero rates end it.
-    pub fn seed(&self, seed: u64, rates: FaultRates) {
-        self.lock().plan.seed(seed, rates);
-    }
-
-    /// Hands the shard to a higher epoch: the fence in force is refused from now on.
-    pub fn usurp(&self) {
-        self.lock().usurp();
-    }
-
-    /// While set, every acquire answers that another server has the store.
-    pub fn lock_out(&self, locked: bool) {
-        self.lock().plan.locked_out = locked;
-    }
-
-    /// Starts a new incarnation, as after a restore: the fence in force is refused from now on.
-    pub fn reincarnate(&self) {
-        let mut inner = self.lock();
-        inner.state.incarnation += 1;
-        inner.usurp();
-    }
-
-    /// Forgets everything that was planned.
-    pub fn clear(&self) {
-        self.lock().plan = faults::Plan::default();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Reader for MemoryStore {
     fn find(&self, kind: ClaimKind, text: Name) -> BoxFuture<Result<Vec<(Name, Key)>, Error>> {
         self.view(|state| state.find(kind, &text))
@@ -356,7 +311,7 @@ impl Reader for MemoryStore {
     }
 
     fn feed(&self, shard: ShardId, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
-        if shard != ShardId(0) {
+        if shard != self.lock().shard {
             return Box::pin(ready(Err(Error::Incompatible(format!("shard {} does not exist", shard.0)))));
         }
         self.view(|state| state.feed_after(after, limit))

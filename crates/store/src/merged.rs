@@ -13,20 +13,23 @@ use mainspring_core::time::Timestamp;
 use crate::reader::{DefinitionFilter, Ended, FeedPage, JobFilter, LogPage, Page, Reader, TaskCount, TaskFilter};
 use crate::store::{BoxFuture, Error, ShardId};
 
-/// See the module. The reader at place `n` reads shard `n` alone, which to itself is its shard 0.
+/// See the module.
 #[derive(Clone)]
 pub struct MergedReader {
     parts: Arc<[Arc<dyn Reader>]>,
+    /// Which part reads each shard.
+    places: Arc<[u16]>,
 }
 
 impl MergedReader {
-    /// Over the readers of all shards, in order.
-    pub fn new(parts: Vec<Arc<dyn Reader>>) -> Self {
-        Self { parts: parts.into() }
+    /// Over readers, each with how many shards it reads, of one range after the other.
+    pub fn new(parts: Vec<(Arc<dyn Reader>, u16)>) -> Self {
+        let places = places(parts.iter().map(|(_, shards)| *shards)).into();
+        Self { parts: parts.into_iter().map(|(part, _)| part).collect(), places }
     }
 
     fn place(&self, bucket: Bucket) -> usize {
-        usize::from(ShardId::of(bucket, self.parts.len() as u16).0)
+        usize::from(self.places[usize::from(ShardId::of(bucket, self.places.len() as u16).0)])
     }
 
     fn of(&self, key: Key) -> &dyn Reader {
@@ -63,6 +66,11 @@ impl MergedReader {
             Ok(rows)
         })
     }
+}
+
+/// Which part has each shard, where the parts have so many, one range after the other.
+pub(crate) fn places(shards: impl Iterator<Item = u16>) -> Vec<u16> {
+    (0..).zip(shards).flat_map(|(place, shards)| std::iter::repeat_n(place, usize::from(shards))).collect()
 }
 
 /// Merges pages, newest first. A page that stopped early has nothing to say about what lies below its end, so the
@@ -145,14 +153,14 @@ impl Reader for MergedReader {
     }
 
     fn feed(&self, shard: ShardId, after: FeedPosition, limit: usize) -> BoxFuture<Result<FeedPage, Error>> {
-        match self.parts.get(usize::from(shard.0)) {
-            Some(part) => part.feed(ShardId(0), after, limit),
+        match self.places.get(usize::from(shard.0)) {
+            Some(place) => self.parts[usize::from(*place)].feed(shard, after, limit),
             None => Box::pin(async move { Err(Error::Incompatible(format!("shard {} does not exist", shard.0))) }),
         }
     }
 
     fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>> {
-        self.parts[usize::from(ShardId::CONTROL.0)].definitions(filter)
+        self.parts[0].definitions(filter)
     }
 
     fn task_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<TaskCount>, Error>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_server::{ServeConfig, serve_store};
-use mainspring_store::{Members, MemoryMembers, MemoryStore, Sharded, Store};
+use mainspring_store::{MemoryMembers, MemoryStore, Sharded, Store};
 use serde_json::{Value, json};
 
 use crate::support::{Server, Worker};
@@ -13,18 +13,18 @@ const SHARDS: usize = 8;
 /// A database in memory that any number of servers of this process share.
 struct Database {
     shards: Vec<MemoryStore>,
-    members: Arc<dyn Members>,
+    members: MemoryMembers,
 }
 
 impl Database {
     fn new() -> Self {
-        let shards: Vec<_> = (0..SHARDS).map(|_| MemoryStore::new()).collect();
-        Self { members: Arc::new(MemoryMembers::new(shards.clone())), shards }
+        let shards: Vec<_> = (0..SHARDS as u16).map(MemoryStore::of_shard).collect();
+        Self { members: MemoryMembers::new(shards.clone()), shards }
     }
 
     fn open(&self) -> Arc<dyn Store> {
-        let parts = self.shards.iter().map(|shard| Arc::new(shard.another()) as Arc<dyn Store>).collect();
-        Arc::new(Sharded::new(parts, Some(Arc::clone(&self.members))))
+        let shards = self.shards.iter().map(MemoryStore::another).collect();
+        Arc::new(Sharded::in_memory(shards, self.members.clone()))
     }
 
     async fn server(&self) -> Server {

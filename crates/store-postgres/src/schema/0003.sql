@@ -45,6 +45,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     kind  text := jsonb_typeof(task -> 'taskId');
     given text := task ->> 'taskId';
+    place integer;
 BEGIN
     IF task IS NULL OR jsonb_typeof(task) <> 'object' THEN
         RAISE EXCEPTION 'the task is no JSON object'
@@ -52,15 +53,24 @@ BEGIN
     ELSIF octet_length(task::text) > 2097152 THEN
         RAISE EXCEPTION 'the task has % bytes; at most 2097152 are allowed', octet_length(task::text)
             USING ERRCODE = 'program_limit_exceeded';
-    ELSIF kind IS NULL THEN
-        given := 'q' || to_hex(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
-            || '-' || left(replace(gen_random_uuid()::text, '-', ''), 16);
     ELSIF kind <> 'string' OR given !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' THEN
         RAISE EXCEPTION 'the taskId of the task is no id' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'An id has 1 to 128 of A-Z a-z 0-9 . _ - and starts with a letter or digit.';
     END IF;
-    INSERT INTO @inbox (shard, task_id, task)
-        SELECT @bucket_of(given) * shards / 4096, given, task || jsonb_build_object('taskId', given) FROM @cluster;
+    -- Where the shards are spread over several databases, a new id is one whose shard is in this one.
+    LOOP
+        IF kind IS NULL THEN
+            given := 'q' || to_hex(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+                || '-' || left(replace(gen_random_uuid()::text, '-', ''), 16);
+        END IF;
+        SELECT @bucket_of(given) * shards / 4096 INTO place FROM @cluster;
+        EXIT WHEN EXISTS (SELECT 1 FROM @shards WHERE id = place);
+        IF kind IS NOT NULL THEN
+            RAISE EXCEPTION 'the taskId % belongs to shard %, which another database of the cluster holds', given, place
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Enqueue it there, or leave the taskId out.';
+        END IF;
+    END LOOP;
+    INSERT INTO @inbox (shard, task_id, task) VALUES (place, given, task || jsonb_build_object('taskId', given));
     RETURN given;
 END $$;
 REVOKE EXECUTE ON FUNCTION @enqueue(jsonb) FROM PUBLIC;

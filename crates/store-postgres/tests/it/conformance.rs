@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use mainspring_store::Store;
-use mainspring_store_postgres::{Options, PostgresStore};
+use mainspring_store::{Error, Sharded, Store};
+use mainspring_store_postgres::{Options, Part, PostgresStore};
 
 use crate::server::SHARED;
 
@@ -27,6 +27,20 @@ fn cluster() -> Box<dyn Fn() -> Arc<dyn Store>> {
     Box::new(move || PostgresStore::open(&url, Options::default()).expect("it can be opened"))
 }
 
+/// Two databases of two shards each.
+pub(crate) fn spread(urls: [&str; 2]) -> Result<Arc<dyn Store>, Error> {
+    let part = |place, cluster| Options { part: Part { place, of: 2, cluster }, ..Options::default() };
+    let first = PostgresStore::open(urls[0], part(0, None))?;
+    let second = PostgresStore::open(urls[1], part(1, Some(first.cluster().clone())))?;
+    let parts = [first, second].map(|store| (store.clone() as Arc<dyn Store>, store.holds()));
+    Ok(Arc::new(Sharded::new(parts.into())))
+}
+
+fn spread_cluster() -> Box<dyn Fn() -> Arc<dyn Store>> {
+    let urls = [SHARED.fresh_of(4), SHARED.fresh_of(4)];
+    Box::new(move || spread([&urls[0], &urls[1]]).expect("they can be opened"))
+}
+
 macro_rules! stamp_cluster {
     ($($case:ident)*) => {$(
         #[test]
@@ -36,3 +50,17 @@ macro_rules! stamp_cluster {
     )*};
 }
 mainspring_store::for_each_cluster_case!(stamp_cluster);
+
+mod spread_over_databases {
+    use super::spread_cluster;
+
+    macro_rules! stamp_spread {
+        ($($case:ident)*) => {$(
+            #[test]
+            fn $case() {
+                mainspring_store::conformance::$case(&spread_cluster);
+            }
+        )*};
+    }
+    mainspring_store::for_each_cluster_case!(stamp_spread);
+}

@@ -8,3 +8,4 @@ mod opening;
 mod ownership;
 mod pooler;
 mod server;
+mod spread;

@@ -2,6 +2,9 @@
 //! same script or seed goes the same way.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Inner;
 
 /// What goes wrong with a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,5 +88,59 @@ impl Plan {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Some(((mixed ^ (mixed >> 31)) % 1_000_000) as u32)
+    }
+}
+
+/// The handle through which a test or a simulation makes the store misbehave.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    pub(super) inner: Arc<Mutex<Inner>>,
+}
+
+impl Faults {
+    /// What happens to the commits that follow, one entry each; `None` goes well. Appended to what is scripted.
+    pub fn script_commits(&self, script: impl IntoIterator<Item = Option<CommitFault>>) {
+        self.lock().plan.commits.extend(script);
+    }
+
+    /// What goes wrong with the next commit that nothing is scripted for.
+    pub fn next_commit(&self, fault: CommitFault) {
+        self.script_commits([Some(fault)]);
+    }
+
+    /// Whether each of the calls that follow (reads, loads, releases, acquires, prunes) is unavailable.
+    pub fn script_unavailable(&self, script: impl IntoIterator<Item = bool>) {
+        self.lock().plan.reads.extend(script);
+    }
+
+    /// Faults at these rates, drawn from the stream of this seed. Zero rates end it.
+    pub fn seed(&self, seed: u64, rates: FaultRates) {
+        self.lock().plan.seed(seed, rates);
+    }
+
+    /// Hands the shard to a higher epoch: the fence in force is refused from now on.
+    pub fn usurp(&self) {
+        self.lock().usurp();
+    }
+
+    /// While set, every acquire answers that another server has the store.
+    pub fn lock_out(&self, locked: bool) {
+        self.lock().plan.locked_out = locked;
+    }
+
+    /// Starts a new incarnation, as after a restore: the fence in force is refused from now on.
+    pub fn reincarnate(&self) {
+        let mut inner = self.lock();
+        inner.state.incarnation += 1;
+        inner.usurp();
+    }
+
+    /// Forgets everything that was planned.
+    pub fn clear(&self) {
+        self.lock().plan = Plan::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,7 @@ use mainspring_core::row::Directive;
 
 use super::MemoryStore;
 use crate::members::{Holding, Members, NodeRow, Roster};
-use crate::store::{BoxFuture, Error, ShardId};
+use crate::store::{BoxFuture, Error};
 
 /// Over stores of one shard each, in order. Clones share it.
 #[derive(Clone, Debug)]
@@ -25,15 +25,15 @@ impl MemoryMembers {
     }
 
     fn roster(&self, nodes: &BTreeMap<SessionId, (NodeRow, u64)>) -> Roster {
-        let holding = |(store, shard): (&MemoryStore, u16)| {
+        let holding = |store: &MemoryStore| {
             let inner = store.lock();
             let owner = inner.owner.clone().filter(|_| inner.holder.is_some());
-            Holding { shard: ShardId(shard), epoch: inner.epoch, owner }
+            Holding { shard: inner.shard, epoch: inner.epoch, owner }
         };
         let control = self.shards[0].snapshot();
         Roster {
             nodes: nodes.values().cloned().collect(),
-            shards: self.shards.iter().zip(0..).map(holding).collect(),
+            shards: self.shards.iter().map(holding).collect(),
             key: Arc::new([7; 32]),
             queues: control.queues.into_iter().filter(|row| row.paused).collect(),
             workers: control.workers.into_iter().filter(|row| row.directive != Directive::Run).collect(),
