@@ -39,6 +39,9 @@ pub enum Effect {
         /// Which.
         token: Token,
     },
+    /// Asks whoever evaluates expressions for the verdict on a task, answered by [`crate::event::Event::Evaluated`]. That
+    /// the task waits for it is durable BEFORE it leaves; after a load it is sent again.
+    Evaluate(Evaluate),
     /// Tells a worker session what to do. A pause, and its end, are durable BEFORE it leaves.
     Direct {
         /// Whom.
@@ -46,6 +49,19 @@ pub enum Effect {
         /// What.
         directive: Directive,
     },
+}
+
+/// Which task's values are to be computed: its `flow` is in the graph of the job, at `index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluate {
+    /// The task.
+    pub task: Key,
+    /// Its job.
+    pub job: Key,
+    /// Its place in the job's graph.
+    pub index: u32,
+    /// For which generation; the verdict repeats it.
+    pub generation: u32,
 }
 
 /// The right to run one attempt, and what to run.
@@ -68,6 +84,8 @@ pub struct Grant {
     /// What to run. Its body is empty if it is larger than [`crate::limits::RESIDENT_BODY_BYTES_MAX`]; the gateway
     /// then reads it from the store.
     pub spec: Arc<TaskSpec>,
+    /// What an earlier attempt of this generation noted last with its progress: JSON text.
+    pub checkpoint: Option<Arc<str>>,
     /// How long the lease lasts without renewal, in milliseconds.
     pub lease_ms: u64,
 }
@@ -178,8 +196,25 @@ pub enum Gate {
     },
     /// Its worker was lost, and it is held until somebody retries it.
     Held,
-    /// It waits for an approval or a signal.
-    Approval,
+    /// It waits for an approval.
+    Approval {
+        /// When it fails without one.
+        until: Option<Timestamp>,
+    },
+    /// Its expressions are being computed.
+    Evaluating,
+    /// It is carried out by a job that has not ended.
+    Group {
+        /// That job.
+        child: Key,
+    },
+    /// Its job waits until fewer jobs of the same definition are live (`maxActive`).
+    JobQueued {
+        /// The definition.
+        definition: Name,
+        /// How many of it may be live.
+        limit: u32,
+    },
     /// Its job is paused.
     JobPaused,
     /// Its job is being cancelled, published or rerun.

@@ -30,8 +30,61 @@ pub enum Event {
     EndNode(Name),
     /// What the control shard's settings are, for a shard that does not own them.
     Settings(Settings),
+    /// What came out of an [`crate::effect::Effect::Evaluate`]. One that comes late, twice, or for another generation
+    /// changes nothing.
+    Evaluated(Evaluated),
     /// An operator's order about a task or a job.
     Command(Command),
+}
+
+/// The verdict on a task whose values were computed.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The task.
+    pub task: Key,
+    /// The generation that was asked about.
+    pub generation: u32,
+    /// What came out.
+    pub verdict: Verdict,
+}
+
+/// What a task does now that its values are known.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It goes on: to its delay and its attempts, or to its approval.
+    Run {
+        /// Replaces the task's body for this generation; `None`: the body stays.
+        body: Option<Body>,
+    },
+    /// Its `if` was false: it is skipped, reason `condition`.
+    Skip,
+    /// It fails for good; never retried.
+    Fail(Failure),
+    /// It completes at once: a `forEach` over nothing.
+    Complete {
+        /// JSON text of its output.
+        output: Option<Arc<str>>,
+    },
+    /// This job carries it out. For [`crate::job::Step::Group`] only, which in turn knows no [`Verdict::Run`].
+    Child(Box<ChildJob>),
+}
+
+/// The job that carries out a group. It lives in the bucket of the job that it is inside of, belongs to the same tenant,
+/// and is cancelled, paused, resumed and deleted with it.
+#[derive(Clone, Debug)]
+pub struct ChildJob {
+    /// Its tasks; at most [`crate::limits::INSTANCES_MAX`] if they are instances.
+    pub graph: Graph,
+    /// The human name.
+    pub title: Option<Name>,
+    /// Everything else, as JSON text.
+    pub body: Arc<str>,
+    /// Tags.
+    pub tags: Arc<[Name]>,
+    /// What the failure of a task does to the others.
+    pub failure_policy: FailurePolicy,
+    /// Whether its tasks are the instances of a `forEach`: then it goes by the id of the job that it is inside of.
+    pub instances: bool,
 }
 
 /// A batch of standalone tasks. Each is judged alone; one bad element spoils no other.
@@ -105,6 +158,10 @@ pub struct SubmitJob {
     pub tags: Arc<[Name]>,
     /// The tasks.
     pub graph: Arc<Graph>,
+    /// See [`crate::job::JobRow::deadline_ms`].
+    pub deadline_ms: Option<u64>,
+    /// See [`crate::job::JobRow::active_key`].
+    pub active_key: Option<(Name, u32)>,
 }
 
 impl SubmitJob {
@@ -192,6 +249,9 @@ pub struct Progress {
     pub percent: Option<u8>,
     /// What it does now.
     pub message: Option<Name>,
+    /// What the next attempt shall go on from: JSON text, at most [`crate::limits::CHECKPOINT_BYTES_MAX`] bytes. Stored
+    /// at most once a second; the last one counts.
+    pub checkpoint: Option<Arc<str>>,
 }
 
 /// A worker session that ended.
@@ -246,6 +306,15 @@ pub enum Order {
     /// Makes a scheduled, held or failed task ready now. A failed or cancelled one opens its next generation; in a job
     /// that is a rerun from it.
     RetryTask(Key),
+    /// Answers an approval.
+    Signal {
+        /// The task that waits for it.
+        task: Key,
+        /// Completes it if true, else fails it (`approval_refused`).
+        approved: bool,
+        /// JSON text of its output, if approved; recorded in the audit either way.
+        output: Option<Arc<str>>,
+    },
     /// Opens the next generation of an ended job.
     RerunJob(Key, RerunFrom),
     /// Takes dead letters off the list and runs them again, in their next generation. A task of a job is a rerun from it.

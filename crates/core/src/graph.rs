@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::id::{Key, Name};
-use crate::job::{GraphChunk, GraphTask};
+use crate::job::{Flow, GraphChunk, GraphTask};
 use crate::limits::{GRAPH_CHUNK_TASKS, JOB_EDGES_MAX, JOB_TASKS_MAX};
 use crate::spec::{TaskSpec, Trigger};
 
@@ -22,6 +22,8 @@ pub struct DraftTask {
     pub delay_ms: u64,
     /// Ids of the tasks that it waits for; a repeat counts once.
     pub needs: Vec<Name>,
+    /// What else happens before its first attempt; `None`: nothing.
+    pub flow: Option<Arc<Flow>>,
 }
 
 /// What is wrong with a graph, by the index of the task as submitted.
@@ -249,6 +251,7 @@ fn reorder(drafts: Vec<DraftTask>, parents: &[Vec<u32>], children: &[Vec<u32>], 
                 delay_ms: draft.delay_ms,
                 parents: moved(&parents[*old as usize]),
                 children: moved(&children[*old as usize]),
+                flow: draft.flow,
             }
         })
         .collect()

@@ -86,10 +86,38 @@ pub struct JobRow {
     pub body: Arc<str>,
     /// Tags, as submitted.
     pub tags: Arc<[Name]>,
+    /// The group task that it carries out; `None` for a job that somebody submitted.
+    pub parent: Option<Key>,
+    /// The jobs that it is inside of, outermost first, at most [`crate::limits::NESTING_MAX`]; the last one has `parent`.
+    /// None of its tasks is granted while one of them is paused or cancelled.
+    pub ancestors: Arc<[Key]>,
+    /// Milliseconds from its acceptance until what has not ended of it is cancelled, and it has failed. A rerun is an
+    /// operator's word, and under no deadline.
+    pub deadline_ms: Option<u64>,
+    /// The definition whose live jobs are limited (`maxActive`), and the limit: beyond it, it waits.
+    pub active_key: Option<(Name, u32)>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// What changes.
     pub state: JobState,
+}
+
+impl JobRow {
+    /// When what has not ended of it is cancelled.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadline_ms.filter(|_| self.state.generation == 1).map(|ms| self.created_at.plus_ms(ms))
+    }
+
+    /// Whether it stays in memory until it has ended, because of its deadline or of `active_key`. Snapshots hold it.
+    pub fn is_watched(&self) -> bool {
+        !self.state.status.is_terminal() && (self.deadline_ms.is_some() || self.active_key.is_some())
+    }
+
+    /// Whether it is the instances of a `forEach`: it goes by the id of the job that it is inside of, and events do not
+    /// speak of it.
+    pub fn is_instances(&self) -> bool {
+        self.parent.is_some() && self.given_id.is_some()
+    }
 }
 
 /// The mutable state of a job.
@@ -109,6 +137,10 @@ pub struct JobState {
     pub cancelled: bool,
     /// A task failed under `fail_fast`; what has not started is being cancelled.
     pub failing_fast: bool,
+    /// Its deadline passed: it is cancelled like by an order, but then has failed (`deadline_exceeded`).
+    pub exceeded: bool,
+    /// It waits until fewer jobs of its `active_key` are live; none of its tasks starts.
+    pub queued: bool,
     /// Work on the job's rows that continues in later steps, and how far it got. No task is granted under
     /// `Staging`, `Rerunning` and `Deleting`.
     pub sweep: Option<Sweep>,
@@ -129,6 +161,8 @@ impl JobState {
             paused: false,
             cancelled: false,
             failing_fast: false,
+            exceeded: false,
+            queued: false,
             sweep: None,
             started_at: None,
             ended_at: None,
@@ -182,6 +216,8 @@ pub enum SweepKind {
     Rerunning(RerunFrom),
     /// Deletes the rows of an ended job.
     Deleting,
+    /// The job has ended: tells the group task that it carried out, and looks for what failed of it.
+    Reporting,
 }
 
 /// Which tasks a rerun chooses; their descendants follow.
@@ -221,4 +257,33 @@ pub struct GraphTask {
     pub parents: Vec<u32>,
     /// Indices of the tasks that wait for it, ascending.
     pub children: Vec<u32>,
+    /// What else happens before its first attempt; `None`: nothing.
+    pub flow: Option<Arc<Flow>>,
+}
+
+/// What happens between a task's trigger and its first attempt. Evaluation comes first; then an attempt waits for the
+/// task's delay. Approvals and groups know no delay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Whether values must be computed outside (an `if`, a `forEach`, expressions in the body) before it may go on. A
+    /// group always asks.
+    pub evaluated: bool,
+    /// What it then does.
+    pub step: Step,
+    /// Text of one JSON object for whoever evaluates (`if`, `forEach`, `job`, …). The core never looks into it.
+    pub logic: Arc<str>,
+}
+
+/// What a task does once its trigger holds and its values are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Is run by a worker.
+    Attempt,
+    /// Waits for [`crate::event::Order::Signal`].
+    Approval {
+        /// Milliseconds until it fails with `approval_timed_out`. Default none.
+        timeout_ms: Option<u64>,
+    },
+    /// Is carried out by a child job (`forEach`, or `type: job`), see [`crate::event::Verdict::Child`].
+    Group,
 }

@@ -26,6 +26,12 @@ pub const PRIORITY_MAX: u8 = 9;
 pub const LOSSES_MAX: u32 = 3;
 /// Snoozes (`retryAfter` with outcome `snoozed`) of one generation.
 pub const SNOOZES_MAX: u32 = 1_000;
+/// Bytes of the JSON text of one checkpoint.
+pub const CHECKPOINT_BYTES_MAX: usize = 64 << 10;
+/// Jobs around a job: groups inside groups.
+pub const NESTING_MAX: usize = 8;
+/// Instances of one `forEach`.
+pub const INSTANCES_MAX: usize = 10_000;
 /// Bytes of one output.
 pub const OUTPUT_BYTES_MAX: usize = 256 << 10;
 /// Rows that one step may change. Larger work continues in later steps behind a durable marker.

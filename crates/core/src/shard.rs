@@ -7,10 +7,13 @@
 mod dispatch;
 mod exchange;
 mod figures;
+mod flow;
+mod groups;
 mod lanes;
 mod moves;
 mod needs;
 mod orders;
+mod places;
 mod residency;
 mod seal;
 mod settle;
@@ -130,6 +133,10 @@ struct Task {
     beat_at: Timestamp,
     /// When its progress went to the feed last; `None`: not in this attempt. Volatile.
     told_at: Option<Timestamp>,
+    /// The checkpoint that was noted since the last one was stored. Volatile.
+    noted: Option<Arc<str>>,
+    /// The job that shall carry it out, while that is being staged. Volatile.
+    coming: Option<Key>,
     /// The outcome of the running attempt waits to be stepped: no deadline ends it any more. Volatile.
     reported: bool,
 }
@@ -140,12 +147,12 @@ struct Job {
     row: JobRow,
     dirt: Dirt,
     commit: u64,
-    /// Active tasks of it in memory; it stays as long as there is one.
+    /// Active tasks in memory, its own and those of jobs inside of it; it stays as long as there is one.
     active: u32,
     /// Tasks of it that are settling.
     settling: u32,
     /// The submission that is being staged, and whom to answer once it is published.
-    staging: Option<(Arc<Graph>, RequestId)>,
+    staging: Option<(Arc<Graph>, Option<RequestId>)>,
 }
 
 /// A connected worker session, or the memory of one that still holds leases after a load.
@@ -177,6 +184,8 @@ pub(crate) enum Work {
     Sweep(Key),
     /// Start a task whose time has come, or judge one whose time is up.
     Timer(Key),
+    /// Judge a job whose deadline has come.
+    Deadline(Key),
 }
 
 /// The state machine of one shard.
@@ -198,6 +207,10 @@ pub(crate) struct Shard {
     absent_jobs: KeyMap<u64>,
     lanes: Lanes,
     timers: BTreeSet<(Timestamp, Key)>,
+    /// Deadlines of live jobs.
+    deadlines: BTreeSet<(Timestamp, Key)>,
+    /// By tenant and definition.
+    lines: BTreeMap<(Name, Name), places::Line>,
     scheduled: usize,
     cold_timers: u64,
     cold_timers_active: u32,
@@ -242,6 +255,7 @@ impl Shard {
             Event::EndSession(end) => self.end_session(&end.session, end.reason),
             Event::EndNode(node) => self.end_node(&node),
             Event::Settings(settings) => self.follow(settings),
+            Event::Evaluated(evaluated) => self.evaluated(evaluated),
             Event::Command(command) => self.command(command),
         }
     }
@@ -267,6 +281,7 @@ impl Shard {
             Work::Settle(key) => self.settle(key),
             Work::Sweep(key) => self.sweep(key),
             Work::Timer(key) => self.fire(key),
+            Work::Deadline(key) => self.exceed(key),
         }
     }
 
@@ -288,7 +303,7 @@ impl Shard {
 
     /// Whom staged submissions are to be answered to.
     pub(crate) fn staged_requests(&self) -> Vec<RequestId> {
-        self.jobs.values().filter_map(|job| job.staging.as_ref().map(|(_, to)| *to)).collect()
+        self.jobs.values().filter_map(|job| job.staging.as_ref().and_then(|(_, to)| *to)).collect()
     }
 
     /// Sets the time of the following steps; never goes back.

@@ -5,12 +5,16 @@
 //!                 ▼                                                      │
 //!  submit ─▶ pending ──▶ scheduled ──▶ ready ──▶ running ──▶ completed   │
 //!               │  │          │  ▲       │  ▲      │  │  └──▶ failed ────┼─▶ (redrive, rerun: next generation)
-//!               │  └──▶ waiting ─┴───────┼──┘      │  └────────────────────▶ scheduled | ready | waiting (held)
+//!               │  ├──▶ waiting ─┴───────┼──┘      │  └────────────────────▶ scheduled | ready | waiting (held)
+//!               │  │       └─▶ completed | failed (an approval, a group)
+//!               │  └──▶ completed | failed (by its expressions alone)
 //!               └──▶ skipped             └─────────┴──▶ cancelled
 //! ```
 //! Terminal states absorb; only an operator's redrive or rerun leaves them, and opens the next generation (I5).
 
-use crate::id::{Name, SessionId};
+use std::sync::Arc;
+
+use crate::id::{Key, Name, SessionId};
 use crate::time::Timestamp;
 
 /// Where a task stands.
@@ -83,7 +87,7 @@ impl TaskStatus {
             return self.is_terminal() && matches!(next, Pending | Scheduled | Waiting | Ready | Skipped);
         }
         match self {
-            Pending => matches!(next, Scheduled | Waiting | Ready | Cancelled | Skipped | Failed),
+            Pending => matches!(next, Scheduled | Waiting | Ready | Completed | Cancelled | Skipped | Failed),
             Scheduled => matches!(next, Ready | Cancelled | Failed),
             Waiting => matches!(next, Ready | Scheduled | Completed | Failed | Cancelled),
             Ready => matches!(next, Running | Scheduled | Cancelled | Failed),
@@ -208,7 +212,8 @@ pub struct TaskState {
     pub losses: u32,
     /// Snoozes in this generation.
     pub snoozes: u32,
-    /// When `scheduled`: the instant it becomes ready. Otherwise the last such instant, if any.
+    /// When `scheduled`: the instant it becomes ready. When it waits for an approval: the instant it fails without one.
+    /// Otherwise the last such instant, if any.
     pub due: Option<Timestamp>,
     /// When it became ready last.
     pub ready_at: Option<Timestamp>,
@@ -230,6 +235,14 @@ pub struct TaskState {
     pub held: bool,
     /// Whether it stands among the dead letters (failed for good, neither redriven nor discarded).
     pub dead: bool,
+    /// `pending`, its trigger holds, and the verdict on its expressions has not come.
+    pub evaluating: bool,
+    /// The job that carries it out, or did so last in this generation.
+    pub child: Option<Key>,
+    /// What the last attempt of this generation noted for the next: JSON text.
+    pub checkpoint: Option<Arc<str>>,
+    /// Why it failed, where no attempt did: its expressions, its approval, or the job that carried it out.
+    pub failure: Option<Failure>,
 }
 
 impl TaskState {
@@ -254,6 +267,10 @@ impl TaskState {
             settling: None,
             held: false,
             dead: false,
+            evaluating: false,
+            child: None,
+            checkpoint: None,
+            failure: None,
         }
     }
 }

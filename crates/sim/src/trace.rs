@@ -22,6 +22,7 @@ pub fn effect(effect: &Effect) -> String {
             )
         }
         Effect::Revoke { session, token } => format!("revoke {:?} lease {} of {session}", token.task, token.lease),
+        Effect::Evaluate(ask) => format!("evaluate {:?} generation {}", ask.task, ask.generation),
         Effect::Direct { session, directive } => format!("direct {session} {directive:?}"),
     }
 }

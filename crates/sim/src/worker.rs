@@ -233,7 +233,7 @@ impl Worker {
             if run.beats && run.next_beat_ms <= now_ms {
                 run.next_beat_ms = now_ms + run.beat_every_ms;
                 self.fresh = true;
-                self.progress.push(Progress { token: *token, percent: Some(50), message: None });
+                self.progress.push(Progress { token: *token, percent: Some(50), message: None, checkpoint: None });
                 let line = LogLine {
                     token: *token,
                     number: run.chunks,

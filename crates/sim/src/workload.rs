@@ -172,6 +172,7 @@ impl Workload {
                 trigger,
                 delay_ms,
                 needs,
+                flow: None,
             });
         }
         let graph = Graph::build(drafts).expect("needs point backwards only");
@@ -187,6 +188,8 @@ impl Workload {
             body: "{}".into(),
             tags: Arc::from([]),
             graph: Arc::new(graph),
+            deadline_ms: None,
+            active_key: None,
         }
     }
 }

@@ -113,6 +113,7 @@ impl Stage {
             trigger: *trigger,
             delay_ms: 0,
             needs: needs.iter().map(|need| (*need).into()).collect(),
+            flow: None,
         });
         let graph = Arc::new(Graph::build(drafts.collect()).expect("the graph is sound"));
         let effects = self.send(|to| {
@@ -128,6 +129,8 @@ impl Stage {
                 body: "{}".into(),
                 tags: Arc::from([]),
                 graph,
+                deadline_ms: None,
+                active_key: None,
             }))
         });
         let key = effects.iter().find_map(|effect| match effect {

@@ -21,13 +21,14 @@ pub fn task_matches(row: &TaskRow, filter: &TaskFilter, now: Timestamp) -> bool 
 pub fn job_matches(row: &JobRow, filter: &JobFilter, now: Timestamp) -> bool {
     filter.tenant.as_ref().is_none_or(|tenant| *tenant == row.tenant)
         && (filter.statuses.is_empty() || filter.statuses.contains(&row.state.status))
+        && (!filter.submitted || row.parent.is_none())
         && filter.terms.iter().all(|term| job_term(row, term, now) != term.negated)
 }
 
 fn task_term(row: &TaskRow, term: &Term, now: Timestamp) -> bool {
     let spec = row.spec.as_deref();
     let last = row.state.last.as_ref();
-    let error = last.and_then(|attempt| attempt.error.as_ref());
+    let error = row.state.failure.as_ref().or(last.and_then(|attempt| attempt.error.as_ref()));
     let test = &term.test;
     match term.field {
         Field::Id => text(&task_id(row), test),

@@ -46,6 +46,8 @@ pub struct JobFilter {
     pub tenant: Option<Name>,
     /// In one of these states.
     pub statuses: Vec<JobStatus>,
+    /// Only jobs that somebody submitted, not those that carry out a group of another one.
+    pub submitted: bool,
     /// Other conditions, filtered newest first.
     pub terms: Vec<Term>,
 }
@@ -89,7 +91,7 @@ pub enum Field {
     Tag,
     /// The worker of the last attempt (tasks).
     Worker,
-    /// The error type of the last attempt (tasks).
+    /// The error type of the task's own failure, else of its last attempt (tasks).
     Error,
     /// Milliseconds from start to end, or till now: of a task's last attempt, of a job's last generation.
     Duration,
@@ -210,7 +212,7 @@ pub trait Reader: Send + Sync {
     /// Live and ended tasks by queue and status, each count bounded by `bound` (a count that reached it means "or more").
     fn task_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<TaskCount>, Error>>;
 
-    /// Jobs by status, bounded likewise.
+    /// Jobs by status, bounded likewise; those that carry out a group of another one are not counted.
     fn job_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<(JobStatus, u64)>, Error>>;
 
     /// Audit records, newest first.
@@ -219,6 +221,7 @@ pub trait Reader: Send + Sync {
     /// For retention: standalone tasks that ended before an instant, lowest key first, and claims that lead to them.
     fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<Ended>, Error>>;
 
-    /// For retention: jobs that ended before an instant, lowest key first, and claims that lead to them.
+    /// For retention: jobs that ended before an instant, lowest key first, and claims that lead to them. Those that carried
+    /// out a group of another one are left out: they are deleted with it.
     fn ended_jobs(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<Ended>, Error>>;
 }

@@ -4,11 +4,13 @@
 mod bytes;
 mod feed;
 mod graph;
+mod job;
 mod json;
 mod spec;
 
 pub use feed::{decode_feed, encode_feed};
 pub use graph::{decode_graph, encode_graph};
+pub use job::{RareJob, job_flags, set_job_flags};
 pub use json::{RareState, SweepRecord, decode_names, encode_names};
 pub use spec::RareSpec;
 

@@ -205,6 +205,7 @@ fn start_in(graph: &Graph, folder: &Path) -> anyhow::Result<Arc<Graph>> {
             trigger: task.trigger,
             delay_ms: task.delay_ms,
             needs: task.parents.iter().map(name_of).collect(),
+            flow: None,
         })
     };
     let drafts = tasks.iter().map(draft).collect::<anyhow::Result<Vec<_>>>()?;

@@ -4,7 +4,7 @@ use super::{Session, Shard};
 use crate::effect::{Effect, Grant};
 use crate::event::{Exchange, Offer, SessionEnd};
 use crate::id::{Key, Name, SessionId, Token};
-use crate::job::{JobStatus, SweepKind};
+use crate::job::JobStatus;
 use crate::row::{Directive, TransitionKind};
 use crate::spec::Class;
 use crate::task::{Attempt, Lease, Outcome, Place, TaskStatus};
@@ -218,14 +218,7 @@ impl Shard {
     /// Whether a ready task may be granted now, as far as its job and its expiry say.
     fn may_run(&self, key: Key) -> bool {
         let task = self.task(key);
-        let job_allows = task.row.job.is_none_or(|job| {
-            let state = &self.job(job).row.state;
-            let busy = matches!(
-                state.sweep.as_ref().map(|sweep| &sweep.kind),
-                Some(SweepKind::Staging | SweepKind::Rerunning(_) | SweepKind::Deleting)
-            );
-            !state.paused && !state.cancelled && !busy
-        });
+        let job_allows = task.row.job.is_none_or(|job| !self.is_stopped(job));
         job_allows && !self.has_expired(key)
     }
 
@@ -270,8 +263,10 @@ impl Shard {
         task.run_from = now;
         task.beat_at = now;
         task.told_at = None;
+        task.noted = None;
         task.reported = false;
         let (job, attempt, generation) = (task.row.job, state.attempt, state.generation);
+        let checkpoint = state.checkpoint.clone();
         let spec = task.row.spec.clone().expect("a ready task has its spec");
         let (tenant, given_id) = (task.row.tenant.clone(), task.row.given_id.clone());
         self.touch(key);
@@ -279,7 +274,8 @@ impl Shard {
         self.watch_attempt(key);
         self.figures.started(waited);
         if let Some(job) = job {
-            self.start_job(job);
+            let around = self.job(job).row.ancestors.clone();
+            around.iter().chain([&job]).for_each(|job| self.start_job(*job));
         }
         self.tell(TransitionKind::TaskStarted, Some(key), job, attempt, Some(worker));
         self.effects.push(Effect::Grant(Grant {
@@ -291,6 +287,7 @@ impl Shard {
             generation,
             attempt,
             spec,
+            checkpoint,
             lease_ms,
         }));
     }
@@ -305,7 +302,7 @@ impl Shard {
                 state.status = JobStatus::Running;
             }
             self.touch_job(key);
-            self.tell(TransitionKind::JobStarted, None, Some(key), 0, None);
+            self.tell_of_job(TransitionKind::JobStarted, key);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::Shard;
 use crate::effect::Effect;
 use crate::event::{AttemptEnded, Exchange, LogLine};
 use crate::id::{Key, SessionId, Token};
+use crate::limits::CHECKPOINT_BYTES_MAX;
 use crate::row::{LogRow, LogStream, TransitionKind};
 use crate::task::{Outcome, TaskStatus};
 
@@ -158,19 +159,28 @@ impl Shard {
             // The feed takes at most one a second of each task; every one counts as a sign of life.
             let due = task.told_at.is_none_or(|at| now.since(at) >= 1_000);
             task.beat_at = now;
-            if due {
-                task.told_at = Some(now);
+            // Of checkpoints the last one is kept until the next may be stored.
+            if let Some(checkpoint) = progress.checkpoint.as_ref().filter(|text| text.len() <= CHECKPOINT_BYTES_MAX) {
+                task.noted = Some(checkpoint.clone());
             }
             let (job, attempt) = (task.row.job, task.row.state.attempt);
-            if due {
-                let text = match (progress.percent, &progress.message) {
-                    (Some(percent), Some(message)) => format!("{percent}% {message}").into(),
-                    (Some(percent), None) => format!("{percent}%").into(),
-                    (None, Some(message)) => message.clone(),
-                    (None, None) => continue,
-                };
-                self.tell(TransitionKind::TaskProgress, Some(key), job, attempt, Some(text));
+            if !due {
+                continue;
             }
+            task.told_at = Some(now);
+            if let Some(noted) = task.noted.take() {
+                let bytes = noted.len();
+                task.row.state.checkpoint = Some(noted);
+                self.bytes += bytes;
+                self.touch(key);
+            }
+            let text = match (progress.percent, &progress.message) {
+                (Some(percent), Some(message)) => format!("{percent}% {message}").into(),
+                (Some(percent), None) => format!("{percent}%").into(),
+                (None, Some(message)) => message.clone(),
+                (None, None) => continue,
+            };
+            self.tell(TransitionKind::TaskProgress, Some(key), job, attempt, Some(text));
         }
     }
 
@@ -206,6 +216,7 @@ impl Shard {
             generation: task.row.state.generation,
             attempt: task.row.state.attempt,
             spec: spec.clone(),
+            checkpoint: task.row.state.checkpoint.clone(),
             lease_ms: lease.lease_ms,
         }));
         let session = self.sessions.get_mut(session).expect("the session is connected");

@@ -32,6 +32,8 @@ impl Shard {
             run_from: self.now,
             beat_at: self.now,
             told_at: None,
+            noted: None,
+            coming: None,
             reported: false,
         };
         self.tasks.insert(key, task);
@@ -58,7 +60,11 @@ impl Shard {
                     self.lanes.remove(lane, entry.0, entry.1);
                 }
             }
-            (TaskStatus::Scheduled, place) => match (place, active) {
+            (TaskStatus::Pending, _) => {
+                task.row.state.evaluating = false;
+                task.coming = None;
+            }
+            (TaskStatus::Scheduled | TaskStatus::Waiting, place) => match (place, active) {
                 (Place::ColdTimer, false) => self.cold_timers -= 1,
                 (Place::ColdTimer, true) => {
                     self.cold_timers_active -= 1;
@@ -88,7 +94,12 @@ impl Shard {
         if !std::mem::replace(&mut task.active, true)
             && let Some(job) = task.row.job
         {
-            self.job_mut(job).active += 1;
+            let job = self.job_mut(job);
+            job.active += 1;
+            let around = job.row.ancestors.clone();
+            for key in around.iter() {
+                self.job_mut(*key).active += 1;
+            }
         }
     }
 
@@ -103,7 +114,7 @@ impl Shard {
     }
 
     /// Moves the status, within the table; a new row is entered with `entering`.
-    fn set_status(&mut self, key: Key, next: TaskStatus) {
+    pub(super) fn set_status(&mut self, key: Key, next: TaskStatus) {
         let task = self.task_mut(key);
         let now = task.row.state.status;
         let entering = task.dirt == Dirt::Inserted;
@@ -204,6 +215,11 @@ impl Shard {
         }
         self.leave(key);
         self.set_status(key, TaskStatus::Scheduled);
+        self.sleep_until(key, due);
+    }
+
+    /// Sets the timer of a task that is scheduled, or waits for an approval.
+    pub(super) fn sleep_until(&mut self, key: Key, due: Timestamp) {
         let far = due.since(self.now) > self.config.horizon_ms || self.scheduled >= self.config.timers_max;
         let state = &mut self.task_mut(key).row.state;
         state.due = Some(due);
@@ -219,7 +235,7 @@ impl Shard {
         }
     }
 
-    /// Makes a scheduled task active; its stored place stays as it is.
+    /// Makes a task with a timer active; its stored place stays as it is.
     pub(super) fn wait_for(&mut self, key: Key, due: Timestamp) {
         self.activate(key);
         self.scheduled += 1;
@@ -243,6 +259,7 @@ impl Shard {
         task.row.state.ended_at = Some(now);
         task.row.state.place = Place::Rest;
         task.row.state.held = false;
+        task.row.state.checkpoint = None;
         task.row.state.dead = status == TaskStatus::Failed;
         let kind = match status {
             TaskStatus::Completed => TransitionKind::TaskComplete,

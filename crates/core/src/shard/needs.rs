@@ -43,13 +43,23 @@ impl Shard {
                 }
             }
             Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) => {}
+            Event::Evaluated(evaluated) => {
+                self.need_task_and_job(evaluated.task, set);
+                if let Some(job) = self.tasks.get(&evaluated.task).and_then(|task| task.row.job) {
+                    self.need_chunk(job, job.index_of(evaluated.task), set);
+                }
+            }
             Event::Command(command) => self.needs_of_command(command, set),
         }
     }
 
     fn needs_of_command(&self, command: &Command, set: &mut ReadSet) {
         match &command.order {
-            Order::CancelTask(key) => self.need_task_and_job(*key, set),
+            Order::CancelTask(key) => {
+                self.need_task_and_job(*key, set);
+                self.need_child(*key, set);
+            }
+            Order::Signal { task, .. } => self.need_task_and_job(*task, set),
             Order::RetryTask(key) | Order::EditBody { task: key, .. } => self.need_task_job_chunk(*key, set),
             Order::Why(key) => self.needs_of_why(*key, set),
             Order::CancelJob(key) | Order::PauseJob(key) | Order::ResumeJob(key) => self.need_job(*key, set),
@@ -97,6 +107,7 @@ impl Shard {
             Work::Settle(key) => self.needs_of_settling(key, set),
             Work::Sweep(key) => self.needs_of_sweep(key, set),
             Work::Admit(key) => self.need_task_job_chunk(key, set),
+            Work::Deadline(key) => self.need_job(key, set),
             Work::Timer(_) => {}
         }
     }
@@ -115,13 +126,18 @@ impl Shard {
 
     fn needs_of_sweep(&self, key: Key, set: &mut ReadSet) {
         self.need_job(key, set);
-        let Some(sweep) = self.jobs.get(&key).and_then(|job| job.row.state.sweep.as_ref()) else { return };
+        let Some(row) = self.jobs.get(&key).map(|job| &job.row) else { return };
+        let Some(sweep) = &row.state.sweep else { return };
+        if let (Some(group), SweepKind::Staging | SweepKind::Reporting) = (row.parent, &sweep.kind) {
+            self.need_task_and_job(group, set);
+        }
         if matches!(sweep.kind, SweepKind::Staging) {
             return;
         }
         for index in self.sweep_range(key) {
             self.need_task(key.task_of_job(index), set);
-            if matches!(sweep.kind, SweepKind::Deleting) || !self.need_chunk(key, index, set) {
+            self.need_child(key.task_of_job(index), set);
+            if matches!(sweep.kind, SweepKind::Deleting | SweepKind::Reporting) || !self.need_chunk(key, index, set) {
                 continue;
             }
             if matches!(sweep.kind, SweepKind::Rerunning(_)) {
@@ -147,15 +163,27 @@ impl Shard {
         }
     }
 
+    /// The job that carries this task out, if one does.
+    fn need_child(&self, key: Key, set: &mut ReadSet) {
+        if let Some(child) = self.tasks.get(&key).and_then(|task| task.row.state.child) {
+            self.need_job(child, set);
+        }
+    }
+
     fn need_task(&self, key: Key, set: &mut ReadSet) {
         if !self.tasks.contains_key(&key) && !self.absent_tasks.contains_key(&key) {
             set.tasks.push(key);
         }
     }
 
+    /// The job and those around it.
     fn need_job(&self, key: Key, set: &mut ReadSet) {
-        if !self.jobs.contains_key(&key) && !self.absent_jobs.contains_key(&key) {
+        let missing = |key: &Key| !self.jobs.contains_key(key) && !self.absent_jobs.contains_key(key);
+        if missing(&key) {
             set.jobs.push(key);
+        }
+        if let Some(job) = self.jobs.get(&key) {
+            set.jobs.extend(job.row.ancestors.iter().filter(|key| missing(key)));
         }
     }
 

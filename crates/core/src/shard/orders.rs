@@ -28,6 +28,7 @@ impl Shard {
             Order::PauseJob(key) => self.order_pause_job(actor, key),
             Order::ResumeJob(key) => self.order_resume_job(actor, key),
             Order::RetryTask(key) => self.order_retry_task(actor, key),
+            Order::Signal { task, approved, output } => self.order_signal(actor, task, approved, output),
             Order::RerunJob(key, from) => self.order_rerun_job(actor, key, from),
             Order::Redrive { tasks, spacing_ms } => Ok(self.order_redrive(actor, tasks, spacing_ms)),
             Order::Discard(tasks) => Ok(self.order_discard(actor, tasks)),
@@ -52,13 +53,13 @@ impl Shard {
         let state = self.jobs.get(&key).map(|job| &job.row.state).ok_or(Refusal::NotFound)?;
         match state.sweep.as_ref().map(|sweep| &sweep.kind) {
             Some(SweepKind::Staging | SweepKind::Deleting) => Err(Refusal::NotFound),
-            Some(SweepKind::Rerunning(_)) => Err(Refusal::Busy),
+            Some(SweepKind::Rerunning(_) | SweepKind::Reporting) => Err(Refusal::Busy),
             _ => Ok(state),
         }
     }
 
     /// The job of a task, if it has one that takes orders.
-    fn open_job_of(&self, key: Key) -> Result<Option<Key>, Refusal> {
+    pub(super) fn open_job_of(&self, key: Key) -> Result<Option<Key>, Refusal> {
         let job = self.tasks.get(&key).and_then(|task| task.row.job);
         job.map_or(Ok(None), |job| self.known_job(job).map(|_| Some(job)))
     }

@@ -32,6 +32,8 @@ impl Shard {
             run_from: now,
             beat_at: now,
             told_at: None,
+            noted: None,
+            coming: None,
             reported: false,
         };
         self.tasks.insert(key, task);

@@ -95,7 +95,8 @@ impl Shard {
             let row = &task.row;
             line(format_args!("task {:?} {} {:?} {:?} {:?}", row.key, row.tenant, row.given_id, row.job, row.state));
         }
-        let must_be_here = |job: &&Job| of_hot.contains(&job.row.key) || job.row.state.sweep.is_some();
+        let must_be_here =
+            |job: &&Job| of_hot.contains(&job.row.key) || job.row.state.sweep.is_some() || job.row.is_watched();
         let mut jobs: Vec<_> = self.jobs.values().filter(must_be_here).collect();
         jobs.sort_by_key(|job| job.row.key);
         for job in jobs {

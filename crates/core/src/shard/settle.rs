@@ -161,7 +161,8 @@ impl Shard {
     /// Starts or skips a pending task if its trigger rule says so.
     pub(super) fn decide(&mut self, job: Key, key: Key) {
         let state = &self.job(job).row.state;
-        if state.cancelled
+        if state.queued
+            || self.is_called_off(job)
             || matches!(state.sweep.as_ref().map(|sweep| &sweep.kind), Some(crate::job::SweepKind::Rerunning(_)))
         {
             return;
@@ -174,19 +175,6 @@ impl Shard {
             Verdict::Wait => {}
             Verdict::Start => self.start(job, key),
             Verdict::Skip(reason) => self.skip(key, reason),
-        }
-    }
-
-    /// Makes a pending task of a job ready, now or after its delay.
-    pub(super) fn start(&mut self, job: Key, key: Key) {
-        let node = self.node(job, job.index_of(key));
-        let (spec, delay_ms) = (node.spec.clone(), node.delay_ms);
-        self.give_spec(key, spec);
-        if delay_ms == 0 {
-            self.make_ready(key);
-        } else {
-            let due = self.now.plus_ms(delay_ms);
-            self.make_scheduled(key, due);
         }
     }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{Dirt, Job, Shard};
 use crate::effect::{Answer, Refusal, Submitted};
-use crate::event::{NewTask, Start, SubmitJob, SubmitTasks};
+use crate::event::{NewTask, RequestId, Start, SubmitJob, SubmitTasks};
+use crate::graph::Graph;
 use crate::id::{Bucket, Key, Name};
 use crate::job::{GraphTask, JobRow, JobState, JobStatus, Sweep, SweepKind};
-use crate::limits::{IDEMPOTENCY_MS, STAGED_TASKS_MIN};
+use crate::limits::{DELAY_MS_MAX, IDEMPOTENCY_MS, STAGED_TASKS_MIN};
 use crate::row::{ClaimKind, ClaimName, ClaimRow, TaskRow, TransitionKind};
 use crate::spec::Trigger;
 use crate::task::{Place, TaskState, TaskStatus};
@@ -116,11 +117,6 @@ impl Shard {
         let tasks = submission.graph.tasks().len() as u32;
         let key = self.mint(bucket, u64::from(tasks) + 1);
         self.put_claims(claims, key, submission.body_hash);
-        let staged = tasks as usize > STAGED_TASKS_MIN.min(self.config.step_rows_max / 2);
-        let state = JobState {
-            sweep: staged.then_some(Sweep { kind: SweepKind::Staging, next: 0 }),
-            ..JobState::new(JobStatus::Pending)
-        };
         let row = JobRow {
             key,
             tenant: submission.tenant,
@@ -130,10 +126,22 @@ impl Shard {
             tasks,
             body: submission.body,
             tags: submission.tags,
+            parent: None,
+            ancestors: Arc::default(),
+            deadline_ms: submission.deadline_ms.map(|ms| ms.min(DELAY_MS_MAX)),
+            active_key: submission.active_key,
             created_at: self.now,
-            state,
+            state: JobState::new(JobStatus::Pending),
         };
-        let staging = staged.then(|| (submission.graph.clone(), submission.to));
+        self.enter_job(row, submission.graph, Some(submission.to));
+    }
+
+    /// Takes a job in, at once or in pieces, and answers whoever submitted it.
+    pub(super) fn enter_job(&mut self, mut row: JobRow, graph: Arc<Graph>, to: Option<RequestId>) {
+        let (key, tasks) = (row.key, row.tasks);
+        let staged = tasks as usize > STAGED_TASKS_MIN.min(self.config.step_rows_max / 2);
+        row.state.sweep = staged.then_some(Sweep { kind: SweepKind::Staging, next: 0 });
+        let staging = staged.then(|| (graph.clone(), to));
         self.absent_jobs.remove(&key);
         self.bytes += row.body.len();
         self.jobs.insert(key, Job { row, dirt: Dirt::Inserted, commit: 0, active: 0, settling: 0, staging });
@@ -143,20 +151,36 @@ impl Shard {
             self.work.insert(super::Work::Sweep(key));
             return;
         }
-        for chunk in submission.graph.chunks(key) {
+        for chunk in graph.chunks(key) {
             self.put_chunk(Arc::new(chunk), true);
         }
-        for (index, node) in (0..).zip(submission.graph.tasks()) {
+        for (index, node) in (0..).zip(graph.tasks()) {
             self.insert_job_task(key, index, node);
         }
-        self.tell(TransitionKind::JobSubmitted, None, Some(key), 0, None);
+        self.publish(key);
         for index in 0..tasks {
             self.decide(key, key.task_of_job(index));
         }
-        self.reply(submission.to, Ok(Answer::Job { key, status: JobStatus::Pending, repeated: false }));
+        self.answer_job(key, to);
     }
 
-    fn answer_repeated_job(&mut self, to: crate::event::RequestId, key: Key) {
+    /// All rows of a job are there: it is told of, watched, and waits for its turn if it has to.
+    pub(super) fn publish(&mut self, key: Key) {
+        self.tell_of_job(TransitionKind::JobSubmitted, key);
+        if let Some(group) = self.job(key).row.parent {
+            self.attach(key, group);
+        }
+        self.watch_job(key);
+        self.take_place(key);
+    }
+
+    pub(super) fn answer_job(&mut self, key: Key, to: Option<RequestId>) {
+        if let Some(to) = to {
+            self.reply(to, Ok(Answer::Job { key, status: JobStatus::Pending, repeated: false }));
+        }
+    }
+
+    fn answer_repeated_job(&mut self, to: RequestId, key: Key) {
         let status = match self.jobs.get(&key).map(|job| &job.row.state) {
             Some(state) if matches!(&state.sweep, Some(sweep) if sweep.kind == SweepKind::Staging) => {
                 return self.reply(to, Err(Refusal::Busy));

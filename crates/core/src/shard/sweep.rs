@@ -5,11 +5,9 @@ use std::sync::Arc;
 use super::settle::{count_parent, is_rescue};
 use super::submit::fresh_state;
 use super::{Shard, Work};
-use crate::effect::Answer;
 use crate::id::Key;
-use crate::job::{JobStatus, RerunFrom, Sweep, SweepKind};
+use crate::job::{RerunFrom, Sweep, SweepKind};
 use crate::limits::GRAPH_CHUNK_TASKS;
-use crate::row::TransitionKind;
 use crate::spec::Trigger;
 use crate::task::{ParentCounts, Place, TaskStatus};
 
@@ -19,7 +17,7 @@ impl Shard {
         let budget = self.config.step_rows_max as u32;
         match kind {
             SweepKind::Staging => (budget / 2 / GRAPH_CHUNK_TASKS).max(1) * GRAPH_CHUNK_TASKS,
-            SweepKind::Rerunning(_) => (budget / 4).clamp(1, 256),
+            SweepKind::Rerunning(_) | SweepKind::Reporting => (budget / 4).clamp(1, 256),
             _ => (budget / 4).max(1),
         }
     }
@@ -46,9 +44,11 @@ impl Shard {
                 SweepKind::FailingFast => self.fail_fast(key, index),
                 SweepKind::Rerunning(from) => self.rerun_task(key, index, from),
                 SweepKind::Deleting => self.delete_task(task),
+                SweepKind::Reporting => self.report(key, index),
             }
-            if self.jobs.get(&key).is_none_or(|job| job.row.state.sweep.is_none()) {
-                return;
+            let current = self.jobs.get(&key).and_then(|job| job.row.state.sweep.as_ref());
+            if current.is_none_or(|current| current.kind != sweep.kind) {
+                break;
             }
         }
         // A task of the range may have set another sweep on the job (fail fast): that one starts at 0.
@@ -72,17 +72,27 @@ impl Shard {
         match sweep.kind {
             SweepKind::Staging => {
                 let staged = self.job_mut(key).staging.take();
-                self.tell(TransitionKind::JobSubmitted, None, Some(key), 0, None);
-                self.start_sweep(key, SweepKind::Starting);
-                if let Some((_, to)) = staged {
-                    self.reply(to, Ok(Answer::Job { key, status: JobStatus::Pending, repeated: false }));
-                }
+                self.publish(key);
+                self.start_tasks(key);
+                self.answer_job(key, staged.and_then(|(_, to)| to));
             }
-            SweepKind::Rerunning(_) => self.start_sweep(key, SweepKind::Starting),
+            SweepKind::Rerunning(_) => {
+                self.take_place(key);
+                self.start_tasks(key);
+            }
+            SweepKind::Reporting => {}
             SweepKind::Deleting => self.delete_job(key),
             SweepKind::Starting | SweepKind::Resuming | SweepKind::Cancelling | SweepKind::FailingFast => {
                 self.check_job_end(key);
             }
+        }
+    }
+
+    /// Starts what may start of a job, unless it waits for its turn or is called off already.
+    fn start_tasks(&mut self, key: Key) {
+        let state = &self.job(key).row.state;
+        if !state.queued && state.sweep.is_none() {
+            self.start_sweep(key, SweepKind::Starting);
         }
     }
 
@@ -103,7 +113,12 @@ impl Shard {
         let state = &self.task(key).row.state;
         match (state.status, state.place) {
             (TaskStatus::Pending, _) => self.decide(job, key),
-            (TaskStatus::Ready, Place::Rest) if !self.job(job).row.state.paused => {
+            (TaskStatus::Waiting, _) => {
+                if let Some(child) = self.live_child(key) {
+                    self.resume_child(child);
+                }
+            }
+            (TaskStatus::Ready, Place::Rest) if !self.is_paused(job) => {
                 let spec = self.node(job, job.index_of(key)).spec.clone();
                 self.give_spec(key, spec);
                 self.enter_lane(key);
@@ -119,7 +134,10 @@ impl Shard {
         let cleans_up = is_rescue(row.trigger) || row.trigger == Trigger::AllDone;
         match row.state.status {
             TaskStatus::Pending | TaskStatus::Scheduled | TaskStatus::Waiting | TaskStatus::Ready if !cleans_up => {
-                self.cancel(key);
+                match self.live_child(key) {
+                    Some(child) => self.fail_fast_child(child),
+                    None => _ = self.cancel(key),
+                }
             }
             _ => self.nudge(job, key),
         }
@@ -162,6 +180,7 @@ impl Shard {
 
     /// Opens the next generation of an ended task of a job: pending again, its count taken back.
     fn reset(&mut self, job: Key, key: Key, generation: u32, parents: ParentCounts) {
+        self.drop_child(key);
         let state = &mut self.task_mut(key).row.state;
         let (status, handled) = (state.status, state.handled);
         assert!(status.may_become(TaskStatus::Pending, true), "only an ended task opens a generation");
@@ -182,6 +201,7 @@ impl Shard {
     }
 
     pub(super) fn delete_task(&mut self, key: Key) {
+        self.drop_child(key);
         if let Some(task) = self.tasks.get(&key) {
             assert!(task.row.state.status.is_terminal() && !task.active, "only what has ended is deleted");
             self.tasks.remove(&key);

@@ -13,6 +13,7 @@ impl Shard {
     /// Turns armed timers that are due into work.
     pub(crate) fn collect_due(&mut self) {
         self.check_sessions();
+        self.collect_deadlines();
         while let Some(&(at, key)) = self.timers.first() {
             if at > self.now || self.work.len() >= self.config.step_rows_max {
                 break;
@@ -31,6 +32,7 @@ impl Shard {
         }
         match task.row.state.status {
             TaskStatus::Scheduled if task.row.state.due.is_some_and(|due| due <= self.now) => self.make_ready(key),
+            TaskStatus::Waiting if task.row.state.due.is_some_and(|due| due <= self.now) => self.time_approval_out(key),
             TaskStatus::Ready if self.has_expired(key) => {
                 self.leave(key);
                 self.expire(key);
@@ -135,6 +137,7 @@ impl Shard {
     /// When something is due next; `may_page`: the next page of cold timers too.
     pub(crate) fn wake_at(&self, may_page: bool) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, _)| *at);
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
         let page = may_page.then(|| self.page_timers_at()).flatten();
         let session = self
             .sessions
@@ -146,7 +149,7 @@ impl Shard {
             })
             .min()
             .map(|at| at.max(self.sessions_checked_at.plus_ms(1_000)));
-        [timer, page, session].into_iter().flatten().min()
+        [timer, deadline, page, session].into_iter().flatten().min()
     }
 }
 

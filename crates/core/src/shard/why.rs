@@ -29,7 +29,10 @@ impl Shard {
                 vec![Gate::Scheduled { until, backoff: state.failures + state.losses + state.snoozes > 0 }]
             }
             TaskStatus::Waiting if state.held => vec![Gate::Held],
-            TaskStatus::Waiting => vec![Gate::Approval],
+            TaskStatus::Waiting => vec![match state.child {
+                Some(child) => Gate::Group { child },
+                None => Gate::Approval { until: state.due },
+            }],
             _ => self.ready_gates(key),
         };
         Ok(Answer::Gates(gates))
@@ -37,12 +40,15 @@ impl Shard {
 
     fn job_gates(&self, key: Key) -> Vec<Gate> {
         let job = self.tasks.get(&key).and_then(|task| task.row.job).and_then(|job| self.jobs.get(&job));
-        let Some(state) = job.map(|job| &job.row.state) else { return Vec::new() };
+        let Some(row) = job.map(|job| &job.row) else { return Vec::new() };
         let mut gates = Vec::new();
-        if state.paused {
+        if self.is_paused(row.key) {
             gates.push(Gate::JobPaused);
         }
-        if state.cancelled || state.sweep.is_some() {
+        if let Some((definition, limit)) = row.active_key.clone().filter(|_| row.state.queued) {
+            gates.push(Gate::JobQueued { definition, limit });
+        }
+        if self.is_called_off(row.key) || row.state.sweep.is_some() {
             gates.push(Gate::JobBusy);
         }
         gates
@@ -51,6 +57,10 @@ impl Shard {
     fn pending_gates(&self, key: Key) -> Vec<Gate> {
         let mut gates = self.job_gates(key);
         let row = &self.task(key).row;
+        if row.state.evaluating {
+            gates.push(Gate::Evaluating);
+            return gates;
+        }
         let Some(job) = row.job else { return gates };
         let node = self.node(job, job.index_of(key));
         let live = |parent: &Key| self.tasks.get(parent).is_some_and(|task| !task.row.state.status.is_terminal());

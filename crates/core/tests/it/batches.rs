@@ -146,6 +146,8 @@ fn jobs_that_wait_for_a_far_retry_leave_memory() {
             body: "{}".into(),
             tags: Arc::new([]),
             graph: Arc::new(graph),
+            deadline_ms: None,
+            active_key: None,
         })));
     }
     world.driver.push(exchange(100, [], None));

@@ -14,7 +14,7 @@ pub(crate) fn spec(priority: u8) -> Arc<TaskSpec> {
 
 pub(crate) fn draft(name: &str, needs: &[&str], trigger: Trigger) -> DraftTask {
     let needs = needs.iter().map(|need| Name::from(*need)).collect();
-    DraftTask { name: name.into(), spec: spec(0), trigger, delay_ms: 0, needs }
+    DraftTask { name: name.into(), spec: spec(0), trigger, delay_ms: 0, needs, flow: None }
 }
 
 /// Names from a small set, so that duplicates, self-dependencies, unknown names and rings are all common.

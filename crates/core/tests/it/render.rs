@@ -201,6 +201,9 @@ pub(crate) fn effect(effect: &Effect, names: &Names) -> String {
         }
         Effect::Grant(granted) => grant(granted, names),
         Effect::Revoke { session, token } => format!("revoke {} from {session}", names.of_token(*token)),
+        Effect::Evaluate(ask) => {
+            format!("evaluate {} (task {} of its job) generation {}", names.of(ask.task), ask.index, ask.generation)
+        }
         Effect::Direct { session, directive } => format!("direct {session}: {directive:?}"),
     }
 }

@@ -30,6 +30,8 @@ fn job(drafts: Vec<DraftTask>) -> Event {
         body: "{}".into(),
         tags: Arc::new([]),
         graph: Arc::new(Graph::build(drafts).expect("the graph is valid")),
+        deadline_ms: None,
+        active_key: None,
     }))
 }
 

@@ -174,6 +174,8 @@ impl Stream {
             body: "{}".into(),
             tags: Arc::new([]),
             graph: Arc::new(graph),
+            deadline_ms: None,
+            active_key: None,
         }))
     }
 
@@ -213,7 +215,12 @@ impl Stream {
     }
 
     fn progress(&mut self) -> Progress {
-        Progress { token: self.token(), percent: self.dice.maybe(|_| 100), message: self.dice.maybe(|_| "m".into()) }
+        Progress {
+            token: self.token(),
+            percent: self.dice.maybe(|_| 100),
+            message: self.dice.maybe(|_| "m".into()),
+            checkpoint: None,
+        }
     }
 
     fn order(&mut self) -> Order {

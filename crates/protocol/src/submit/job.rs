@@ -58,6 +58,8 @@ impl ParsedJob {
             body: self.body,
             tags: self.tags,
             graph: self.graph,
+            deadline_ms: None,
+            active_key: None,
         }
     }
 }

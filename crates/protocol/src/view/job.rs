@@ -139,5 +139,6 @@ fn sweep_word(kind: &SweepKind) -> &'static str {
         SweepKind::FailingFast => "failing_fast",
         SweepKind::Rerunning(_) => "rerunning",
         SweepKind::Deleting => "deleting",
+        SweepKind::Reporting => "reporting",
     }
 }

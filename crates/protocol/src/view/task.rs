@@ -280,7 +280,7 @@ fn split_label(label: &str) -> (String, String) {
 mod tests {
     use mainspring_core::id::{Bucket, Key};
     use mainspring_core::spec::Trigger;
-    use mainspring_core::task::{Failure, Outcome, ParentCounts, Place, TaskState};
+    use mainspring_core::task::{Failure, Outcome, Place, TaskState};
     use mainspring_core::time::Timestamp;
 
     use super::*;
@@ -300,24 +300,12 @@ mod tests {
             lease: 1,
         };
         let state = TaskState {
-            status: TaskStatus::Failed,
-            place: Place::Rest,
-            generation: 1,
             attempt: 1,
             failures: 1,
-            losses: 0,
-            snoozes: 0,
-            due: None,
-            ready_at: None,
             ended_at: Some(at(second)),
             last: Some(last),
-            lease: None,
-            parents: ParentCounts::default(),
-            skip_reason: None,
-            handled: false,
-            settling: None,
-            held: false,
             dead: true,
+            ..TaskState::new(TaskStatus::Failed, Place::Rest)
         };
         TaskRow {
             key: Key::new(1 << 20, Bucket::new(0)),

@@ -1,7 +1,7 @@
 //! What keeps a task from running.
 
 use mainspring_core::effect::Gate;
-use mainspring_core::id::Key;
+use mainspring_core::id::{IdKind, Key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,8 @@ pub struct WhyView {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GateView {
-    /// A stable word: `parents scheduled backoff held approval job_paused job_busy queue_paused no_worker workers_paused
-    /// workers_busy behind running ended`.
+    /// A stable word: `parents scheduled backoff held evaluating approval group job_paused job_busy job_queued queue_paused
+    /// no_worker workers_paused workers_busy behind running ended`.
     pub gate: String,
     /// The same in a sentence.
     pub detail: String,
@@ -82,7 +82,18 @@ impl GateView {
                 Self { until: Some(Rfc3339(*until)), ..Self::new(word, detail) }
             }
             Gate::Held => Self::new("held", "its worker was lost; it is held until somebody retries it".to_owned()),
-            Gate::Approval => Self::new("approval", "it waits for an approval or a signal".to_owned()),
+            Gate::Approval { until } => {
+                Self { until: until.map(Rfc3339), ..Self::new("approval", "it waits for an approval".to_owned()) }
+            }
+            Gate::Evaluating => Self::new("evaluating", "its expressions are being evaluated".to_owned()),
+            Gate::Group { child } => {
+                let text = format!("its tasks have not ended; the job `{}` carries it out", child.id(IdKind::Job));
+                Self::new("group", text)
+            }
+            Gate::JobQueued { definition, limit } => {
+                let text = format!("its job waits until fewer than {limit} jobs of `{definition}` are live");
+                Self::new("job_queued", text)
+            }
             Gate::JobPaused => Self::new("job_paused", "its job is paused".to_owned()),
             Gate::JobBusy => Self::new("job_busy", "its job is being published, cancelled or rerun".to_owned()),
             Gate::QueuePaused { queue } => Self::new("queue_paused", format!("the queue `{queue}` is paused")),

@@ -391,6 +391,8 @@ impl Actor {
                     self.gateway.exchanged(to, accepted, stale, directive);
                 }
                 Effect::Revoke { session, token } => self.gateway.revoked(&session, token),
+                // Nothing parses expressions yet, so no task has any to evaluate.
+                Effect::Evaluate(_) => {}
                 Effect::Direct { session, directive } => self.gateway.directed(&session, directive),
             }
         }

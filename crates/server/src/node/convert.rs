@@ -152,7 +152,7 @@ fn progress(report: ProgressReport, unreadable: &mut Vec<String>) -> Option<Prog
     };
     let percent = report.percent.map(|percent| percent.clamp(0.0, 100.0) as u8);
     let message = report.message.map(|message| message.chars().take(NAME_CHARS_MAX).collect::<String>().into());
-    Some(Progress { token, percent, message })
+    Some(Progress { token, percent, message, checkpoint: None })
 }
 
 /// Tells a repeated call from another one with the same `seq`. Only this process compares it.

@@ -71,7 +71,8 @@ impl Checker {
             | Event::SubmitJob(_)
             | Event::EndSession(_)
             | Event::EndNode(_)
-            | Event::Settings(_) => {}
+            | Event::Settings(_)
+            | Event::Evaluated(_) => {}
         }
     }
 
@@ -116,7 +117,7 @@ impl Checker {
                 asked.switched.insert(worker.clone(), commit);
             }
             Order::EditBody { task, body, .. } => asked.edits.entry(*task).or_default().push(body.clone()),
-            Order::Define { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
+            Order::Signal { .. } | Order::Define { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
         }
     }
 }

@@ -204,5 +204,6 @@ fn count_job(sometimes: &mut Sometimes, state: &JobState) {
         SweepKind::FailingFast => sometimes.hit("sweep.failing_fast"),
         SweepKind::Rerunning(_) => sometimes.hit("sweep.rerunning"),
         SweepKind::Deleting => sometimes.hit("sweep.deleting"),
+        SweepKind::Reporting => {}
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn short(event: &Event) -> String {
         Event::EndSession(end) => format!("the end of {}: {:?}", end.session, end.reason),
         Event::EndNode(node) => format!("the end of the node {node}"),
         Event::Settings(settings) => format!("{settings:?}"),
+        Event::Evaluated(evaluated) => format!("{evaluated:?}"),
         Event::Command(command) => match &command.order {
             Order::EditBody { task, .. } => format!("EditBody({task:?})"),
             order => format!("{order:?}"),

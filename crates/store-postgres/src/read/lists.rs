@@ -141,7 +141,9 @@ fn places(statuses: &[TaskStatus]) -> Option<Vec<i64>> {
     let mut places = vec![0];
     for status in statuses {
         match status {
-            TaskStatus::Pending | TaskStatus::Waiting => places.push(3),
+            TaskStatus::Pending => places.push(3),
+            // An approval with a timeout far away is a cold timer.
+            TaskStatus::Waiting => places.extend([2, 3]),
             TaskStatus::Running => {}
             TaskStatus::Ready => places.extend([1, 3]),
             TaskStatus::Scheduled => places.extend([2, 3]),

@@ -21,7 +21,7 @@ const SCAN_ROWS_MAX: i64 = 50_000;
 /// Which tasks have ended.
 pub(super) const TASKS: (&str, &str) = ("@tasks", "job IS NULL AND status >= 5 AND ended_at < $3");
 /// Which jobs have ended.
-pub(super) const JOBS: (&str, &str) = ("@jobs", "status >= 3 AND sweep IS NULL AND ended_at < $3");
+pub(super) const JOBS: (&str, &str) = ("@jobs", "parent IS NULL AND status >= 3 AND sweep IS NULL AND ended_at < $3");
 
 type Found = Vec<(Key, Vec<ClaimName>)>;
 

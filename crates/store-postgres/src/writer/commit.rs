@@ -213,6 +213,9 @@ fn diverged(commit: &ShardCommit, last: u64, shards: u16) -> Option<Failure> {
     Some(Failure::Diverged(format!("{stray:?} is no row of shard {}", shard.0)))
 }
 
+/// A job that carries out a group of another one is not counted, and comes without a tenant.
+const JOBS: &str = "SELECT key, CASE WHEN parent IS NULL THEN tenant END, status FROM @jobs WHERE key = ANY($1)";
+
 /// Asks for rows whose counts change.
 fn ask_rows(counts: &mut Counts, changes: &Changes, out: &mut Vec<Statement<'_>>) {
     let (tasks, jobs) = counts.enter(changes);
@@ -221,17 +224,16 @@ fn ask_rows(counts: &mut Counts, changes: &Changes, out: &mut Vec<Statement<'_>>
         out.push(Statement::new(sql).ints(tasks));
     }
     if !jobs.is_empty() {
-        out.push(Statement::new("SELECT key, tenant, status FROM @jobs WHERE key = ANY($1)").ints(jobs));
+        out.push(Statement::new(JOBS).ints(jobs));
     }
 }
 
 fn know(counts: &mut Counts, row: &Row) -> Result<(), Failure> {
     let mut cells = Cells::of(row);
-    let (key, tenant, status) = (cells.key()?, cells.name()?, cells.int()? as u8);
-    if row.len() > 3 {
-        counts.know_task(key, &tenant, &cells.name()?, status);
-    } else {
-        counts.know_job(key, &tenant, status);
+    let (key, tenant, status) = (cells.key()?, cells.name_or_null()?, cells.int()? as u8);
+    match tenant {
+        Some(tenant) if row.len() > 3 => counts.know_task(key, &tenant, &cells.name()?, status),
+        tenant => counts.know_job(key, tenant, status),
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use mainspring_core::id::{Key, Name};
+use mainspring_core::job::JobRow;
 use mainspring_core::row::Changes;
 use mainspring_core::task::Place;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ pub(super) struct Counts {
     /// Only a shortcut: a row may be missing.
     tasks: HashMap<Key, (Line, u8)>,
     /// Likewise.
-    jobs: HashMap<Key, (Name, u8)>,
+    jobs: HashMap<Key, (Option<Name>, u8)>,
     task_changes: BTreeMap<(Line, u8), i64>,
     job_changes: BTreeMap<(Name, u8), i64>,
 }
@@ -74,12 +75,12 @@ impl Counts {
         self.tasks.insert(key, (line, status));
     }
 
-    /// A job was read.
-    pub(super) fn know_job(&mut self, key: Key, tenant: &Name, status: u8) {
+    /// A job was read. Without a tenant it is not counted.
+    pub(super) fn know_job(&mut self, key: Key, tenant: Option<Name>, status: u8) {
         if self.jobs.len() >= self.known_max {
             self.jobs.clear();
         }
-        self.jobs.insert(key, (tenant.clone(), status));
+        self.jobs.insert(key, (tenant, status));
     }
 
     /// Takes the inserts of a commit in, and gives the tasks and jobs it changes whose rows must be asked for.
@@ -93,8 +94,8 @@ impl Counts {
         }
         for row in &changes.insert_jobs {
             let status = row.state.status as u8;
-            self.know_job(row.key, &row.tenant, status);
-            *self.job_changes.entry((row.tenant.clone(), status)).or_default() += 1;
+            self.know_job(row.key, counted(row), status);
+            self.count_job(counted(row), status, 1);
         }
         let tasks = changes.update_tasks.iter().map(|(key, _)| *key).chain(changes.delete_tasks.iter().copied());
         let jobs = changes.update_jobs.iter().map(|(key, _)| *key).chain(changes.delete_jobs.iter().copied());
@@ -123,16 +124,22 @@ impl Counts {
         for (key, state) in &changes.update_jobs {
             let Some((tenant, before)) = self.jobs.remove(key) else { continue };
             let status = state.status as u8;
-            *self.job_changes.entry((tenant.clone(), before)).or_default() -= 1;
-            *self.job_changes.entry((tenant.clone(), status)).or_default() += 1;
+            self.count_job(tenant.clone(), before, -1);
+            self.count_job(tenant.clone(), status, 1);
             self.jobs.insert(*key, (tenant, status));
         }
         for key in &changes.delete_jobs {
             if let Some((tenant, before)) = self.jobs.remove(key) {
-                *self.job_changes.entry((tenant, before)).or_default() -= 1;
+                self.count_job(tenant, before, -1);
             }
         }
         self.forget_ended(changes);
+    }
+
+    fn count_job(&mut self, tenant: Option<Name>, status: u8, number: i64) {
+        if let Some(tenant) = tenant {
+            *self.job_changes.entry((tenant, status)).or_default() += number;
+        }
     }
 
     /// Jobs that have ended are seldom changed again.
@@ -158,4 +165,9 @@ impl Counts {
         }
         (!entries.is_empty()).then(|| Value::from(entries).to_string())
     }
+}
+
+/// Under whom a job is counted: one that carries out a group of another one is not.
+pub(super) fn counted(row: &JobRow) -> Option<Name> {
+    row.parent.is_none().then(|| row.tenant.clone())
 }

@@ -6,7 +6,7 @@ use mainspring_core::id::Key;
 use mainspring_core::job::{FailurePolicy, JobRow, JobState};
 use mainspring_core::limits::GRAPH_CHUNK_TASKS;
 use mainspring_core::row::Changes;
-use mainspring_store::record::{SweepRecord, encode_graph, encode_names};
+use mainspring_store::record::{RareJob, SweepRecord, encode_graph, encode_names, job_flags};
 
 use crate::columns::{Columns, small};
 use crate::rows::EMPTY_BODY;
@@ -56,6 +56,8 @@ fn insert(rows: &[JobRow]) -> Statement<'_> {
     out.ints("created_at", rows.iter().map(|row| Some(row.created_at.as_millis())));
     out.made("tags", rows.iter().map(|row| encode_names(&row.tags)));
     out.texts("body", rows.iter().map(|row| Some(&*row.body).filter(|body| *body != EMPTY_BODY)));
+    out.ints("parent", rows.iter().map(|row| row.parent.map(|key| key.raw() as i64)));
+    out.made("rare", rows.iter().map(RareJob::encode));
     state(&mut out, || rows.iter().map(|row| &row.state));
     out.insert("@jobs", "")
 }
@@ -65,16 +67,13 @@ fn state<'a, I>(out: &mut Columns<'a>, states: impl Fn() -> I)
 where
     I: Iterator<Item = &'a JobState>,
 {
-    let flags = |state: &JobState| {
-        i64::from(state.paused) | i64::from(state.cancelled) << 1 | i64::from(state.failing_fast) << 2
-    };
     out.ints("status", states().map(|state| Some(state.status as i64)));
     out.ints("completed", states().map(|state| small(state.counts.completed)));
     out.ints("failed", states().map(|state| small(state.counts.failed)));
     out.ints("cancelled", states().map(|state| small(state.counts.cancelled)));
     out.ints("skipped", states().map(|state| small(state.counts.skipped)));
     out.ints("unhandled", states().map(|state| small(state.unhandled)));
-    out.ints("flags", states().map(move |state| Some(flags(state))));
+    out.ints("flags", states().map(|state| Some(i64::from(job_flags(state)))));
     out.ints("generation", states().map(|state| small(state.generation)));
     out.made("sweep", states().map(|state| state.sweep.as_ref().map(SweepRecord::encode)));
     out.ints("started_at", states().map(|state| state.started_at.map(|at| at.as_millis())));

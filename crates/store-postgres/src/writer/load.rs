@@ -11,6 +11,7 @@ use mainspring_store::{Error, Fence, ShardId};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::count::counted;
 use super::jobs::chunk_key;
 use super::prune::of_shard;
 use super::staged::is_of;
@@ -55,8 +56,10 @@ impl Writer {
         let jobs = format!(
             "{JOB_COLUMNS} WHERE key = ANY(ARRAY(
                 SELECT job FROM @tasks WHERE place = 0 AND shard = # AND job IS NOT NULL
-                UNION SELECT key FROM @jobs WHERE sweep IS NOT NULL AND {})) ORDER BY key",
-            is_of("key", shard, self.shards())
+                UNION SELECT key FROM @jobs WHERE sweep IS NOT NULL AND {own}
+                UNION SELECT key FROM @jobs WHERE status < 3 AND rare IS NOT NULL AND parent IS NULL AND {own}
+            )) ORDER BY key",
+            own = is_of("key", shard, self.shards())
         );
         let asked = [
             OWNER,
@@ -113,7 +116,7 @@ impl Writer {
         if !set.jobs.is_empty() {
             let jobs = answers.next().unwrap_or_default();
             out.jobs = in_order(&set.jobs, jobs.iter().map(|row| job(row).map(|job| (job.key, job))))?;
-            out.jobs.iter().for_each(|job| counts.know_job(job.key, &job.tenant, job.state.status as u8));
+            out.jobs.iter().for_each(|job| counts.know_job(job.key, counted(job), job.state.status as u8));
         }
         if !set.chunks.is_empty() {
             let chunks = answers.next().unwrap_or_default();
@@ -157,7 +160,7 @@ fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot
     hot.iter().try_for_each(|row| found.take(row))?;
     let tasks = found.in_order(&[]);
     let jobs = list(jobs, job)?;
-    jobs.iter().for_each(|job| counts.know_job(job.key, &job.tenant, job.state.status as u8));
+    jobs.iter().for_each(|job| counts.know_job(job.key, counted(job), job.state.status as u8));
     Ok(Snapshot {
         incarnation,
         high_water,

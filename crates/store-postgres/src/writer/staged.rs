@@ -38,7 +38,8 @@ impl Writer {
         let mut statements = vec![fence_check(fence)];
         let counts = "SELECT tenant, queue, status, -count(*) AS number FROM @tasks WHERE job = ANY($1)
                 GROUP BY tenant, queue, status
-            UNION ALL SELECT tenant, NULL, status, -count(*) FROM @jobs WHERE key = ANY($1) GROUP BY tenant, status";
+            UNION ALL SELECT tenant, NULL, status, -count(*) FROM @jobs
+                WHERE key = ANY($1) AND parent IS NULL GROUP BY tenant, status";
         prune::add_counts(shard, &mut statements, counts, |statement| statement.ints(staged.clone()));
         for sql in [
             &format!("DELETE FROM @claims WHERE target = ANY($1) AND shard = {}", shard.0),

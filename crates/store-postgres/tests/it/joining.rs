@@ -82,6 +82,10 @@ fn row(key: Key) -> JobRow {
         tags: Arc::from([]),
         created_at: Timestamp::from_millis(1),
         state,
+        parent: None,
+        ancestors: Arc::default(),
+        deadline_ms: None,
+        active_key: None,
     }
 }
 

@@ -160,6 +160,10 @@ fn job(number: u64) -> JobRow {
         tags: Arc::from([]),
         created_at: Timestamp::from_millis(number as i64),
         state,
+        parent: None,
+        ancestors: Arc::default(),
+        deadline_ms: None,
+        active_key: None,
     }
 }
 

@@ -100,7 +100,10 @@ impl Side {
             let row = rows.iter().find(|row| row.key == *key);
             row.is_some_and(|row| {
                 let state = &row.state;
-                state.status.is_terminal() && state.sweep.is_none() && state.ended_at.is_some_and(|at| at < before)
+                row.parent.is_none()
+                    && state.status.is_terminal()
+                    && state.sweep.is_none()
+                    && state.ended_at.is_some_and(|at| at < before)
             })
         };
         Ok(keys.iter().map(is_old).collect())

@@ -237,25 +237,7 @@ fn read_state<'a>(from: &mut Take<'a>, names: &mut Names) -> Option<(TaskState, 
     } else {
         None
     };
-    let state = TaskState {
-        status,
-        place,
-        generation,
-        attempt,
-        due,
-        ready_at,
-        ended_at,
-        last,
-        lease,
-        dead,
-        failures: 0,
-        losses: 0,
-        snoozes: 0,
-        parents: Default::default(),
-        skip_reason: None,
-        handled: false,
-        settling: None,
-        held: false,
-    };
+    let state =
+        TaskState { generation, attempt, due, ready_at, ended_at, last, lease, dead, ..TaskState::new(status, place) };
     Some((state, from.text_or_none()?))
 }

@@ -58,13 +58,15 @@ pub(super) struct JobStands {
     pub(super) status: JobStatus,
     pub(super) swept: bool,
     pub(super) staged: bool,
+    pub(super) watched: bool,
 }
 
 impl JobStands {
-    pub(super) fn of(state: &JobState) -> Self {
+    pub(super) fn of(spec: &JobSpec, state: &JobState) -> Self {
         let sweep = state.sweep.as_ref();
         let staged = sweep.is_some_and(|sweep| sweep.kind == SweepKind::Staging);
-        Self { status: state.status, swept: sweep.is_some(), staged }
+        let watched = spec.is_watched && !state.status.is_terminal();
+        Self { status: state.status, swept: sweep.is_some(), staged, watched }
     }
 }
 
@@ -162,6 +164,8 @@ impl Cache {
 
     /// Remembers a job.
     pub(super) fn job(&mut self, row: &JobRow) {
-        self.jobs.insert(row.key, JobEntry { spec: JobSpec::of(row), stands: JobStands::of(&row.state) });
+        let spec = JobSpec::of(row);
+        let stands = JobStands::of(&spec, &row.state);
+        self.jobs.insert(row.key, JobEntry { spec, stands });
     }
 }

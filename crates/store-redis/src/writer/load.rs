@@ -29,7 +29,8 @@ impl Writer {
         self.remove_staged().await?;
         let tasks = self.hot().await?;
         let swept = fetch::all_of(&self.link, "jobs:swept").await?;
-        let jobs: BTreeSet<Key> = tasks.iter().filter_map(|row| row.job).chain(swept).collect();
+        let watched = fetch::all_of(&self.link, "jobs:watched").await?;
+        let jobs: BTreeSet<Key> = tasks.iter().filter_map(|row| row.job).chain(swept).chain(watched).collect();
         let jobs = fetch::jobs(&self.link, &jobs.into_iter().collect::<Vec<_>>()).await?;
         let rest = self.settings().await?;
         Ok(Snapshot { incarnation: fence.incarnation, tasks, jobs, ..rest })

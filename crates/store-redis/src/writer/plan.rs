@@ -18,7 +18,7 @@ use super::cache::{Cache, JobStands, Line, Stands};
 use crate::failure::Failure;
 use crate::keys::{Keys, member};
 use crate::ops::{Ops, Words};
-use crate::record::Put;
+use crate::record::{JobSpec, Put};
 
 pub(crate) use records::log_field;
 
@@ -38,6 +38,7 @@ pub(super) enum Index {
     JobsFailed,
     JobsSwept,
     JobsStaged,
+    JobsWatched,
     ClaimsOf,
     ClaimsExpiring,
 }
@@ -57,6 +58,7 @@ impl Index {
             Self::JobsFailed => "jobs:failed",
             Self::JobsSwept => "jobs:swept",
             Self::JobsStaged => "jobs:staged",
+            Self::JobsWatched => "jobs:watched",
             Self::ClaimsOf => "claims:of",
             Self::ClaimsExpiring => "claims:expiring",
         })
@@ -168,10 +170,10 @@ impl<'a> Plan<'a> {
     }
 
     /// Moves a job from where it stood to where it stands.
-    fn move_job(&mut self, key: Key, tenant: &Name, before: Option<JobStands>, after: Option<JobStands>) {
+    fn move_job(&mut self, key: Key, spec: &JobSpec, before: Option<JobStands>, after: Option<JobStands>) {
         for (stands, number) in [(before, -1), (after, 1)] {
-            if let Some(stands) = stands {
-                *self.job_counts.entry((tenant.clone(), stands.status as u8)).or_default() += number;
+            if let Some(stands) = stands.filter(|_| !spec.is_child) {
+                *self.job_counts.entry((spec.tenant.clone(), stands.status as u8)).or_default() += number;
             }
         }
         let (from, to) = (job_indexes(before), job_indexes(after));
@@ -248,13 +250,14 @@ fn task_indexes(stands: Option<Stands>, rank: u8) -> [Option<(Index, i64)>; 5] {
     ]
 }
 
-fn job_indexes(stands: Option<JobStands>) -> [Option<Index>; 4] {
+fn job_indexes(stands: Option<JobStands>) -> [Option<Index>; 5] {
     use mainspring_core::job::JobStatus;
-    let Some(stands) = stands else { return [None; 4] };
+    let Some(stands) = stands else { return [None; 5] };
     [
         Some(if stands.status.is_terminal() { Index::JobsEnded } else { Index::JobsLive }),
         Some(Index::JobsFailed).filter(|_| stands.status == JobStatus::Failed),
         Some(Index::JobsSwept).filter(|_| stands.swept),
         Some(Index::JobsStaged).filter(|_| stands.staged),
+        Some(Index::JobsWatched).filter(|_| stands.watched),
     ]
 }

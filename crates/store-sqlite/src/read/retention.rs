@@ -18,7 +18,7 @@ const SCAN_ROWS_MAX: usize = 50_000;
 
 const TASKS: &str = "SELECT key, job IS NULL AND status >= 5 AND ended_at < ?3 FROM tasks
     WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?4";
-const JOBS: &str = "SELECT key, status >= 3 AND sweep IS NULL AND ended_at < ?3 FROM jobs
+const JOBS: &str = "SELECT key, parent IS NULL AND status >= 3 AND sweep IS NULL AND ended_at < ?3 FROM jobs
     WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?4";
 
 type Found = Vec<(Key, Vec<ClaimName>)>;

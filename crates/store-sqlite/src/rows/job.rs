@@ -1,7 +1,8 @@
 //! Reads job rows.
 
+use mainspring_core::id::Key;
 use mainspring_core::job::{FailurePolicy, JobCounts, JobRow, JobState, JobStatus};
-use mainspring_store::record::{SweepRecord, decode_names};
+use mainspring_store::record::{RareJob, SweepRecord, decode_names, set_job_flags};
 use rusqlite::Row;
 
 use super::{Cells, EMPTY_BODY};
@@ -9,7 +10,7 @@ use crate::failure::Failure;
 
 /// The start of a query whose rows [`job`] reads.
 pub(crate) const JOB_COLUMNS: &str = "SELECT key, tenant, id, title, failure_policy, tasks, created_at, tags, body,
-    status, completed, failed, cancelled, skipped, unhandled, flags, generation, sweep, started_at, ended_at FROM jobs";
+    status, completed, failed, cancelled, skipped, unhandled, flags, generation, sweep, started_at, ended_at, parent, rare FROM jobs";
 
 /// Reads one row.
 pub(crate) fn job(row: &Row<'_>) -> Result<JobRow, Failure> {
@@ -31,17 +32,27 @@ pub(crate) fn job(row: &Row<'_>) -> Result<JobRow, Failure> {
     let flags: u8 = cells.next()?;
     let generation = cells.next()?;
     let sweep = cells.text()?.map(SweepRecord::decode).transpose()?;
-    let state = JobState {
-        status,
-        generation,
-        counts,
-        unhandled,
-        paused: flags & 1 != 0,
-        cancelled: flags & 2 != 0,
-        failing_fast: flags & 4 != 0,
-        sweep,
-        started_at: cells.time()?,
-        ended_at: cells.time()?,
+    let (started_at, ended_at) = (cells.time()?, cells.time()?);
+    let mut state = JobState { generation, counts, unhandled, sweep, started_at, ended_at, ..JobState::new(status) };
+    set_job_flags(&mut state, flags);
+    let parent = cells.next::<Option<i64>>()?.map(|key| Key::from_raw(key as u64));
+    let (ancestors, deadline_ms, active_key) = Default::default();
+    let mut row = JobRow {
+        key,
+        tenant,
+        given_id,
+        title,
+        failure_policy,
+        tasks,
+        body,
+        tags,
+        parent,
+        ancestors,
+        deadline_ms,
+        active_key,
+        created_at,
+        state,
     };
-    Ok(JobRow { key, tenant, given_id, title, failure_policy, tasks, body, tags, created_at, state })
+    RareJob::decode(cells.text()?)?.complete(&mut row);
+    Ok(row)
 }

@@ -152,8 +152,6 @@ impl TaskDecoder {
             lease_ms: lease_ms.unwrap_or_default() as u64,
         });
         let mut state = TaskState {
-            status,
-            place,
             generation,
             attempt,
             due,
@@ -162,14 +160,7 @@ impl TaskDecoder {
             last,
             lease,
             dead,
-            failures: 0,
-            losses: 0,
-            snoozes: 0,
-            parents: Default::default(),
-            skip_reason: None,
-            handled: false,
-            settling: None,
-            held: false,
+            ..TaskState::new(status, place)
         };
         rare.complete(&mut state)?;
         Ok(state)

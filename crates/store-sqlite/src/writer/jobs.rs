@@ -4,7 +4,7 @@ use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{FailurePolicy, GraphChunk, JobRow, JobState};
 use mainspring_core::limits::GRAPH_CHUNK_TASKS;
 use mainspring_core::row::Changes;
-use mainspring_store::record::{SweepRecord, encode_graph, encode_names};
+use mainspring_store::record::{RareJob, SweepRecord, encode_graph, encode_names, job_flags};
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::bind::Rows;
@@ -13,9 +13,9 @@ use crate::failure::Failure;
 use crate::rows::EMPTY_BODY;
 
 const INSERT: &str = "INSERT INTO jobs (
-    key, tenant, id, title, failure_policy, tasks, created_at, tags, body,
+    key, tenant, id, title, failure_policy, tasks, created_at, tags, body, parent, rare,
     status, completed, failed, cancelled, skipped, unhandled, flags, generation, sweep, started_at, ended_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 const UPDATE: &str = "UPDATE jobs SET
     status = ?, completed = ?, failed = ?, cancelled = ?, skipped = ?, unhandled = ?, flags = ?, generation = ?, sweep = ?,
@@ -47,9 +47,13 @@ fn insert(db: &Connection, rows: &[JobRow], counts: &mut Counts) -> Result<(), F
         out.int(row.created_at.as_millis())?;
         out.text(encode_names(&row.tags).as_deref())?;
         out.text(Some(&*row.body).filter(|body| *body != EMPTY_BODY))?;
+        out.int_or_null(row.parent.map(|key| key.raw() as i64))?;
+        out.text(RareJob::encode(row).as_deref())?;
         state(&mut out, &row.state)?;
         out.run()?;
-        counts.job(&row.tenant, None, Some(row.state.status as u8));
+        if row.parent.is_none() {
+            counts.job(&row.tenant, None, Some(row.state.status as u8));
+        }
     }
     Ok(())
 }
@@ -61,27 +65,29 @@ fn update(db: &Connection, updates: &[(Key, JobState)], counts: &mut Counts) -> 
         state(&mut out, next)?;
         out.wide(key.raw())?;
         out.run()?;
-        counts.job(&tenant, Some(before), Some(next.status as u8));
+        if let Some(tenant) = tenant {
+            counts.job(&tenant, Some(before), Some(next.status as u8));
+        }
     }
     Ok(())
 }
 
-/// Tenant and status of a job as it stands.
-fn before(db: &Connection, key: Key) -> Result<Option<(Name, u8)>> {
-    let mut ask = db.prepare_cached("SELECT tenant, status FROM jobs WHERE key = ?1")?;
+/// Tenant (`None`: it is not counted) and status of a job as it stands.
+fn before(db: &Connection, key: Key) -> Result<Option<(Option<Name>, u8)>> {
+    let mut ask =
+        db.prepare_cached("SELECT CASE WHEN parent IS NULL THEN tenant END, status FROM jobs WHERE key = ?1")?;
     ask.query_row([key.raw() as i64], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
 /// Binds the columns from `status` to `ended_at`.
 fn state(out: &mut Rows<'_>, state: &JobState) -> Result<()> {
-    let flags = i64::from(state.paused) | i64::from(state.cancelled) << 1 | i64::from(state.failing_fast) << 2;
     out.int(state.status as u8)?;
     out.int(state.counts.completed)?;
     out.int(state.counts.failed)?;
     out.int(state.counts.cancelled)?;
     out.int(state.counts.skipped)?;
     out.int(state.unhandled)?;
-    out.int(flags)?;
+    out.int(job_flags(state))?;
     out.int(state.generation)?;
     out.text(state.sweep.as_ref().map(SweepRecord::encode).as_deref())?;
     out.time(state.started_at)?;
@@ -97,7 +103,9 @@ pub(super) fn delete(db: &Connection, key: Key, counts: &mut Counts) -> Result<(
     let mut drop = db.prepare_cached("DELETE FROM chunks WHERE key BETWEEN ?1 AND ?2 AND job = ?1")?;
     drop.execute((key.raw() as i64, last.raw() as i64))?;
     db.prepare_cached("DELETE FROM jobs WHERE key = ?1")?.execute([key.raw() as i64])?;
-    counts.job(&tenant, Some(status), None);
+    if let Some(tenant) = tenant {
+        counts.job(&tenant, Some(status), None);
+    }
     Ok(())
 }
 

@@ -57,7 +57,9 @@ pub(super) fn snapshot(db: &Connection) -> Result<Snapshot, Failure> {
     let mut decoder = TaskDecoder::new(Bodies::Resident);
     let hot = format!("{} WHERE place = 0 ORDER BY key", decoder.select());
     let tasks = list(db, &hot, |row| Ok(decoder.decode(row)?.0))?;
-    let swept: Vec<Key> = list(db, "SELECT key FROM jobs WHERE sweep IS NOT NULL", |row| Cells::of(row).key())?;
+    let swept_or_watched = "SELECT key FROM jobs WHERE sweep IS NOT NULL UNION ALL
+        SELECT key FROM jobs WHERE status < 3 AND rare IS NOT NULL AND parent IS NULL";
+    let swept: Vec<Key> = list(db, swept_or_watched, |row| Cells::of(row).key())?;
     let wanted: BTreeSet<Key> = tasks.iter().filter_map(|row| row.job).chain(swept).collect();
     let mut jobs = Vec::with_capacity(wanted.len());
     for key in wanted {

@@ -149,6 +149,10 @@ pub(super) fn chain_with(number: u64, tasks: u32, change: impl Fn(u32, &mut Task
         tags: Arc::from([]),
         created_at: at(number as i64),
         state: job_state(JobStatus::Pending),
+        parent: None,
+        ancestors: Arc::default(),
+        deadline_ms: None,
+        active_key: None,
     };
     let node = |index: u32| {
         let mut spec = spec("noop");
@@ -160,6 +164,7 @@ pub(super) fn chain_with(number: u64, tasks: u32, change: impl Fn(u32, &mut Task
             delay_ms: 0,
             parents: index.checked_sub(1).into_iter().collect(),
             children: Some(index + 1).filter(|next| *next < tasks).into_iter().collect(),
+            flow: None,
         }
     };
     let graph: Vec<GraphTask> = (0..tasks).map(node).collect();

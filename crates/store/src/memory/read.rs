@@ -25,7 +25,12 @@ impl State {
     /// What [`crate::Store::load`] answers, as far as published rows go.
     pub fn snapshot(&self) -> Snapshot {
         let tasks: Vec<_> = self.hot.iter().map(|key| resident(&self.tasks[key])).collect();
-        let jobs: BTreeSet<Key> = tasks.iter().filter_map(|row| row.job).chain(self.swept.iter().copied()).collect();
+        let jobs: BTreeSet<Key> = tasks
+            .iter()
+            .filter_map(|row| row.job)
+            .chain(self.swept.iter().copied())
+            .chain(self.watched.iter().copied())
+            .collect();
         let newest = |name: &(_, _, _, u32)| {
             let mut later = self.definitions.range(name.clone()..).skip(1);
             later.next().is_none_or(|((kind, tenant, text, _), _)| (kind, tenant, text) != (&name.0, &name.1, &name.2))

@@ -185,7 +185,9 @@ impl State {
     }
 
     pub(super) fn ended_jobs(&self, before: Timestamp, limit: usize) -> Vec<(Key, Vec<ClaimName>)> {
-        let ended = |row: &&JobRow| row.state.status.is_terminal() && row.state.ended_at.is_some_and(|at| at < before);
+        let ended = |row: &&JobRow| {
+            row.parent.is_none() && row.state.status.is_terminal() && row.state.ended_at.is_some_and(|at| at < before)
+        };
         let rows = self.jobs.values().filter(ended).filter(|row| row.state.sweep.is_none()).take(limit);
         rows.map(|row| (row.key, self.claims_to(row.key))).collect()
     }

@@ -42,6 +42,8 @@ pub struct State {
     pub(super) cold_ready: BTreeMap<LaneId, BTreeSet<(u8, Key)>>,
     pub(super) timers: BTreeSet<(Timestamp, Key)>,
     pub(super) swept: BTreeSet<Key>,
+    /// Jobs with a deadline or a turn that have not ended.
+    pub(super) watched: BTreeSet<Key>,
     pub(super) task_counts: BTreeMap<(Name, Name, TaskStatus), u64>,
     pub(super) job_counts: BTreeMap<(Name, JobStatus), u64>,
 }
@@ -169,7 +171,11 @@ impl State {
         }
         for chunk in &changes.insert_chunks {
             let mut chunk = chunk.clone();
-            for task in chunk.tasks.iter_mut().filter(|task| task.spec.body.len() > RESIDENT_BODY_BYTES_MAX) {
+            for task in chunk
+                .tasks
+                .iter_mut()
+                .filter(|task| !is_template(task) && task.spec.body.len() > RESIDENT_BODY_BYTES_MAX)
+            {
                 task.spec = bodiless(&task.spec);
             }
             self.chunks.insert((chunk.job, chunk.number), chunk);
@@ -180,7 +186,12 @@ impl State {
         if row.state.sweep.is_some() {
             toggle(&mut self.swept, row.key, enter);
         }
-        count(&mut self.job_counts, (row.tenant.clone(), row.state.status), enter);
+        if row.is_watched() {
+            toggle(&mut self.watched, row.key, enter);
+        }
+        if row.parent.is_none() {
+            count(&mut self.job_counts, (row.tenant.clone(), row.state.status), enter);
+        }
     }
 
     fn delete_job(&mut self, key: Key) {
@@ -320,4 +331,9 @@ fn remove_range<K: Ord + Copy, V>(map: &mut BTreeMap<K, V>, from: K, to: K) {
     for key in keys {
         map.remove(&key);
     }
+}
+
+/// Whether the body is one that evaluation replaces in the task's row: the graph keeps it whole.
+fn is_template(task: &mainspring_core::job::GraphTask) -> bool {
+    task.flow.as_ref().is_some_and(|flow| flow.evaluated)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_core::id::{Key, Name};
-use mainspring_core::job::{GraphChunk, GraphTask};
+use mainspring_core::job::{Flow, GraphChunk, GraphTask, Step};
 use mainspring_core::limits::RESIDENT_BODY_BYTES_MAX;
 use mainspring_core::spec::{Class, Policy, TaskSpec};
 
@@ -11,17 +11,24 @@ use super::Unreadable;
 use super::bytes::{Reader, Writer};
 use super::spec::{policy_from_text, policy_to_text, trigger_from_number, trigger_number};
 
-/// Version 1 of the record.
-const FORMAT: u64 = 1;
+/// Version 1 of the record, of chunks without any flow, which older programs can read.
+const PLAIN: u64 = 1;
+/// Version 2: each task may have a flow.
+const WITH_FLOWS: u64 = 2;
 
-/// Writes a chunk. Bodies that are too large to be resident are left out: the task's own row has them.
+/// Writes a chunk. Bodies that are too large to be resident are left out: the task's own row has them. That of an
+/// evaluated task is a template, which its row loses; it stays here whole.
 pub fn encode_graph(chunk: &GraphChunk) -> Vec<u8> {
     let policies: Vec<String> = chunk.tasks.iter().map(|task| policy_to_text(&task.spec.policy)).collect();
     let mut out = Writer::default();
-    out.number(FORMAT);
+    let flows = chunk.tasks.iter().any(|task| task.flow.is_some());
+    out.number(if flows { WITH_FLOWS } else { PLAIN });
     out.number(chunk.tasks.len() as u64);
     for (task, policy) in chunk.tasks.iter().zip(&policies) {
         encode_task(&mut out, task, policy);
+        if flows {
+            encode_flow(&mut out, task.flow.as_deref());
+        }
     }
     out.bytes
 }
@@ -42,11 +49,43 @@ fn encode_task<'a>(out: &mut Writer<'a>, task: &'a GraphTask, policy: &'a str) {
     out.number(u64::from(spec.expires_at_ms.is_some()));
     out.signed(spec.expires_at_ms.unwrap_or_default());
     out.text(policy);
-    out.text(if spec.body.len() > RESIDENT_BODY_BYTES_MAX { "" } else { &spec.body });
+    let is_template = task.flow.as_ref().is_some_and(|flow| flow.evaluated);
+    out.text(if spec.body.len() > RESIDENT_BODY_BYTES_MAX && !is_template { "" } else { &spec.body });
     out.number(trigger_number(task.trigger));
     out.number(task.delay_ms);
     indices(out, &task.parents);
     indices(out, &task.children);
+}
+
+/// 0 where there is none, else 1 more than the step and, from bit 2 on, whether it is evaluated.
+fn encode_flow<'a>(out: &mut Writer<'a>, flow: Option<&'a Flow>) {
+    let Some(flow) = flow else { return out.number(0) };
+    let (step, timeout) = match flow.step {
+        Step::Attempt => (1, None),
+        Step::Approval { timeout_ms } => (2, timeout_ms),
+        Step::Group => (3, None),
+    };
+    out.number(step | u64::from(flow.evaluated) << 2);
+    if step == 2 {
+        out.number(timeout.map_or(0, |ms| ms.saturating_add(1)));
+    }
+    out.text(&flow.logic);
+}
+
+fn read_flow(from: &mut Reader<'_>) -> Option<Option<Arc<Flow>>> {
+    let head = from.number()?;
+    let step = match head & 3 {
+        0 => return (head == 0).then_some(None),
+        1 => Step::Attempt,
+        2 => Step::Approval { timeout_ms: from.number()?.checked_sub(1) },
+        _ => Step::Group,
+    };
+    let evaluated = match head >> 2 {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
+    Some(Some(Arc::new(Flow { evaluated, step, logic: from.text()? })))
 }
 
 fn texts<'a>(out: &mut Writer<'a>, texts: &'a [Name]) {
@@ -74,9 +113,11 @@ pub fn decode_graph(job: Key, number: u32, bytes: &[u8]) -> Result<GraphChunk, U
 
 fn decode(job: Key, number: u32, bytes: &[u8]) -> Option<GraphChunk> {
     let mut from = Reader::new(bytes);
-    if from.number()? != FORMAT {
-        return None;
-    }
+    let flows = match from.number()? {
+        PLAIN => false,
+        WITH_FLOWS => true,
+        _ => return None,
+    };
     let length = from.number()?;
     let mut tasks: Vec<GraphTask> = Vec::new();
     let mut policy: Option<(Name, Arc<Policy>)> = None;
@@ -101,7 +142,8 @@ fn decode(job: Key, number: u32, bytes: &[u8]) -> Option<GraphChunk> {
         let trigger = trigger_from_number(from.number()?)?;
         let delay_ms = from.number()?;
         let (parents, children) = (read_indices(&mut from)?, read_indices(&mut from)?);
-        tasks.push(GraphTask { name, spec: Arc::new(spec), trigger, delay_ms, parents, children });
+        let flow = if flows { read_flow(&mut from)? } else { None };
+        tasks.push(GraphTask { name, spec: Arc::new(spec), trigger, delay_ms, parents, children, flow });
     }
     from.is_empty().then_some(GraphChunk { job, number, tasks })
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mainspring_core::id::Name;
+use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{RerunFrom, Sweep, SweepKind};
-use mainspring_core::task::{Attempt, Lease, ParentCounts, Settling, SkipReason, TaskState};
+use mainspring_core::task::{Attempt, Failure, Lease, ParentCounts, Settling, SkipReason, TaskState};
 use serde::{Deserialize, Serialize};
 
 use super::Unreadable;
@@ -55,6 +55,16 @@ pub struct RareState {
     settling_children: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settling_parents: Option<u32>,
+    #[serde(skip_serializing_if = "is_default")]
+    evaluating: bool,
+    /// The key of the job that carries it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Arc<str>>,
+    /// Kind, message and trace of what no attempt did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<(Name, Name, Option<Name>)>,
     /// Number and generation of the last attempt, where they are not those of the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<(u32, u32)>,
@@ -77,7 +87,11 @@ impl RareState {
             && state.skip_reason.is_none()
             && !state.handled
             && !state.held
-            && state.settling.is_none();
+            && state.settling.is_none()
+            && !state.evaluating
+            && state.child.is_none()
+            && state.checkpoint.is_none()
+            && state.failure.is_none();
         if plain && other_last.is_none() && other_lease.is_none() {
             return None;
         }
@@ -94,6 +108,10 @@ impl RareState {
             held: state.held,
             settling_children: settling(|at| if let Settling::Children(next) = at { Some(next) } else { None }),
             settling_parents: settling(|at| if let Settling::Parents(next) = at { Some(next) } else { None }),
+            evaluating: state.evaluating,
+            child: state.child.map(Key::raw),
+            checkpoint: state.checkpoint.clone(),
+            failure: state.failure.clone().map(|error| (error.kind, error.message, error.trace)),
             last: other_last.map(|last| (last.number, last.generation)),
             lease: other_lease.map(|lease| (lease.number, lease.worker.clone())),
         };
@@ -130,6 +148,10 @@ impl RareState {
         state.held = self.held;
         let children = self.settling_children.map(Settling::Children);
         state.settling = children.or(self.settling_parents.map(Settling::Parents));
+        state.evaluating = self.evaluating;
+        state.child = self.child.map(Key::from_raw);
+        state.checkpoint = self.checkpoint;
+        state.failure = self.failure.map(|(kind, message, trace)| Failure { kind, message, trace });
         if let (Some((number, generation)), Some(last)) = (self.last, state.last.as_mut()) {
             *last = Attempt { number, generation, ..last.clone() };
         }
@@ -159,6 +181,7 @@ enum SweepWord {
     RerunningTask(u32),
     RerunningStart,
     Deleting,
+    Reporting,
 }
 
 impl SweepRecord {
@@ -177,6 +200,7 @@ impl SweepRecord {
             SweepKind::Rerunning(RerunFrom::Task(index)) => SweepWord::RerunningTask(index),
             SweepKind::Rerunning(RerunFrom::Start) => SweepWord::RerunningStart,
             SweepKind::Deleting => SweepWord::Deleting,
+            SweepKind::Reporting => SweepWord::Reporting,
         };
         serde_json::to_string(&Self { kind, next: sweep.next }).expect("a sweep is plain data")
     }
@@ -197,6 +221,7 @@ impl SweepRecord {
             SweepWord::RerunningTask(index) => SweepKind::Rerunning(RerunFrom::Task(index)),
             SweepWord::RerunningStart => SweepKind::Rerunning(RerunFrom::Start),
             SweepWord::Deleting => SweepKind::Deleting,
+            SweepWord::Reporting => SweepKind::Reporting,
         };
         Ok(Sweep { kind, next: record.next })
     }

@@ -5,7 +5,7 @@ use super::super::Shard;
 use crate::effect::Effect;
 use crate::id::{Key, Token};
 use crate::limits::{DELAY_MS_MAX, LOSSES_MAX, SNOOZES_MAX};
-use crate::row::{AttemptRow, OutputRow, TransitionKind};
+use crate::row::{AttemptRow, TransitionKind};
 use crate::spec::OnWorkerLost;
 use crate::task::{Failure, Outcome, Place, TaskStatus};
 
@@ -19,6 +19,10 @@ impl Shard {
         last.ended_at = Some(now);
         last.outcome = Some(outcome);
         last.error = error;
+        if let Some(noted) = task.noted.take() {
+            task.row.state.checkpoint = Some(noted);
+        }
+        let last = task.row.state.last.as_ref().expect("a running task has an attempt");
         let (attempt, took) = (last.number, now.since(last.started_at));
         let spec = task.row.spec.clone().expect("a running task has its spec");
         self.figures.attempt_ended(&spec, outcome, took);
@@ -31,12 +35,7 @@ impl Shard {
     /// Ends the running attempt well.
     pub(in super::super) fn complete(&mut self, key: Key, output: Option<std::sync::Arc<str>>) {
         self.end_attempt(key, Outcome::Success, None);
-        if let Some(output) = output {
-            self.bytes += output.len();
-            self.changes.put_outputs.push(OutputRow { task: key, output });
-            self.rows += 1;
-        }
-        self.end_task(key, TaskStatus::Completed);
+        self.complete_early(key, output);
     }
 
     /// Ends the running attempt badly, and decides what follows: a retry, a hold, or the dead letters.
@@ -145,6 +144,10 @@ impl Shard {
         let status = self.task(key).row.state.status;
         if status.is_terminal() {
             return false;
+        }
+        if let Some(child) = self.live_child(key) {
+            self.call_off(child);
+            return true;
         }
         if status == TaskStatus::Running {
             self.revoke(key);

@@ -58,14 +58,17 @@ impl Shard {
         if state.status.is_terminal() || busy || job.settling > 0 || state.counts.ended() < job.row.tasks {
             return;
         }
-        let (status, kind) = if state.cancelled {
+        let (status, kind) = if state.exceeded {
+            (JobStatus::Failed, TransitionKind::JobFailed)
+        } else if state.cancelled {
             (JobStatus::Cancelled, TransitionKind::JobCancelled)
         } else if state.unhandled > 0 {
             (JobStatus::Failed, TransitionKind::JobFailed)
         } else {
             (JobStatus::Completed, TransitionKind::JobComplete)
         };
-        let now = self.now;
+        let (now, reports) = (self.now, job.row.parent.is_some());
+        self.unwatch_job(key);
         let state = &mut self.job_mut(key).row.state;
         state.status = status;
         state.sweep = None;
@@ -73,6 +76,16 @@ impl Shard {
         state.ended_at = Some(now);
         self.work.remove(&Work::Sweep(key));
         self.touch_job(key);
-        self.tell(kind, None, Some(key), 0, None);
+        self.tell_of_job(kind, key);
+        if reports {
+            self.start_sweep(key, SweepKind::Reporting);
+        }
+    }
+
+    /// Tells of a job; of the instances of a `forEach` nothing, because they go by the id of the job around them.
+    pub(in super::super) fn tell_of_job(&mut self, kind: TransitionKind, key: Key) {
+        if !self.job(key).row.is_instances() {
+            self.tell(kind, None, Some(key), 0, None);
+        }
     }
 }

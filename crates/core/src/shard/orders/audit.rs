@@ -28,6 +28,16 @@ impl Shard {
         self.audit(actor, action, key.id(IdKind::Job).into(), detail);
     }
 
+    /// The answer to an approval, with what was said beside it.
+    pub(in super::super) fn audit_signal(&mut self, actor: &Name, key: Key, approved: bool, output: Option<&str>) {
+        let said = match output {
+            Some(output) if output.len() <= AUDIT_BODY_BYTES_MAX => format!(r#","output":{output}"#),
+            Some(output) => format!(r#","outputBytes":{}"#, output.len()),
+            None => String::new(),
+        };
+        self.audit_task(actor, "task.signal", key, &format!(r#"{{"approved":{approved}{said}}}"#));
+    }
+
     /// Where a rerun began: a word, and the task if it is one.
     pub(super) fn rerun_detail(&self, job: Key, from: &RerunFrom) -> String {
         match from {

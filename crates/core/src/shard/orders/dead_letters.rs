@@ -72,18 +72,7 @@ impl Shard {
         }
         self.give_spec_of_graph(key);
         let detail = super::audit::before_edit(self.body_of(key).or(before).as_deref());
-        // From here on the row's own spec goes before the graph's, here as in the store.
-        let task = self.task_mut(key);
-        if let Some(spec) = &task.row.spec {
-            let kept = if body.len() > crate::limits::RESIDENT_BODY_BYTES_MAX { "".into() } else { body.clone() };
-            task.row.spec = Some(std::sync::Arc::new(crate::spec::TaskSpec { body: kept, ..(**spec).clone() }));
-        }
-        self.bytes += body.len();
-        self.rows += 1;
-        self.changes.rewrite_bodies.retain(|(other, _)| *other != key);
-        self.changes.rewrite_bodies.push((key, body));
-        // The row is told apart from an untouched one, so that it is not forgotten before this commit returned.
-        self.touch(key);
+        self.replace_body(key, body);
         self.audit_task(actor, "dead_letter.edit", key, &detail);
         Ok(Answer::Done)
     }

@@ -32,7 +32,8 @@ impl Shard {
         }
         for key in jobs {
             let Some(status) = self.known_job(key).ok().map(|state| state.status) else { continue };
-            if status.is_terminal() {
+            // What carried out a group is deleted with it.
+            if status.is_terminal() && self.job(key).row.parent.is_none() {
                 let detail = detail(self.job(key).row.given_id.as_ref(), status.word());
                 self.start_sweep(key, SweepKind::Deleting);
                 if let Some(actor) = actor {

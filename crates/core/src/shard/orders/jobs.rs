@@ -1,6 +1,7 @@
 //! Orders about whole jobs: cancel, pause, resume, rerun. Each sets a durable marker; a sweep does the rest.
 
 use super::super::Shard;
+use super::super::groups::resumed;
 use super::audit::before;
 use crate::effect::{Answer, Refusal};
 use crate::id::{Key, Name};
@@ -47,10 +48,7 @@ impl Shard {
             let state = &mut self.job_mut(key).row.state;
             state.paused = false;
             state.status = if state.started_at.is_some() { JobStatus::Running } else { JobStatus::Pending };
-            let kind = match state.sweep.take().map(|sweep| sweep.kind) {
-                Some(kind @ (SweepKind::FailingFast | SweepKind::Cancelling | SweepKind::Starting)) => kind,
-                _ => SweepKind::Resuming,
-            };
+            let kind = resumed(state.sweep.take().map(|sweep| sweep.kind));
             self.start_sweep(key, kind);
             self.audit_job(actor, "job.resume", key, "{}");
         }
@@ -61,6 +59,9 @@ impl Shard {
         let state = self.known_job(key)?;
         if !state.status.is_terminal() {
             return Err(Refusal::WrongState { order: "rerun", status: state.status.word() });
+        }
+        if self.job(key).row.parent.is_some() {
+            return Err(Refusal::WrongState { order: "rerun by itself", status: "part of a group" });
         }
         if let RerunFrom::Task(index) = &from
             && *index >= self.job(key).row.tasks
@@ -78,6 +79,7 @@ impl Shard {
         state.paused = false;
         state.cancelled = false;
         state.failing_fast = false;
+        state.exceeded = false;
         state.started_at = None;
         state.ended_at = None;
         self.start_sweep(key, SweepKind::Rerunning(from));

@@ -67,10 +67,13 @@ impl Shard {
     /// A task of the job is active no more. After the last one the job may rest, though its own row did not change.
     pub(in super::super) fn release_job(&mut self, key: Key) {
         let commit = self.high_water.commit + 1;
-        let job = self.job_mut(key);
-        job.active -= 1;
-        if job.active == 0 {
-            self.retiring_jobs.push_back((commit, key));
+        let around = self.job(key).row.ancestors.clone();
+        for key in around.iter().copied().chain([key]) {
+            let job = self.job_mut(key);
+            job.active -= 1;
+            if job.active == 0 {
+                self.retiring_jobs.push_back((commit, key));
+            }
         }
     }
 
@@ -92,4 +95,5 @@ fn job_may_leave(job: &Job, committed: u64) -> bool {
         && job.active == 0
         && job.settling == 0
         && job.row.state.sweep.is_none()
+        && !job.row.is_watched()
 }

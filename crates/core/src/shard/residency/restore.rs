@@ -30,6 +30,8 @@ impl Shard {
             absent_jobs: Default::default(),
             lanes: Lanes::restore(snapshot.lanes),
             timers: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            lines: BTreeMap::new(),
             scheduled: 0,
             cold_timers: snapshot.cold_timers,
             cold_timers_active: 0,
@@ -69,7 +71,12 @@ impl Shard {
             if row.state.sweep.is_some() {
                 shard.work.insert(Work::Sweep(row.key));
             }
+            shard.restore_place(&row);
+            let (key, watched) = (row.key, row.is_watched());
             shard.keep_job(row);
+            if watched {
+                shard.watch_job(key);
+            }
         }
         for row in snapshot.tasks {
             let key = row.key;
@@ -109,8 +116,13 @@ impl Shard {
                 let lane = self.lanes.find(&spec.queue, &row.tenant, &spec.class).expect("a ready task has a lane");
                 self.stand_in_lane(key, lane);
             }
-            (TaskStatus::Scheduled, place @ (Place::ColdTimer | Place::Hot)) => {
-                let due = state.due.expect("a scheduled task has a time");
+            (TaskStatus::Pending, Place::Hot) => {
+                let job = self.task(key).row.job.expect("only tasks of jobs are evaluated");
+                self.activate(key);
+                self.ask_for_verdict(job, key);
+            }
+            (TaskStatus::Scheduled | TaskStatus::Waiting, place @ (Place::ColdTimer | Place::Hot)) => {
+                let due = state.due.expect("a task with a timer has a time");
                 if place == Place::ColdTimer {
                     self.cold_timers -= 1;
                     self.cold_timers_active += 1;

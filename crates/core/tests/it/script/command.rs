@@ -76,6 +76,7 @@ impl Script {
                 trigger: words.trigger(),
                 delay_ms: words.number("delay").unwrap_or(0),
                 needs: needs(&words),
+                flow: None,
             };
             numbered(&words).into_iter().map(draft).collect::<Vec<_>>()
         });
@@ -96,6 +97,8 @@ impl Script {
             body: "{}".into(),
             tags: Arc::new([]),
             graph: Arc::new(graph),
+            deadline_ms: None,
+            active_key: None,
         }))
     }
 
@@ -118,7 +121,7 @@ impl Script {
         let progress = words.all("progress").map(|text| {
             let (task, percent) = parted(text);
             let percent = percent.map(|percent| percent.parse().expect("percent"));
-            Progress { token: self.names.token(&task), percent, message: None }
+            Progress { token: self.names.token(&task), percent, message: None, checkpoint: None }
         });
         Event::Exchange(Exchange {
             to: self.requests,

@@ -175,8 +175,14 @@ impl<'a> Tasks<'_, 'a> {
         let Head { names, findings, priority, .. } = &mut *self.head;
         let spec = read_spec(&source, *priority, names, findings);
         refuse_misplaced(&source, findings);
-        let mut draft =
-            DraftTask { name: name.clone()?, spec, trigger: Trigger::AllSuccess, delay_ms: 0, needs: Vec::new() };
+        let mut draft = DraftTask {
+            name: name.clone()?,
+            spec,
+            trigger: Trigger::AllSuccess,
+            delay_ms: 0,
+            needs: Vec::new(),
+            flow: None,
+        };
         source.read(Field::DelaySeconds, |value| {
             draft.delay_ms = value.duration(DELAY_MS_MAX, findings).map_or(0, |delay| delay.ms());
         });

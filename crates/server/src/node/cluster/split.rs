@@ -79,6 +79,7 @@ impl Cluster {
             | Order::RetryTask(key)
             | Order::RerunJob(key, _)
             | Order::Why(key)
+            | Order::Signal { task: key, .. }
             | Order::EditBody { task: key, .. } => self.ask(of(&key), ask(order)).await,
             Order::Redrive { tasks, spacing_ms } => {
                 let parts = by_shard(tasks, of).into_iter();

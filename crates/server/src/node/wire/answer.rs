@@ -64,7 +64,19 @@ enum GateForm {
         backoff: bool,
     },
     Held,
-    Approval,
+    Approval {
+        #[serde(with = "maybe", default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    Evaluating,
+    Group {
+        #[serde(with = "one")]
+        child: Key,
+    },
+    JobQueued {
+        definition: Name,
+        limit: u32,
+    },
     JobPaused,
     JobBusy,
     QueuePaused {

@@ -40,6 +40,10 @@ pub(super) struct JobForm<'a> {
     /// Index and body of the tasks whose body is not in `graph`.
     #[serde(borrow)]
     large_bodies: Vec<(usize, Text<'a>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    active_key: Option<(Name, u32)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,12 +66,23 @@ fn is_large(body: &str) -> bool {
 
 /// About how many bytes this job takes.
 pub(super) fn bytes(job: &SubmitJob) -> usize {
-    512 + job.body.len() + job.graph.tasks().iter().map(|task| 128 + task.spec.body.len() * 4 / 3).sum::<usize>()
+    512 + job.body.len()
+        + job
+            .graph
+            .tasks()
+            .iter()
+            .map(|task| {
+                let logic = task.flow.as_ref().map_or(0, |flow| flow.logic.len());
+                128 + (task.spec.body.len() + logic) * 4 / 3
+            })
+            .sum::<usize>()
 }
 
 impl<'a> JobForm<'a> {
     pub(super) fn of(job: &'a SubmitJob) -> Self {
         let large = job.graph.tasks().iter().enumerate().filter(|(_, task)| is_large(&task.spec.body));
+        // Templates stand in the chunks, whatever their size.
+        let large = large.filter(|(_, task)| !task.flow.as_ref().is_some_and(|flow| flow.evaluated));
         Self {
             to: job.to,
             bucket: job.bucket,
@@ -81,6 +96,8 @@ impl<'a> JobForm<'a> {
             tags: job.tags.to_vec(),
             graph: job.graph.chunks(no_job()).map(|chunk| Text(BASE64.encode(encode_graph(&chunk)).into())).collect(),
             large_bodies: large.map(|(index, task)| (index, Text::of(&task.spec.body))).collect(),
+            deadline_ms: job.deadline_ms,
+            active_key: job.active_key.clone(),
         }
     }
 
@@ -113,6 +130,8 @@ impl<'a> JobForm<'a> {
             body: Name::from(self.body),
             tags: Arc::from(self.tags),
             graph: Arc::new(graph),
+            deadline_ms: self.deadline_ms,
+            active_key: self.active_key,
         })
     }
 }

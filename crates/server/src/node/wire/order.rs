@@ -19,6 +19,12 @@ enum OrderForm {
     PauseJob(#[serde(with = "one")] Key),
     ResumeJob(#[serde(with = "one")] Key),
     RetryTask(#[serde(with = "one")] Key),
+    Signal {
+        #[serde(with = "one")]
+        task: Key,
+        approved: bool,
+        output: Option<Arc<str>>,
+    },
     RerunJob(#[serde(with = "one")] Key, #[serde(with = "one")] RerunFrom),
     Redrive {
         #[serde(with = "list")]

@@ -115,6 +115,8 @@ fn job(graph: Graph) -> Ask {
         body: "{}".into(),
         tags: Arc::from([]),
         graph: Arc::new(graph),
+        deadline_ms: None,
+        active_key: None,
     }))
 }
 
@@ -127,6 +129,7 @@ fn graph_of(edges: &[(&[u32], &[u32])]) -> Graph {
         delay_ms: 0,
         parents: parents.to_vec(),
         children: children.to_vec(),
+        flow: None,
     });
     Graph::of_chunks(vec![GraphChunk { job: Key::from_raw(0), number: 0, tasks: tasks.collect() }])
 }
@@ -162,6 +165,7 @@ fn a_body_above_the_resident_limit_survives_in_a_job() {
         delay_ms: 0,
         parents: Vec::new(),
         children: Vec::new(),
+        flow: None,
     });
     let graph = Graph::of_chunks(vec![GraphChunk { job: Key::from_raw(0), number: 0, tasks: tasks.collect() }]);
     let Ask::Job(job) = passed_on(&job(graph)) else { panic!("a job is read as a job") };

@@ -6,7 +6,7 @@ use mainspring_store::record::encode_graph;
 
 use super::super::cache::JobStands;
 use super::Plan;
-use crate::record::{encode_job_spec, encode_job_state};
+use crate::record::{JobSpec, encode_job_spec, encode_job_state};
 
 /// The parts of a job that have keys of their own.
 const PARTS: [&str; 4] = ["spec", "state", "graph", "names"];
@@ -19,15 +19,16 @@ impl Plan<'_> {
             self.sets.push(encode_job_spec(row));
             self.sets.push(self.keys.job(row.key, "state"));
             self.sets.push(encode_job_state(&row.state));
-            self.move_job(row.key, &row.tenant, None, Some(JobStands::of(&row.state)));
+            let spec = JobSpec::of(row);
+            self.move_job(row.key, &spec, None, Some(JobStands::of(&spec, &row.state)));
             self.cache.job(row);
         }
         for (key, state) in &changes.update_jobs {
             let Some(mut entry) = self.cache.jobs.remove(key) else { continue };
-            let after = JobStands::of(state);
+            let after = JobStands::of(&entry.spec, state);
             self.sets.push(self.keys.job(*key, "state"));
             self.sets.push(encode_job_state(state));
-            self.move_job(*key, &entry.spec.tenant, Some(entry.stands), Some(after));
+            self.move_job(*key, &entry.spec, Some(entry.stands), Some(after));
             entry.stands = after;
             self.cache.jobs.insert(*key, entry);
         }
@@ -44,6 +45,6 @@ impl Plan<'_> {
     pub(in super::super) fn delete_job(&mut self, key: Key) {
         let Some(entry) = self.cache.jobs.remove(&key) else { return };
         PARTS.iter().for_each(|part| self.gone.push(self.keys.job(key, part)));
-        self.move_job(key, &entry.spec.tenant, Some(entry.stands), None);
+        self.move_job(key, &entry.spec, Some(entry.stands), None);
     }
 }

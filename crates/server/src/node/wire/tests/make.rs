@@ -109,6 +109,7 @@ fn graph() -> impl Strategy<Value = Arc<Graph>> {
             trigger: *trigger,
             delay_ms: *delay_ms,
             needs: needs.iter().filter(|_| index > 0).map(|need| need.index(index).to_string().into()).collect(),
+            flow: None,
         });
         Arc::new(Graph::build(drafts.collect()).expect("tasks that need earlier ones make a graph"))
     })
@@ -131,6 +132,8 @@ pub(super) fn job() -> impl Strategy<Value = SubmitJob> {
             body,
             tags: tags.into(),
             graph,
+            deadline_ms: None,
+            active_key: None,
         }
     })
 }
@@ -148,6 +151,7 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
         let forget = vec![claim(ClaimKind::TaskId), claim(ClaimKind::JobId), claim(ClaimKind::IdempotencyKey)];
         let mut orders = vec![
             Order::CancelTask(key),
+            Order::Signal { task: key, approved: paused, output: before.clone() },
             Order::CancelJob(key),
             Order::PauseJob(key),
             Order::ResumeJob(key),
@@ -215,7 +219,11 @@ fn gates() -> impl Strategy<Value = Vec<Gate>> {
             Gate::Parents { waiting_for: keys, left: few },
             Gate::Scheduled { until: at, backoff: few % 2 == 0 },
             Gate::Held,
-            Gate::Approval,
+            Gate::Approval { until: Some(at) },
+            Gate::Approval { until: None },
+            Gate::Evaluating,
+            Gate::Group { child: Key::from_raw(7) },
+            Gate::JobQueued { definition: name.clone(), limit: few },
             Gate::JobPaused,
             Gate::JobBusy,
             Gate::QueuePaused { queue: name.clone() },
