@@ -32,7 +32,7 @@ pub(crate) fn task_state(state: &TaskState) -> String {
         Place::ColdReady { .. } | Place::ColdTimer => text.push_str(" cold"),
     }
     let mut say = |what: std::fmt::Arguments<'_>| write!(text, " {what}").expect("a string takes it");
-    if let (Some(due), "scheduled") = (state.due, state.status.word()) {
+    if let (Some(due), "scheduled" | "waiting") = (state.due, state.status.word()) {
         say(format_args!("until {}", instant(due)));
     }
     if let Some(lease) = &state.lease {
@@ -68,7 +68,18 @@ pub(crate) fn task_state(state: &TaskState) -> String {
         Some(Settling::Parents(next)) => say(format_args!("settling_parents={next}")),
         None => {}
     }
-    for (what, is) in [("held", state.held), ("handled", state.handled), ("dead", state.dead)] {
+    if let Some(failure) = &state.failure {
+        say(format_args!("failure={}:{}", failure.kind, failure.message.replace(' ', "_")));
+    }
+    if let Some(checkpoint) = &state.checkpoint {
+        say(format_args!("checkpoint={checkpoint}"));
+    }
+    if state.child.is_some() {
+        say(format_args!("child"));
+    }
+    for (what, is) in
+        [("evaluating", state.evaluating), ("held", state.held), ("handled", state.handled), ("dead", state.dead)]
+    {
         if is {
             say(format_args!("{what}"));
         }
@@ -95,8 +106,13 @@ pub(crate) fn job_state(state: &JobState) -> String {
     if state.generation > 1 {
         say(format_args!("generation={}", state.generation));
     }
-    for (what, is) in [("paused", state.paused), ("cancelled!", state.cancelled), ("failing_fast", state.failing_fast)]
-    {
+    for (what, is) in [
+        ("paused", state.paused),
+        ("cancelled!", state.cancelled),
+        ("failing_fast", state.failing_fast),
+        ("exceeded", state.exceeded),
+        ("queued", state.queued),
+    ] {
         if is {
             say(format_args!("{what}"));
         }
@@ -212,7 +228,8 @@ fn grant(grant: &Grant, names: &Names) -> String {
     let body = if &*grant.spec.body == "{}" { String::new() } else { format!(" body {}", grant.spec.body) };
     let Grant { session, token, attempt, generation, lease_ms, .. } = grant;
     let generation = if *generation > 1 { format!(" generation {generation}") } else { String::new() };
-    format!("grant {}/{attempt} to {session} for {lease_ms} ms{generation}{body}", names.of(token.task))
+    let checkpoint = grant.checkpoint.as_ref().map_or(String::new(), |text| format!(" checkpoint {text}"));
+    format!("grant {}/{attempt} to {session} for {lease_ms} ms{generation}{body}{checkpoint}", names.of(token.task))
 }
 
 fn reply(answer: &Answer, names: &Names) -> String {
@@ -257,6 +274,10 @@ fn gate(gate: &Gate, names: &Names) -> String {
             format!("waits for {left} parents: {}", named.join(" "))
         }
         Gate::Scheduled { until, backoff } => format!("scheduled until {} backoff={backoff}", instant(*until)),
+        Gate::Group { child } => format!("group {}", names.of(*child)),
+        Gate::Approval { until } => {
+            format!("approval{}", until.map_or(String::new(), |at| format!(" until {}", instant(at))))
+        }
         Gate::Running { worker, since } => format!("runs on {worker} since {}", instant(*since)),
         other => format!("{other:?}"),
     }

@@ -2,6 +2,7 @@
 //! `command` reads every command that there is.
 
 mod command;
+mod flow;
 
 use std::fmt::Write;
 
@@ -106,6 +107,18 @@ impl Script {
         for one in &seen {
             match one {
                 Seen::Effect(Effect::Reply { to, answer: Ok(answer) }) => self.name_submitted(*to, answer),
+                Seen::Commit(changes) => {
+                    for row in &changes.insert_jobs {
+                        if let Some(group) = row.parent {
+                            self.names.give(row.key, &format!("{}!", self.names.of(group)));
+                        }
+                    }
+                    for row in &changes.insert_tasks {
+                        let Some(job) = row.job.filter(|job| self.names.of(*job).contains('!')) else { continue };
+                        let name = row.given_id.as_deref().expect("a task of a job has a name");
+                        self.names.give(row.key, &format!("{}/{name}", self.names.of(job)));
+                    }
+                }
                 Seen::Effect(Effect::Grant(grant)) => self.names.granted(grant.token, grant.attempt),
                 _ => {}
             }

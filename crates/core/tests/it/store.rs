@@ -185,7 +185,8 @@ impl Store {
         }
         let tasks: Vec<TaskRow> = self.hot.iter().filter_map(|key| self.resident(*key)).collect();
         let of_hot: BTreeSet<Key> = tasks.iter().filter_map(|row| row.job).collect();
-        let jobs = self.jobs.values().filter(|row| row.state.sweep.is_some() || of_hot.contains(&row.key));
+        let jobs =
+            self.jobs.values().filter(|row| row.state.sweep.is_some() || row.is_watched() || of_hot.contains(&row.key));
         let cold = self.cold_ready.iter().map(|(lane, line)| (*lane, line.len() as u64));
         Snapshot {
             incarnation: 1,

@@ -30,15 +30,24 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    a_cancel_reaches_the_child_of_a_group
+    a_checkpoint_goes_to_the_next_attempt
+    a_child_that_was_not_published_is_asked_for_again
+    a_child_whose_group_was_called_off_is_dropped
     a_crash_while_an_end_is_carried_on_loses_nothing
     a_deep_backlog_is_paged_back_in
     a_deep_backlog_of_jobs_is_paged_back_in
     a_definition_has_versions
     a_discarded_dead_letter_stays_failed
     a_flood_of_submissions_does_not_stop_grants
+    a_group_fails_with_its_child
+    a_group_is_carried_out_by_a_child_job
     a_handled_failure_does_not_fail_the_job
+    a_job_that_exceeds_its_deadline_fails
     a_large_job_is_published_by_its_last_commit
     a_new_session_of_a_worker_ends_the_old_one
+    a_pause_does_not_lose_a_verdict
+    a_pause_reaches_the_child_of_a_group
     a_paused_job_is_not_granted
     a_paused_queue_is_not_granted
     a_program_that_prints_is_not_silent
@@ -53,11 +62,14 @@ transcripts! {
     a_task_expires_in_its_queue
     a_task_is_granted_and_completes
     a_task_of_a_job_waits_for_its_delay
+    a_verdict_may_skip_fail_or_complete
     a_wide_fan_out_goes_on_in_later_steps
+    an_approval_is_answered_or_times_out
     an_attempt_that_runs_too_long_is_taken_back
     an_edit_and_its_redrive_may_come_together
     an_edited_body_is_what_runs_next
     an_error_that_is_never_retried_fails_at_once
+    an_evaluated_task_waits_for_its_verdict
     an_interrupted_attempt_costs_nothing
     backoff_waits_are_fixed_linear_or_exponential
     cancel_ends_what_waits_and_what_runs
@@ -66,8 +78,11 @@ transcripts! {
     deleted_rows_are_gone_and_their_names_are_free
     every_trigger_rule_on_a_diamond
     fail_fast_cancels_what_has_not_started
+    fail_fast_reaches_the_child_of_a_group
     far_timers_are_paged_in_before_they_are_due
     gates_say_why_a_task_does_not_run
+    groups_stand_in_groups_up_to_a_limit
+    jobs_of_a_definition_wait_for_their_turn
     lease_expiry_requeues_the_task
     more_timers_than_memory_holds_fire_in_order
     nonsense_keys_are_not_found

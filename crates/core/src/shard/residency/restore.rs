@@ -7,6 +7,7 @@ use super::super::lanes::{Lanes, rank};
 use super::super::{Session, Shard, ShardConfig, Work, figures};
 use crate::event::Offer;
 use crate::id::{Key, Name};
+use crate::job::JobRow;
 use crate::row::{Directive, Snapshot, WorkerRow};
 use crate::task::{Place, TaskStatus};
 use crate::time::Timestamp;
@@ -67,23 +68,25 @@ impl Shard {
         for (lane, cold) in snapshot.cold_ready {
             shard.lanes.restore_cold(lane, cold);
         }
-        for row in snapshot.jobs {
-            if row.state.sweep.is_some() {
-                shard.work.insert(Work::Sweep(row.key));
-            }
-            shard.restore_place(&row);
-            let (key, watched) = (row.key, row.is_watched());
-            shard.keep_job(row);
-            if watched {
-                shard.watch_job(key);
-            }
-        }
+        snapshot.jobs.into_iter().for_each(|row| shard.restore_job(row));
         for row in snapshot.tasks {
             let key = row.key;
             shard.keep_task(row);
             shard.admit_later(key);
         }
         shard
+    }
+
+    fn restore_job(&mut self, row: JobRow) {
+        if row.state.sweep.is_some() {
+            self.work.insert(Work::Sweep(row.key));
+        }
+        self.restore_place(&row);
+        let (key, watched) = (row.key, row.is_watched());
+        self.keep_job(row);
+        if watched {
+            self.watch_job(key);
+        }
     }
 
     /// Makes a row active that a page or a load brought, unless it moved on meanwhile.

@@ -3,11 +3,13 @@
 //! ```text
 //!  submit NAME… [n=COUNT] [id= key= hash= tenant=] [delay= at= expires=] [type= queue= labels= priority= body= large=BYTES]
 //!               [retries= backoff=SHAPE:MS factor= cap= jitter=full] [timeout= heartbeat= lost= never= only=]
-//!  job NAME [policy=fail_fast] [id= key= hash= tenant=]      then one indented line per task:
-//!    NAME [n=COUNT] [needs=a,b] [trigger=] [delay=] and everything about the task as above
+//!  job NAME [policy=fail_fast] [id= key= hash= tenant=] [deadline=MS active=NAME:LIMIT]   then one indented line per task:
+//!    NAME [n=COUNT] [needs=a,b] [trigger=] [delay=] [flow=[evaluated:]approval[:MS]|group] and everything as above
+//!  verdict TASK run|skip|fail|complete|child [generation= body= output= instances=yes policy=], then a child's tasks;
+//!    the child of `j/t` is `j/t!`, its tasks are `j/t!/…` · signal T yes|no [output=]
 //!  worker W [session= credits= lease= queues= executors= labels=] [resume=yes]
 //!         [ok=TASK:OUTPUT fail=TASK:KIND snooze=TASK:MS interrupt=TASK cancelled=TASK timeout=TASK lost=TASK]
-//!         [retryable=yes|no after=MS] [running=TASK progress=TASK:PERCENT log=TASK:TEXT remark=TASK:TEXT]
+//!         [retryable=yes|no after=MS] [running=TASK progress=TASK:PERCENT checkpoint=TASK:TEXT log=TASK:TEXT remark=TASK:TEXT]
 //!  leave SESSION · lose SESSION
 //!  cancel T · cancel-job J · pause J · resume J · retry T · rerun J failed|start|TASK · redrive T… [spacing=]
 //!  discard T… · edit T BODY [before=] · delete (or delete-old) [task= job= forget-task= forget-job=] · why T · sessions
@@ -22,13 +24,13 @@ use mainspring_core::event::{
     AttemptEnded, Command, EndSession, Event, Exchange, LogLine, NewTask, Offer, Order, Progress, SessionEnd,
     SubmitJob, SubmitTasks,
 };
-use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Name};
-use mainspring_core::job::{FailurePolicy, RerunFrom};
+use mainspring_core::job::RerunFrom;
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive, LogStream};
 use mainspring_core::task::{Failure, Outcome};
 
 use super::Script;
+use super::flow::{graph, policy};
 use crate::words::Words;
 
 impl Script {
@@ -39,6 +41,7 @@ impl Script {
             "submit" => self.submit(words),
             "job" => self.job(words, nested),
             "worker" => self.worker(words),
+            "verdict" => self.verdict(words, nested),
             "leave" => end_session(words, SessionEnd::Left),
             "lose" => end_session(words, SessionEnd::Lost),
             verb => {
@@ -68,19 +71,6 @@ impl Script {
     }
 
     fn job(&mut self, words: &Words<'_>, nested: &[&str]) -> Event {
-        let drafts = nested.iter().flat_map(|line| {
-            let words = Words::read(line);
-            let draft = |name: String| DraftTask {
-                name: name.into(),
-                spec: words.spec(),
-                trigger: words.trigger(),
-                delay_ms: words.number("delay").unwrap_or(0),
-                needs: needs(&words),
-                flow: None,
-            };
-            numbered(&words).into_iter().map(draft).collect::<Vec<_>>()
-        });
-        let graph = Graph::build(drafts.collect()).expect("the graph of a transcript is valid");
         self.submitted.push((self.requests, vec![words.names[0].to_owned()]));
         Event::SubmitJob(Box::new(SubmitJob {
             to: self.requests,
@@ -90,15 +80,15 @@ impl Script {
             idempotency_key: words.get("key").map(Name::from),
             body_hash: u128::from(words.number("hash").unwrap_or(1)),
             title: None,
-            failure_policy: match words.get("policy") {
-                Some("fail_fast") => FailurePolicy::FailFast,
-                _ => FailurePolicy::Continue,
-            },
+            failure_policy: policy(words),
             body: "{}".into(),
             tags: Arc::new([]),
-            graph: Arc::new(graph),
-            deadline_ms: None,
-            active_key: None,
+            graph: Arc::new(graph(nested)),
+            deadline_ms: words.number("deadline"),
+            active_key: words.get("active").map(|text| {
+                let (name, limit) = text.split_once(':').expect("name:limit");
+                (name.into(), limit.parse().expect("a limit"))
+            }),
         }))
     }
 
@@ -123,6 +113,12 @@ impl Script {
             let percent = percent.map(|percent| percent.parse().expect("percent"));
             Progress { token: self.names.token(&task), percent, message: None, checkpoint: None }
         });
+        let noted = words.all("checkpoint").map(|text| {
+            let (task, checkpoint) = parted(text);
+            let checkpoint = checkpoint.map(Into::into);
+            Progress { token: self.names.token(&task), percent: None, message: None, checkpoint }
+        });
+        let progress = progress.chain(noted);
         Event::Exchange(Exchange {
             to: self.requests,
             session: words.get("session").map_or_else(|| worker.clone(), Name::from),
@@ -177,6 +173,11 @@ impl Script {
             "pause" => Order::PauseJob(first()),
             "resume" => Order::ResumeJob(first()),
             "retry" => Order::RetryTask(first()),
+            "signal" => Order::Signal {
+                task: first(),
+                approved: words.names[1] == "yes",
+                output: words.get("output").map(Into::into),
+            },
             "rerun" => Order::RerunJob(first(), self.rerun_from(words)),
             "redrive" => Order::Redrive { tasks: keys(), spacing_ms: words.number("spacing").unwrap_or(0) },
             "discard" => Order::Discard(keys()),
@@ -238,7 +239,7 @@ fn end_session(words: &Words<'_>, reason: SessionEnd) -> Event {
 }
 
 /// The names of a line; `kids n=3` stands for `kids1 kids2 kids3`.
-fn numbered(words: &Words<'_>) -> Vec<String> {
+pub(super) fn numbered(words: &Words<'_>) -> Vec<String> {
     match words.number("n") {
         Some(count) => (1..=count).map(|number| format!("{}{number}", words.names[0])).collect(),
         None => words.names.iter().map(|name| (*name).to_owned()).collect(),
@@ -246,7 +247,7 @@ fn numbered(words: &Words<'_>) -> Vec<String> {
 }
 
 /// `needs=a,b`; `needs=kids*3` stands for `kids1 kids2 kids3`.
-fn needs(words: &Words<'_>) -> Vec<Name> {
+pub(super) fn needs(words: &Words<'_>) -> Vec<Name> {
     let one = |need: Name| match need.split_once('*') {
         Some((name, count)) => {
             let count: u32 = count.parse().expect("a count");
