@@ -108,9 +108,11 @@ impl JobRow {
         self.deadline_ms.filter(|_| self.state.generation == 1).map(|ms| self.created_at.plus_ms(ms))
     }
 
-    /// Whether it stays in memory until it has ended, because of its deadline or of `active_key`. Snapshots hold it.
+    /// Whether it stays in memory until it has ended, because of its deadline or of `active_key`. Snapshots hold it. A job
+    /// that carries out a group has neither.
     pub fn is_watched(&self) -> bool {
-        !self.state.status.is_terminal() && (self.deadline_ms.is_some() || self.active_key.is_some())
+        let watched = self.parent.is_none() && !self.state.status.is_terminal();
+        watched && (self.deadline_ms.is_some() || self.active_key.is_some())
     }
 
     /// Whether it is the instances of a `forEach`: it goes by the id of the job that it is inside of, and events do not

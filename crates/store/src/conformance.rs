@@ -18,6 +18,7 @@
 mod cases;
 mod cluster;
 mod feed;
+mod flow;
 mod graphs;
 mod jobs;
 mod lists;
@@ -43,6 +44,7 @@ use mainspring_core::row::{Changes, HighWater, ReadSet, Rows, Snapshot, TaskRow}
 pub use cases::cases;
 pub use cluster::*;
 pub use feed::*;
+pub use flow::*;
 pub use graphs::*;
 pub use jobs::*;
 pub use lists::*;

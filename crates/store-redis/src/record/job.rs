@@ -24,7 +24,7 @@ pub(crate) struct JobSpec {
 impl JobSpec {
     pub(crate) fn of(row: &JobRow) -> Self {
         let id = row.given_id.clone().unwrap_or_else(|| row.key.id(IdKind::Job).into());
-        let is_watched = row.deadline_ms.is_some() || row.active_key.is_some();
+        let is_watched = row.parent.is_none() && (row.deadline_ms.is_some() || row.active_key.is_some());
         Self { tenant: row.tenant.clone(), id, is_child: row.parent.is_some(), is_watched }
     }
 }

@@ -73,6 +73,17 @@ macro_rules! for_each_conformance_case {
             a_rewritten_body_survives_an_update
             a_deleted_task_is_gone
             the_largest_key_reads_back
+            // flow
+            a_flow_of_a_task_reads_back
+            the_graph_keeps_a_template_that_its_row_loses
+            what_stands_before_an_attempt_reads_back
+            a_cold_approval_is_paged_in_and_listed
+            a_job_inside_another_reads_back
+            a_deadline_and_a_limit_read_back
+            a_load_brings_jobs_that_are_watched_until_they_end
+            jobs_inside_others_can_be_left_out_of_lists
+            jobs_inside_others_are_not_counted
+            ended_jobs_inside_others_are_left_to_them
             // graphs
             a_job_reads_back
             every_job_status_reads_back

@@ -64,6 +64,7 @@ pub fn every_sweep_reads_back(open: Factory<'_>) {
             sweeping(SweepKind::Rerunning(RerunFrom::Task(99_999)), 5),
             sweeping(SweepKind::Rerunning(RerunFrom::Start), 6),
             sweeping(SweepKind::Deleting, 7),
+            sweeping(SweepKind::Reporting, 8),
         ],
     );
 }
@@ -76,7 +77,9 @@ pub fn every_job_flag_reads_back(open: Factory<'_>) {
             JobState { paused: true, ..plain.clone() },
             JobState { cancelled: true, ..plain.clone() },
             JobState { failing_fast: true, ..plain.clone() },
-            JobState { paused: true, cancelled: true, failing_fast: true, ..plain },
+            JobState { exceeded: true, ..plain.clone() },
+            JobState { queued: true, ..plain.clone() },
+            JobState { paused: true, cancelled: true, failing_fast: true, exceeded: true, queued: true, ..plain },
         ],
     );
 }

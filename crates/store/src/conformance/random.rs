@@ -80,6 +80,10 @@ impl History {
                 TaskState { due, ..state(TaskStatus::Scheduled, Place::ColdTimer) }
             }
             4 => running(1 + self.dice.below(3) as u32),
+            5 if self.dice.one_in(2) => {
+                let (due, child) = (Some(at(self.dice.below(900) as i64)), Some(key(self.dice.below(9))));
+                TaskState { due, child, ..state(TaskStatus::Waiting, Place::ColdTimer) }
+            }
             5 => TaskState { dead: true, ..ended(TaskStatus::Failed, self.dice.below(4_000) as i64) },
             _ => ended(TaskStatus::Completed, self.dice.below(4_000) as i64),
         }
@@ -99,6 +103,8 @@ impl History {
             let tasks = 1 + self.dice.below(4) as u32;
             let mut new = chain(self.next, tasks);
             new.job.state.status = JobStatus::ALL[self.dice.below(6) as usize];
+            new.job.parent = self.dice.one_in(4).then(|| key(self.dice.below(9)));
+            new.job.deadline_ms = self.dice.one_in(4).then(|| self.dice.below(9));
             new.job.state.sweep = self.dice.one_in(3).then_some(Sweep { kind: SweepKind::Starting, next: 1 });
             self.jobs.insert(self.next);
             self.next += u64::from(tasks);

@@ -21,7 +21,7 @@ pub(super) fn inserted_reads_back(open: Factory<'_>, rows: Vec<TaskRow>) {
 }
 
 /// Checks that states read back, from an insert and from an update.
-fn states_read_back(open: Factory<'_>, states: Vec<TaskState>) {
+pub(super) fn states_read_back(open: Factory<'_>, states: Vec<TaskState>) {
     let rows: Vec<_> = states.iter().zip(1..).map(|(state, number)| task_in(number, state.clone())).collect();
     inserted_reads_back(open, rows.clone());
     let mut shard = Shard::new(open);
