@@ -8,6 +8,7 @@ pub mod attempts;
 mod commits;
 mod counting;
 pub mod ending;
+mod flow;
 pub mod jobs;
 pub mod model;
 pub mod moves;
@@ -138,12 +139,14 @@ impl Checker {
                 self.check_reasons(touched)?;
                 self.check_told(changes, touched)?;
                 self.check_late(touched)?;
+                self.check_flow(touched, &old_water)?;
             }
         }
         self.check_lease_numbers(&before, &old_water)?;
         for job in old_jobs.keys() {
             self.check_job(*job, old_jobs[job].as_ref(), &before)?;
         }
+        self.check_turns(&old_jobs.keys().copied().collect::<Vec<_>>())?;
         self.count(changes, &before);
         Ok(())
     }

@@ -126,7 +126,7 @@ impl Clients {
 
     fn order(&mut self, config: &WorldConfig, model: &Model) -> Option<Order> {
         let queue: Name = (*self.rng.pick(&QUEUES)).into();
-        match self.rng.below(18) {
+        match self.rng.below(if config.flow_percent > 0 { 20 } else { 18 }) {
             0 => self.task(model, |_, _| true).map(Order::CancelTask),
             1 => self.job(model).map(Order::CancelJob),
             2 => self.job(model).map(Order::PauseJob),
@@ -170,6 +170,13 @@ impl Clients {
                 let name = format!("d{}", self.rng.below(3)).into();
                 let body = self.rng.percent(70).then(|| Arc::from("{}"));
                 Some(Order::Define { kind: DefinitionKind::Job, tenant: TENANTS[0].into(), name, body })
+            }
+            18 | 19 => {
+                let approved = self.rng.percent(60);
+                let output = self.rng.percent(50).then(|| Arc::from(r#"{"by":"me"}"#));
+                let waiting = self.rng.percent(90);
+                let task = self.task(model, |status, _| !waiting || status == TaskStatus::Waiting)?;
+                Some(Order::Signal { task, approved, output })
             }
             _ => match self.rng.below(3) {
                 0 => self.task(model, |_, _| true).map(Order::Why),

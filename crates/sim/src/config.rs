@@ -50,6 +50,8 @@ pub struct WorldConfig {
     pub patience_ms: u64,
     /// Faults never quite stop: what remains is a lossy network, failing reads and commits, and a worker that stays dead.
     pub lasting: bool,
+    /// Share of the jobs whose tasks have flows, deadlines and turns, in a hundred.
+    pub flow_percent: u64,
     /// A planted bug, if this run shows that it is found.
     pub plant: Option<Plant>,
 }
@@ -110,6 +112,7 @@ impl WorldConfig {
             recovery_always: seed.is_multiple_of(50),
             patience_ms: 3 * 3_600_000,
             lasting: false,
+            flow_percent: *rng.pick(&[0, 0, 30, 80]),
             plant: None,
         }
     }

@@ -233,7 +233,9 @@ impl Worker {
             if run.beats && run.next_beat_ms <= now_ms {
                 run.next_beat_ms = now_ms + run.beat_every_ms;
                 self.fresh = true;
-                self.progress.push(Progress { token: *token, percent: Some(50), message: None, checkpoint: None });
+                let checkpoint = (token.lease % 3 == 0)
+                    .then(|| format!(r#"{{"lease":{},"chunk":{}}}"#, token.lease, run.chunks).into());
+                self.progress.push(Progress { token: *token, percent: Some(50), message: None, checkpoint });
                 let line = LogLine {
                     token: *token,
                     number: run.chunks,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use mainspring_core::event::{NewTask, Start, SubmitJob};
+use mainspring_core::event::{ChildJob, NewTask, Start, SubmitJob};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Name};
-use mainspring_core::job::FailurePolicy;
+use mainspring_core::job::{FailurePolicy, Flow, Step};
 use mainspring_core::spec::{Backoff, BackoffShape, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
 use mainspring_core::time::Timestamp;
 
@@ -146,36 +146,10 @@ impl Workload {
     /// A job with a random graph.
     pub fn job(&mut self, now: Timestamp, config: &WorldConfig) -> SubmitJob {
         let count = self.rng.range(1, config.job_tasks_max);
-        let plain = self.rng.percent(50);
-        // Rescue tasks behind failures, to be rerun in part.
-        let troubled = !plain && self.rng.percent(40);
-        let density = self.rng.range(1, 3);
-        let mut drafts = Vec::new();
-        for index in 0..count {
-            let mut needs: Vec<Name> = Vec::new();
-            if index > 0 && self.rng.percent(75) {
-                for _ in 0..self.rng.range(1, density) {
-                    let near = self.rng.percent(50);
-                    let from = if near { index.saturating_sub(3) } else { 0 };
-                    needs.push(format!("n{}", self.rng.range(from, index - 1)).into());
-                }
-            }
-            let trigger = match (plain, troubled) {
-                (true, _) if self.rng.percent(85) => Trigger::AllSuccess,
-                (_, true) if self.rng.percent(70) => *self.rng.pick(&RESCUES),
-                _ => *self.rng.pick(&TRIGGERS),
-            };
-            let delay_ms = if self.rng.percent(10) { self.rng.below(config.delay_max_ms) } else { 0 };
-            drafts.push(DraftTask {
-                name: format!("n{index}").into(),
-                spec: self.spec(now, config),
-                trigger,
-                delay_ms,
-                needs,
-                flow: None,
-            });
-        }
-        let graph = Graph::build(drafts).expect("needs point backwards only");
+        let flows = if config.flow_percent > 0 && self.rng.percent(config.flow_percent) { 30 } else { 0 };
+        let graph = self.graph(now, config, count, flows, "n");
+        let timed = flows > 0 && self.rng.percent(20);
+        let limited = flows > 0 && self.rng.percent(30);
         SubmitJob {
             to: 0,
             bucket: Bucket::CONTROL,
@@ -188,8 +162,67 @@ impl Workload {
             body: "{}".into(),
             tags: Arc::from([]),
             graph: Arc::new(graph),
-            deadline_ms: None,
-            active_key: None,
+            deadline_ms: timed.then(|| self.rng.below(config.delay_max_ms.saturating_mul(4))),
+            active_key: limited.then(|| match self.rng.below(2) {
+                0 => ("nightly".into(), 1),
+                _ => ("weekly".into(), 2),
+            }),
         }
+    }
+
+    /// The job that carries out a group, at this depth: instances of a list, or a graph of its own.
+    pub fn child(&mut self, now: Timestamp, config: &WorldConfig, depth: u64, group: &Name) -> ChildJob {
+        let instances = self.rng.percent(50);
+        let count = self.rng.range(1, config.job_tasks_max.min(12));
+        let flows = if depth < 2 { 15 } else { 0 };
+        let prefix = if instances { format!("{group}~") } else { "c".to_owned() };
+        ChildJob {
+            graph: self.graph(now, config, count, flows, &prefix),
+            title: None,
+            body: "{}".into(),
+            tags: Arc::from([]),
+            failure_policy: if self.rng.percent(30) { FailurePolicy::FailFast } else { FailurePolicy::Continue },
+            instances,
+        }
+    }
+
+    fn flow(&mut self, config: &WorldConfig) -> Arc<Flow> {
+        let rng = &mut self.rng;
+        let step = match rng.below(6) {
+            0 | 1 => Step::Attempt,
+            2 => Step::Approval { timeout_ms: rng.percent(70).then(|| rng.below(config.delay_max_ms)) },
+            3 => Step::Approval { timeout_ms: Some(rng.below(500)) },
+            _ => Step::Group,
+        };
+        let evaluated = !matches!(step, Step::Approval { .. }) || rng.percent(40);
+        Arc::new(Flow { evaluated, step, logic: "{}".into() })
+    }
+
+    fn graph(&mut self, now: Timestamp, config: &WorldConfig, count: u64, flows: u64, prefix: &str) -> Graph {
+        let plain = self.rng.percent(50);
+        // Rescue tasks behind failures, to be rerun in part.
+        let troubled = !plain && self.rng.percent(40);
+        let density = self.rng.range(1, 3);
+        let mut drafts = Vec::new();
+        for index in 0..count {
+            let mut needs: Vec<Name> = Vec::new();
+            if index > 0 && self.rng.percent(75) {
+                for _ in 0..self.rng.range(1, density) {
+                    let near = self.rng.percent(50);
+                    let from = if near { index.saturating_sub(3) } else { 0 };
+                    needs.push(format!("{prefix}{}", self.rng.range(from, index - 1)).into());
+                }
+            }
+            let trigger = match (plain, troubled) {
+                (true, _) if self.rng.percent(85) => Trigger::AllSuccess,
+                (_, true) if self.rng.percent(70) => *self.rng.pick(&RESCUES),
+                _ => *self.rng.pick(&TRIGGERS),
+            };
+            let delay_ms = if self.rng.percent(10) { self.rng.below(config.delay_max_ms) } else { 0 };
+            let flow = (flows > 0 && self.rng.percent(flows)).then(|| self.flow(config));
+            let spec = self.spec(now, config);
+            drafts.push(DraftTask { name: format!("{prefix}{index}").into(), spec, trigger, delay_ms, needs, flow });
+        }
+        Graph::build(drafts).expect("needs point backwards only")
     }
 }

@@ -1,6 +1,7 @@
 //! A world: nodes, workers, clients, a network and a store, moved by one queue of events on virtual time.
 
 mod ending;
+mod evaluating;
 mod fate;
 mod node;
 mod recovery;
@@ -10,6 +11,7 @@ mod telling;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mainspring_core::event::Evaluated;
 use mainspring_core::row::Changes;
 use mainspring_store::MemoryStore;
 
@@ -21,6 +23,7 @@ use crate::rng::Rng;
 use crate::sometimes::Sometimes;
 use crate::wire::{Reply, Request};
 use crate::worker::{Mode, Worker};
+use crate::workload::Workload;
 use node::{Done, Node};
 
 /// Virtual time begins here: 2026-11-01.
@@ -41,6 +44,7 @@ enum Ev {
     WorkerTick { index: usize, number: u64 },
     WorkerStart { index: usize, life: u64 },
     WorkerThaw { index: usize, life: u64 },
+    Verdict { node: usize, life: u64, evaluated: Box<Evaluated> },
     NextCall,
     Repeat,
     Stroke,
@@ -69,6 +73,12 @@ pub struct Outcome {
     pub trace: Vec<String>,
 }
 
+/// Whoever evaluates expressions.
+struct Evaluator {
+    rng: Rng,
+    workload: Workload,
+}
+
 /// A world at work.
 pub struct World {
     config: WorldConfig,
@@ -85,6 +95,7 @@ pub struct World {
     workers: Vec<Worker>,
     ticks: Vec<u64>,
     clients: Clients,
+    evaluator: Evaluator,
     planted: Option<Planted>,
     /// A commit that lands at the next acquire.
     late: Option<(Arc<Changes>, u64)>,
@@ -105,6 +116,7 @@ impl World {
         let planted = config.plant.map(|plant| Planted::new(plant, rng.fork()));
         let checker = Checker::new(&config);
         let now_ms = BEGIN_MS + rng.below(1_000_000) as i64;
+        let evaluator = Evaluator { rng: rng.fork(), workload: Workload::new(rng.fork()) };
         let mut world = Self {
             now_ms,
             queue: BTreeMap::new(),
@@ -117,6 +129,7 @@ impl World {
             ticks: vec![0; workers.len()],
             workers,
             clients,
+            evaluator,
             planted,
             late: None,
             faulty: !config.calm,
@@ -212,6 +225,7 @@ impl World {
                     self.wake_worker(index, 0);
                 }
             }
+            Ev::Verdict { node, life, evaluated } => return self.hear_verdict(node, life, *evaluated),
             Ev::NextCall => self.next_call(),
             Ev::Repeat => self.repeat_calls(),
             Ev::Stroke => self.stroke(),

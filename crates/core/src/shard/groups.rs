@@ -113,7 +113,10 @@ impl Shard {
             let attached = self.tasks.get(&group).is_some_and(|task| task.row.state.child == Some(child));
             return if attached { self.end_report(child) } else { self.start_sweep(child, SweepKind::Deleting) };
         }
-        let cut_short = state.failing_fast && state.counts.cancelled > 0;
+        // Its own failing fast is its own affair; that of the job around it leaves it unfinished.
+        let around = row.ancestors.last().and_then(|around| self.jobs.get(around));
+        let fails_fast = around.is_some_and(|around| around.row.state.failing_fast);
+        let cut_short = fails_fast && state.failing_fast && state.counts.cancelled > 0;
         match state.status {
             JobStatus::Completed if !cut_short => self.end_task(group, TaskStatus::Completed),
             JobStatus::Failed => {

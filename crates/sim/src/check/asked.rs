@@ -28,6 +28,12 @@ pub struct Asked {
     pub(super) pauses: BTreeMap<Name, BTreeSet<bool>>,
     /// The bodies that dead letters were given.
     pub(super) edits: BTreeMap<Key, Vec<Body>>,
+    /// What was said of the values of each task and generation.
+    pub(super) verdicts: BTreeMap<(Key, u32), Vec<mainspring_core::event::Verdict>>,
+    /// Answers to approvals.
+    pub(super) signals: BTreeSet<(Key, bool)>,
+    /// What attempts noted for the next, and under which lease.
+    pub(super) checkpoints: BTreeMap<(Key, std::sync::Arc<str>), u64>,
     /// What workers reported, by lease.
     pub(super) reports: BTreeMap<u64, (SessionId, Vec<AttemptEnded>)>,
     /// What each exchange said.
@@ -60,6 +66,11 @@ impl Checker {
         match event {
             Event::Exchange(exchange) => {
                 self.asked.exchanges.insert(exchange.to, Said::of(exchange));
+                for progress in &exchange.progress {
+                    if let Some(text) = &progress.checkpoint {
+                        self.asked.checkpoints.insert((progress.token.task, text.clone()), progress.token.lease);
+                    }
+                }
                 for ended in &exchange.outcomes {
                     let entry = self.asked.reports.entry(ended.token.lease);
                     let entry = entry.or_insert_with(|| (exchange.session.clone(), Vec::new()));
@@ -71,8 +82,11 @@ impl Checker {
             | Event::SubmitJob(_)
             | Event::EndSession(_)
             | Event::EndNode(_)
-            | Event::Settings(_)
-            | Event::Evaluated(_) => {}
+            | Event::Settings(_) => {}
+            Event::Evaluated(told) => {
+                let verdicts = self.asked.verdicts.entry((told.task, told.generation)).or_default();
+                verdicts.push(told.verdict.clone());
+            }
         }
     }
 
@@ -117,7 +131,10 @@ impl Checker {
                 asked.switched.insert(worker.clone(), commit);
             }
             Order::EditBody { task, body, .. } => asked.edits.entry(*task).or_default().push(body.clone()),
-            Order::Signal { .. } | Order::Define { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
+            Order::Signal { task, approved, .. } => {
+                asked.signals.insert((*task, *approved));
+            }
+            Order::Define { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
         }
     }
 }

@@ -159,6 +159,7 @@ impl Checker {
             && touched.old.as_ref().map_or(0, |old| old.state.attempt) == state.attempt
             && touched.old.as_ref().is_none_or(|old| !moves::is_terminal(old.state.status))
             && touched.old.as_ref().is_none_or(|old| old.state.status != TaskStatus::Running)
+            && state.failure.is_none()
             && !has_expired(row, now);
         ensure(!expired_early, "I15", || format!("task {:?} failed without a reason: {state:?}", row.key))
     }
@@ -257,7 +258,14 @@ impl Checker {
         let acknowledged = self.acknowledged_cancels.get(&job).is_some_and(|at| *at == last.generation);
         ensure(!acknowledged, "I20", || format!("task {:?} started after the cancel was acknowledged", row.key))?;
         let paused = old.state.paused && new.paused && quiet(self.asked.toggled.get(&job));
-        ensure(!paused, "pause", || format!("task {:?} started in a paused job", row.key))
+        ensure(!paused, "pause", || format!("task {:?} started in a paused job", row.key))?;
+        for around in self.around(old) {
+            let cancelled = self.acknowledged_cancels.get(&around.key).is_some_and(|at| *at == around.state.generation);
+            ensure(!cancelled, "I20", || format!("task {:?} started after the cancel of {:?}", row.key, around.key))?;
+            let paused = around.state.paused && quiet(self.asked.toggled.get(&around.key));
+            ensure(!paused, "pause", || format!("task {:?} started inside a paused job", row.key))?;
+        }
+        Ok(())
     }
 
     /// A task ends only for a reason that somebody gave.
@@ -277,7 +285,8 @@ impl Checker {
             job.failure_policy == FailurePolicy::FailFast && (job.state.failing_fast || rerun)
         });
         let ordered = self.asked.cancelled_tasks.contains(&row.key)
-            || row.job.is_some_and(|job| self.asked.cancelled_jobs.contains(&job));
+            || row.job.is_some_and(|job| self.is_called_off(job))
+            || row.state.child.is_some_and(|child| self.is_called_off(child));
         ensure(reported || fast || ordered, "I20", || format!("nobody cancelled task {:?}", row.key))
     }
 }

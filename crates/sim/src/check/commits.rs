@@ -96,8 +96,13 @@ impl Checker {
                     other.state.sweep.as_ref().is_some_and(|sweep| sweep.kind == SweepKind::Deleting)
                         || goes(changes, other.key)
                 };
+                // The instances of a `forEach` go by the id of the job around them.
                 let same = |other: &&mainspring_core::job::JobRow| {
-                    other.tenant == row.tenant && other.given_id.as_ref() == Some(id) && !is_going(other)
+                    row.parent.is_none()
+                        && other.parent.is_none()
+                        && other.tenant == row.tenant
+                        && other.given_id.as_ref() == Some(id)
+                        && !is_going(other)
                 };
                 let twin = self.model.jobs.values().find(same);
                 ensure(twin.is_none(), "I16", || format!("a second job `{id}` of tenant `{}`", row.tenant))?;
@@ -116,6 +121,7 @@ impl Checker {
             let Some(row) = self.model.tasks.get(key) else { continue };
             let asked =
                 self.asked.deleted.contains(key) || row.job.is_some_and(|job| self.asked.deleted.contains(&job));
+            let asked = asked || row.job.is_some_and(|job| self.goes_with_its_group(job));
             ensure(asked, "I1", || format!("task {key:?} is deleted, nobody asked for it"))?;
             ensure(moves::is_terminal(row.state.status), "I1", || {
                 format!("task {key:?} is deleted while {:?}", row.state.status)
@@ -128,7 +134,7 @@ impl Checker {
             self.deleted.insert(*key);
         }
         for key in &changes.delete_jobs {
-            let asked = self.asked.deleted.contains(key);
+            let asked = self.asked.deleted.contains(key) || self.goes_with_its_group(*key);
             ensure(asked, "I1", || format!("job {key:?} is deleted, nobody asked for it"))?;
             self.deleted.insert(*key);
         }

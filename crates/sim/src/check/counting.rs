@@ -19,10 +19,15 @@ impl Checker {
             count_place(&mut self.sometimes, row, was);
             count_attempt(&mut self.sometimes, row, was);
             count_status(&mut self.sometimes, row, was);
+            count_flow(&mut self.sometimes, row, was);
             if row.state.status == TaskStatus::Failed && attempts::has_expired(row, now) {
                 self.sometimes.hit("task.expired");
             }
         }
+        let nested = changes.insert_jobs.iter().filter(|row| row.ancestors.len() > 1).count();
+        self.sometimes.add("group.nested", nested as u64);
+        let queued = changes.insert_jobs.iter().filter(|row| row.state.queued).count();
+        self.sometimes.add("job.queued", queued as u64);
         for (key, state) in &changes.update_jobs {
             let Some(row) = self.model.jobs.get(key) else { continue };
             if state.failing_fast && row.failure_policy == FailurePolicy::FailFast {
@@ -81,6 +86,9 @@ impl Checker {
             ("load.with_settling", snapshot.tasks.iter().any(|row| row.state.settling.is_some())),
             ("load.with_backlog", !snapshot.cold_ready.is_empty()),
             ("load.with_cold_timers", snapshot.cold_timers > 0),
+            ("load.with_question", snapshot.tasks.iter().any(|row| row.state.evaluating)),
+            ("load.with_deadline", snapshot.jobs.iter().any(|row| row.deadline_ms.is_some())),
+            ("load.with_turn", snapshot.jobs.iter().any(|row| row.active_key.is_some())),
             ("load.with_pause", snapshot.queues.iter().any(|row| row.paused)),
         ] {
             sometimes.add(name, u64::from(hit));
@@ -186,7 +194,34 @@ fn count_status(sometimes: &mut Sometimes, row: &TaskRow, was: Option<&TaskState
     }
 }
 
+fn count_flow(sometimes: &mut Sometimes, row: &TaskRow, was: Option<&TaskState>) {
+    let state = &row.state;
+    let is_new = was.is_none_or(|was| was.status != state.status || was.generation != state.generation);
+    let kind = state.failure.as_ref().filter(|_| is_new).map(|failure| &*failure.kind);
+    let ended = |status| state.child.is_some() && is_new && state.status == status;
+    for (name, hit) in [
+        ("approval.cold", state.status == TaskStatus::Waiting && state.place == Place::ColdTimer),
+        ("approval.refused", kind == Some("approval_refused")),
+        ("approval.timed_out", kind == Some("approval_timed_out")),
+        ("evaluate.failed", kind == Some("expression")),
+        ("evaluate.ran", was.is_some_and(|was| was.evaluating) && state.attempt + 1 > 0 && state.ready_at.is_some()),
+        (
+            "evaluate.skipped",
+            is_new && state.skip_reason == Some(SkipReason::Condition) && was.is_some_and(|was| was.evaluating),
+        ),
+        ("group.cancelled", ended(TaskStatus::Cancelled)),
+        ("group.completed", ended(TaskStatus::Completed)),
+        ("group.failed", kind == Some("group_failed")),
+        ("group.started", state.child.is_some() && was.is_none_or(|was| was.child.is_none())),
+        ("task.checkpoint", state.checkpoint.is_some() && was.is_some_and(|was| was.checkpoint != state.checkpoint)),
+    ] {
+        sometimes.add(name, u64::from(hit));
+    }
+}
+
 fn count_job(sometimes: &mut Sometimes, state: &JobState) {
+    sometimes.add("job.deadline_exceeded", u64::from(state.exceeded && state.status == JobStatus::Failed));
+    sometimes.add("job.queued", u64::from(state.queued));
     match state.status {
         JobStatus::Completed => sometimes.hit("job.ended_completed"),
         JobStatus::Failed => sometimes.hit("job.ended_failed"),
@@ -204,6 +239,6 @@ fn count_job(sometimes: &mut Sometimes, state: &JobState) {
         SweepKind::FailingFast => sometimes.hit("sweep.failing_fast"),
         SweepKind::Rerunning(_) => sometimes.hit("sweep.rerunning"),
         SweepKind::Deleting => sometimes.hit("sweep.deleting"),
-        SweepKind::Reporting => {}
+        SweepKind::Reporting => sometimes.hit("sweep.reporting"),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mainspring_core::event::Offer;
 use mainspring_core::id::{Key, Name};
+use mainspring_core::job::JobRow;
 use mainspring_core::row::{Directive, TaskRow};
 use mainspring_core::spec::Class;
 use mainspring_core::task::TaskStatus;
@@ -23,11 +24,22 @@ impl Checker {
     /// What a task waits for that only somebody outside can give.
     fn named_wait(&self, row: &TaskRow, offers: &Offers<'_>) -> Option<&'static str> {
         let job = row.job.and_then(|job| self.model.jobs.get(&job));
-        if job.is_some_and(|job| job.state.paused) && row.state.status != TaskStatus::Running {
+        let paused = job.is_some_and(|job| job.state.paused || self.around(job).any(|around| around.state.paused));
+        if paused && row.state.status != TaskStatus::Running {
             return Some("its job is paused");
+        }
+        if let Some(job) = job.filter(|job| job.state.queued) {
+            return self.turn_wait(job, offers);
         }
         match row.state.status {
             TaskStatus::Waiting if row.state.held => Some("held"),
+            TaskStatus::Waiting if row.state.child.is_some() => {
+                let tasks = self.model.tasks_of(row.state.child?);
+                let mut open =
+                    tasks.iter().map(|key| &self.model.tasks[key]).filter(|task| !task.state.status.is_terminal());
+                open.find_map(|task| self.named_wait(task, offers))
+            }
+            TaskStatus::Waiting if row.state.due.is_none() => Some("an approval"),
             TaskStatus::Ready => {
                 let spec = row.spec.as_ref()?;
                 if self.model.paused_queues.contains(&spec.queue) {
@@ -39,9 +51,22 @@ impl Checker {
                 });
                 (!served).then_some("no worker serves it")
             }
+            TaskStatus::Pending if row.state.evaluating => None,
             TaskStatus::Pending => self.parent_wait(row, offers),
             _ => None,
         }
+    }
+
+    /// A job waits for its turn as long as one before it does for something.
+    fn turn_wait(&self, job: &JobRow, offers: &Offers<'_>) -> Option<&'static str> {
+        let line = job.active_key.as_ref().map(|(name, _)| name);
+        let ahead = self.model.jobs.values().filter(|other| {
+            let same = other.tenant == job.tenant && other.active_key.as_ref().map(|(name, _)| name) == line;
+            same && !other.state.queued && !other.state.status.is_terminal()
+        });
+        let tasks = ahead.flat_map(|other| self.model.tasks_of(other.key));
+        let mut open = tasks.map(|key| &self.model.tasks[&key]).filter(|task| !task.state.status.is_terminal());
+        open.find_map(|task| self.named_wait(task, offers))
     }
 
     /// A pending task waits as long as some parent does.

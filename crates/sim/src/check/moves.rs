@@ -10,7 +10,7 @@ use mainspring_core::task::TaskStatus::{
 
 /// Single moves inside a generation.
 const MOVES: &[(TaskStatus, &[TaskStatus])] = &[
-    (Pending, &[Scheduled, Waiting, Ready, Cancelled, Skipped, Failed]),
+    (Pending, &[Scheduled, Waiting, Ready, Completed, Cancelled, Skipped, Failed]),
     (Scheduled, &[Ready, Cancelled, Failed]),
     (Waiting, &[Ready, Scheduled, Completed, Failed, Cancelled]),
     (Ready, &[Running, Scheduled, Cancelled, Failed]),

@@ -31,6 +31,8 @@ impl Checker {
                 let Some(row) = self.model.tasks.get(key) else { return Ok(()) };
                 let ended = moves::is_terminal(row.state.status) || self.asked.reopened.contains(key);
                 let reopened = row.job.is_some_and(|job| self.asked.reopened.contains(&job));
+                let child = row.state.child.and_then(|child| self.model.jobs.get(&child));
+                let ended = ended || child.is_some_and(|child| child.state.cancelled);
                 ensure(ended || reopened, "I20", || {
                     format!("the cancel of task {key:?} was acknowledged, it is {:?}", row.state.status)
                 })
@@ -38,6 +40,7 @@ impl Checker {
             (Order::PauseJob(_), Answer::Done) => self.hit("job.pause"),
             (Order::RerunJob(..), Answer::Done) => self.hit("job.rerun"),
             (Order::ResumeJob(_), Answer::Done) => self.hit("job.resume"),
+            (Order::Signal { .. }, Answer::Done) => self.hit("approval.signal"),
             (Order::Why(_), Answer::Gates(_)) => self.hit("order.why"),
             (Order::RetryTask(_), Answer::Done) => self.hit("task.retry_order"),
             (Order::Delete { .. }, Answer::Took(took)) if !took.is_empty() => self.hit("order.delete"),
@@ -77,7 +80,8 @@ impl Checker {
             }
             (Order::EditBody { task: key, .. }, Answer::Done) => {
                 let spec = self.model.tasks.get(key).and_then(|row| row.spec.as_ref());
-                let asked = spec.is_none_or(|spec| self.asked.edits[key].contains(&spec.body));
+                let rendered = self.asked.verdicts.range((*key, 0)..=(*key, u32::MAX)).next().is_some();
+                let asked = rendered || spec.is_none_or(|spec| self.asked.edits[key].contains(&spec.body));
                 ensure(asked, "I1", || format!("the body of task {key:?} was acknowledged and is not stored"))?;
                 self.hit("dead.edit")
             }

@@ -29,6 +29,10 @@ impl Checker {
             (TaskStatus::Ready | TaskStatus::Running | TaskStatus::Scheduled, _) => {
                 Err(super::Violation { invariant: "I4", detail: wrong() })
             }
+            // The check of approvals says which of these it is.
+            (TaskStatus::Waiting, Place::Hot | Place::ColdTimer) => ensure(state.due.is_some(), "I4", wrong),
+            (TaskStatus::Pending, Place::Hot) => ensure(state.evaluating, "I4", wrong),
+            (TaskStatus::Pending, _) => ensure(!state.evaluating, "I4", wrong),
             (_, place) => ensure(matches!(place, Place::Rest | Place::Hot), "I4", wrong),
         }
     }

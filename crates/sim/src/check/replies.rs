@@ -58,6 +58,16 @@ impl Checker {
         ensure(body && spec.kind == grant.spec.kind, "I1", || {
             format!("the grant {token:?} carries {:?}, the row {:?}", grant.spec.body.len(), spec.body.len())
         })?;
+        let noted = grant.checkpoint.as_ref().and_then(|text| self.asked.checkpoints.get(&(token.task, text.clone())));
+        if grant.checkpoint.is_some() {
+            let of = noted.and_then(|lease| self.model.attempt_of(token.task, *lease));
+            ensure(of.is_some_and(|of| of.generation == grant.generation), "I1", || {
+                format!("the grant {token:?} carries the checkpoint {:?}", grant.checkpoint)
+            })?;
+            self.sometimes.hit("grant.with_checkpoint");
+        }
+        let Some(row) = self.model.tasks.get(&token.task) else { return Ok(()) };
+        let Some(attempt) = self.model.attempt_of(token.task, token.lease) else { return Ok(()) };
         let live = row.state.attempt == grant.attempt && attempt.outcome.is_none();
         if live {
             let lease = row.state.lease.as_ref();

@@ -2,6 +2,7 @@
 
 use mainspring_core::event::Order;
 use mainspring_core::row::{Directive, ReadSet};
+use mainspring_core::task::TaskStatus;
 
 use super::{Ev, SETTLE_MS, World};
 use crate::check::ending::Offers;
@@ -65,6 +66,13 @@ impl World {
         for task in held {
             if self.rng.percent(50) {
                 orders.push(Order::RetryTask(task));
+            }
+        }
+        let waiting = self.checker.model.tasks.values().filter(|row| row.state.status == TaskStatus::Waiting);
+        let waiting: Vec<_> = waiting.map(|row| row.key).collect();
+        for task in waiting {
+            if self.rng.percent(50) {
+                orders.push(Order::Signal { task, approved: self.rng.percent(70), output: None });
             }
         }
         for order in orders {

@@ -309,7 +309,7 @@ impl World {
                 Effect::Exchanged { to, accepted, stale, directive } => gateway.judged(to, accepted, stale, directive),
                 Effect::Grant(grant) => gateway.grant(grant),
                 Effect::Revoke { session, token } => gateway.revoke(&session, token),
-                Effect::Evaluate(_) => {}
+                Effect::Evaluate(ask) => self.evaluate(index, &ask),
                 Effect::Direct { session, directive } => gateway.direct(&session, directive),
             }
         }

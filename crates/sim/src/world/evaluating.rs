@@ -1,0 +1,85 @@
+//! Whoever evaluates expressions: answers late, twice, about another generation, and not at all when its node dies.
+
+use std::sync::Arc;
+
+use mainspring_core::effect::Evaluate;
+use mainspring_core::event::{Evaluated, Event, Verdict};
+use mainspring_core::job::Step;
+use mainspring_core::task::Failure;
+use mainspring_core::time::Timestamp;
+
+use super::{Ev, World};
+use crate::check;
+
+impl World {
+    /// The answers to one question.
+    pub(super) fn evaluate(&mut self, node: usize, ask: &Evaluate) {
+        self.checker.sometimes.hit("evaluate.asked");
+        let life = self.nodes[node].life;
+        let times = if self.evaluator.rng.percent(15) { 2 } else { 1 };
+        for _ in 0..times {
+            let Some(verdict) = self.verdict(ask) else { return };
+            let rng = &mut self.evaluator.rng;
+            let generation = match rng.below(20) {
+                0 => ask.generation + 1,
+                1 => ask.generation - 1,
+                _ => ask.generation,
+            };
+            // A wrong generation comes beside the right one.
+            for generation in [Some(generation), (generation != ask.generation).then_some(ask.generation)] {
+                let Some(generation) = generation else { continue };
+                let delay = *self.evaluator.rng.pick(&[0, 1, 20, 300, 4_000]);
+                let evaluated = Evaluated { task: ask.task, generation, verdict: verdict.clone() };
+                self.after(delay, Ev::Verdict { node, life, evaluated: Box::new(evaluated) });
+            }
+        }
+    }
+
+    fn verdict(&mut self, ask: &Evaluate) -> Option<Verdict> {
+        let model = &self.checker.model;
+        // The job may be gone again by now.
+        let node = model.graphs.get(&ask.job)?.get(ask.index as usize)?;
+        let step = node.flow.as_ref()?.step;
+        let depth = model.jobs.get(&ask.job)?.ancestors.len() as u64;
+        let now = Timestamp::from_millis(self.now_ms);
+        let evaluator = &mut self.evaluator;
+        let failure = Failure { kind: "expression".into(), message: "no such name".into(), trace: None };
+        Some(match (evaluator.rng.below(10), step) {
+            (0, _) => Verdict::Skip,
+            (1, _) => Verdict::Fail(failure),
+            (2, Step::Group) => Verdict::Complete { output: Some("[]".into()) },
+            (_, Step::Group) => {
+                let child = evaluator.workload.child(now, &self.config, depth, &node.name);
+                Verdict::Child(Box::new(child))
+            }
+            (2, _) => Verdict::Complete { output: None },
+            (3, _) => Verdict::Run { body: None },
+            (number, _) => {
+                let filler = if number == 4 { 5_000 } else { 3 };
+                let body: Arc<str> = format!("{{\"rendered\":{},\"by\":\"{}\"}}", number, "r".repeat(filler)).into();
+                Verdict::Run { body: Some(body) }
+            }
+        })
+    }
+
+    /// An answer reaches the node that asked, if it still lives.
+    pub(super) fn hear_verdict(&mut self, node: usize, life: u64, evaluated: Evaluated) -> check::Verdict {
+        if self.nodes[node].life != life || self.nodes[node].driver.is_none() {
+            return Ok(());
+        }
+        let mut event = Event::Evaluated(evaluated);
+        self.checker.asked(&event);
+        let told = match &mut self.planted {
+            Some(planted) => planted.on_event(&mut event, &self.checker.model),
+            None => true,
+        };
+        if told {
+            if self.trace.is_some() {
+                self.note(|| format!("node {node} hears {}", super::telling::short(&event)));
+            }
+            self.nodes[node].driver.as_mut().expect("it was just checked").push(event);
+        }
+        self.wake_node(node, 0);
+        Ok(())
+    }
+}
