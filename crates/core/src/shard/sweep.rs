@@ -212,7 +212,10 @@ impl Shard {
     }
 
     fn delete_job(&mut self, key: Key) {
-        self.jobs.remove(&key);
+        // Stores delete before they insert: what the same commit would insert must not come at all.
+        if self.jobs.remove(&key).is_some_and(|job| job.dirt == super::Dirt::Inserted) {
+            self.changes.insert_chunks.retain(|chunk| chunk.job != key);
+        }
         self.absent_jobs.insert(key, self.high_water.commit + 1);
         self.changes.delete_jobs.push(key);
         self.rows += 1;

@@ -33,7 +33,8 @@ impl Shard {
         for key in jobs {
             let Some(status) = self.known_job(key).ok().map(|state| state.status) else { continue };
             // What carried out a group is deleted with it.
-            if status.is_terminal() && self.job(key).row.parent.is_none() {
+            let job = self.job(key);
+            if status.is_terminal() && job.row.parent.is_none() && job.dirt != Dirt::Inserted {
                 let detail = detail(self.job(key).row.given_id.as_ref(), status.word());
                 self.start_sweep(key, SweepKind::Deleting);
                 if let Some(actor) = actor {
