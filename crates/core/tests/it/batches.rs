@@ -164,3 +164,21 @@ fn jobs_that_wait_for_a_far_retry_leave_memory() {
     let (tasks, jobs) = resident(&mut world);
     assert!(tasks <= 10 && jobs <= 10, "{tasks} tasks and {jobs} jobs are in memory for a day");
 }
+
+/// A node that lost its shard may still be asked: what it would grant again, somebody else may have taken back.
+#[test]
+fn a_grant_that_comes_again_waits_for_a_commit() {
+    let mut world = World::new(ShardConfig { control: false, ..ShardConfig::default() });
+    world.driver.push(submission(1));
+    world.driver.push(exchange(1, [], None));
+    world.settle();
+    let first = granted(&mut world);
+    world.crash();
+    world.settle();
+    world.seen.clear();
+    let Event::Exchange(call) = exchange(1, [], None) else { unreachable!("it is one") };
+    world.driver.push(Event::Exchange(Exchange { resume: true, ..call }));
+    world.settle();
+    assert!(matches!(world.seen.first(), Some(Seen::Commit(_))), "{:?}", world.seen);
+    assert_eq!(granted(&mut world), first, "under the same token");
+}
