@@ -49,15 +49,15 @@ pub enum Io {
 }
 
 /// A commit on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct InFlight {
     ticket: Ticket,
     number: u64,
     effects: Vec<Effect>,
 }
 
-/// See the module.
-#[derive(Debug)]
+/// See the module. A clone goes its own way: that is for a model checker, which follows every way.
+#[derive(Clone, Debug)]
 pub struct Driver {
     shard: Shard,
     mailbox: VecDeque<Event>,

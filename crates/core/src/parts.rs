@@ -11,21 +11,21 @@ const PART_BYTES_MAX: usize = 2 << 20;
 const FIRST_PART: RequestId = 1 << 63;
 
 /// The parts that are under way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Parts {
     numbered: u64,
     parts: BTreeMap<RequestId, Part>,
     wholes: BTreeMap<RequestId, Whole>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Part {
     whole: RequestId,
     index: usize,
     offset: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Whole {
     missing: usize,
     answers: Vec<Option<Answer>>,

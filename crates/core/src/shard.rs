@@ -112,7 +112,7 @@ enum Dirt {
 }
 
 /// A task in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Task {
     row: TaskRow,
     dirt: Dirt,
@@ -142,7 +142,7 @@ struct Task {
 }
 
 /// A job in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Job {
     row: JobRow,
     dirt: Dirt,
@@ -156,7 +156,7 @@ struct Job {
 }
 
 /// A connected worker session, or the memory of one that still holds leases after a load.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Session {
     worker: Name,
     offer: Arc<Offer>,
@@ -189,7 +189,7 @@ pub(crate) enum Work {
 }
 
 /// The state machine of one shard.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shard {
     config: ShardConfig,
     incarnation: u32,

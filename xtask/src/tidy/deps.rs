@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("worker", &["core", "protocol", "client"]),
     ("server", &["core", "expression", "protocol", "layout", "store", "store-sqlite", "store-postgres", "store-redis"]),
     ("sim", &["core", "protocol", "store", "server"]),
+    ("model", &["core", "store"]),
 ];
 
 /// What a crate's tests may depend on beside that.

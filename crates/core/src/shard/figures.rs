@@ -9,7 +9,7 @@ use crate::spec::TaskSpec;
 use crate::task::{Outcome, TaskStatus};
 
 /// Counts since the shard was loaded.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counters {
     attempts: BTreeMap<(Name, Name), [u64; Outcome::ALL.len()]>,
     retries: BTreeMap<(Name, Name), u64>,

@@ -21,7 +21,7 @@ pub(super) fn rank(priority: u8) -> Rank {
     PRIORITY_MAX - priority.min(PRIORITY_MAX)
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lane {
     pub(super) row: LaneRow,
     group: usize,
@@ -87,7 +87,7 @@ impl Lane {
 }
 
 /// All lanes of a shard.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
     /// Lanes with anything cold.

@@ -8,7 +8,7 @@ use crate::id::Key;
 use crate::job::{JobRow, SweepKind};
 
 /// The live jobs of one definition.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     /// How many have been let in.
     live: u32,

@@ -80,7 +80,8 @@ impl State {
         chunks.map(|(_, chunk)| chunk.clone()).collect()
     }
 
-    pub(super) fn attempts_of(&self, task: Key) -> Vec<Attempt> {
+    /// All attempts of a task, in the order of their numbers.
+    pub fn attempts_of(&self, task: Key) -> Vec<Attempt> {
         let earlier = self.attempts.range((task, 0)..=(task, u32::MAX)).map(|(_, attempt)| attempt);
         let last = self.tasks.get(&task).and_then(|stored| stored.row.state.last.as_ref());
         earlier.chain(last).cloned().collect()

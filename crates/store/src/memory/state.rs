@@ -74,11 +74,16 @@ impl State {
         self.high_water
     }
 
+    /// Every task, in the order of the keys.
+    pub fn every_task(&self) -> impl Iterator<Item = &TaskRow> {
+        self.tasks.values().map(|task| &task.row)
+    }
+
     /// Applies one commit, whole.
     ///
     /// # Errors
     /// Nothing is applied if the commit does not follow the last one, or inserts a task or job that exists.
-    pub(super) fn apply(&mut self, changes: &Changes) -> Result<(), String> {
+    pub fn apply(&mut self, changes: &Changes) -> Result<(), String> {
         let (last, next) = (self.high_water.commit, changes.high_water.commit);
         if next != last + 1 {
             return Err(format!("commit {next} does not follow commit {last}"));

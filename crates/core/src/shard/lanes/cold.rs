@@ -12,7 +12,7 @@ use crate::task::LaneId;
 const FIRST: (Rank, Key) = (0, Key::ZERO);
 
 /// The rows that a page brought.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in super::super) struct Page {
     limit: usize,
     ranked: Vec<(Rank, Key)>,

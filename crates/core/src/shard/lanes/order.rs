@@ -22,7 +22,7 @@ const LEVELS: usize = PRIORITY_MAX as usize + 1;
 const OLDEST_EVERY: u64 = 16;
 
 /// The lanes of one (queue, class).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in super::super) struct Group {
     pub(in super::super) queue: Name,
     pub(in super::super) class: Class,
@@ -34,7 +34,7 @@ pub(in super::super) struct Group {
 }
 
 /// What one tenant has had of one queue.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Share {
     /// The take that served it last; 0: none.
     turn: u64,
