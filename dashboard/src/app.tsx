@@ -11,6 +11,7 @@ import { Toasts } from './parts/toast';
 import { setPrefs, shownTheme, usePrefs } from './prefs';
 import { Link, match, navigate, usePath } from './router';
 import { SCREENS } from './screens';
+import { Cluster } from './screens/cluster';
 import { DeadLetters } from './screens/dead-letters';
 import { Definition, Definitions } from './screens/definitions';
 import { Events } from './screens/events';
@@ -34,6 +35,7 @@ const ROUTES: [string, (segments: Segments) => ReactElement | null][] = [
   ['/dead-letters', () => <DeadLetters />],
   ['/queues', () => <Queues />],
   ['/workers', () => <Workers />],
+  ['/cluster', () => <Cluster />],
   ['/definitions', () => <Definitions />],
   ['/definitions/:kind/:name', ({ kind = '', name = '' }) => <Definition key={`${kind}/${name}`} kind={kind} name={name} />],
   ['/events', () => <Events />],

@@ -16,6 +16,7 @@ export const SCREENS: Screen[] = [
   { href: '/dead-letters', title: 'Dead letters', icon: 'dead', key: 'd' },
   { href: '/queues', title: 'Queues', icon: 'queues', key: 'q' },
   { href: '/workers', title: 'Workers', icon: 'workers', key: 'w' },
+  { href: '/cluster', title: 'Cluster', icon: 'cluster', key: 'c' },
   { href: '/definitions', title: 'Definitions', icon: 'definitions', key: 'f' },
   { href: '/events', title: 'Events', icon: 'events', key: 'e' },
   { href: '/audit', title: 'Audit', icon: 'audit', key: 'a' },

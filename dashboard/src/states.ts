@@ -33,6 +33,11 @@ const LOOKS: Record<string, StateLook> = {
   // What a worker was told.
   run: { tone: 'green', icon: 'completed' },
   pause: { tone: 'amber', icon: 'paused' },
+  // How nodes and checks are.
+  alive: { tone: 'green', icon: 'completed' },
+  silent: { tone: 'red', icon: 'lost' },
+  well: { tone: 'green', icon: 'completed' },
+  ill: { tone: 'red', icon: 'failed' },
   drain: { tone: 'violet', icon: 'waiting' },
 };
 

@@ -50,8 +50,11 @@ export function usePaced(work: () => Promise<unknown>, pause = PAUSE_MS): () => 
   return run;
 }
 
-/** What stands at a path. `affects` says which events make it stale; a `null` path reads nothing. */
-export function useResource<T>(path: string | null, affects?: (event: Event) => boolean): Resource<T> {
+/**
+ * What stands at a path. `affects` says which events make it stale; a `null` path reads nothing. `every` is for what
+ * changes without an event, like the beats of nodes: milliseconds between two reads while somebody looks.
+ */
+export function useResource<T>(path: string | null, affects?: (event: Event) => boolean, every?: number): Resource<T> {
   const [state, setState] = useState<{ path: string | null; data?: T; error?: Refusal }>({ path: null });
   const wanted = useRef(path);
   wanted.current = path;
@@ -74,6 +77,11 @@ export function useResource<T>(path: string | null, affects?: (event: Event) => 
   useBatches((batch) => {
     if (path !== null && (batch.resync || (affects && batch.events.some(affects)))) reload();
   });
+  useEffect(() => {
+    if (every === undefined) return;
+    const timer = setInterval(() => document.visibilityState === 'visible' && reload(), every);
+    return () => clearInterval(timer);
+  }, [every, reload]);
   const known = path === null ? undefined : (kept.get(path) as T | undefined);
   const own = state.path === path ? state : undefined;
   return { data: own?.data ?? known, error: own?.error, reload };

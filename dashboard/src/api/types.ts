@@ -200,6 +200,29 @@ export interface Event {
   workerId?: string;
   message?: string;
 }
+export interface ClusterNode {
+  nodeId: string;
+  address: string | null;
+  about: string;
+  version: string;
+  alive: boolean;
+  silentMs: number;
+  shards: number[];
+}
+export interface ClusterShard {
+  shard: number;
+  epoch: number;
+  nodeId: string | null;
+}
+export interface Cluster {
+  nodeId: string;
+  store: string;
+  durability: string;
+  time: string;
+  reasons: { reason: string; detail: string }[];
+  nodes: ClusterNode[];
+  shards: ClusterShard[];
+}
 export interface LaidOutNode {
   id: string;
   title?: string;

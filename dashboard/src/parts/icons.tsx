@@ -19,6 +19,7 @@ const shapes = {
   dead: <><path d="M2.500 4h11v8.500h-11z" /><path d="m2.500 4.500 5.500 4 5.500-4" /></>,
   queues: <path d="M2.500 4h11M2.500 8h8M2.500 12h5" />,
   workers: <><rect x="2.500" y="3" width="11" height="4" rx="1" /><rect x="2.500" y="9" width="11" height="4" rx="1" /><path d="M5 5h.010M5 11h.010" /></>,
+  cluster: <><circle cx="8" cy="3.500" r="1.800" /><circle cx="3.500" cy="12" r="1.800" /><circle cx="12.500" cy="12" r="1.800" /><path d="M7.200 5.200 4.300 10.400M8.800 5.200l2.900 5.200M5.300 12h5.400" /></>,
   definitions: <path d="M5.500 3 2 8l3.500 5M10.500 3 14 8l-3.500 5" />,
   events: <path d="M9 1.500 3.500 9H8l-1 5.500L12.500 7H8z" />,
   audit: <><path d="M4 1.500h6l3 3V14.500H4z" /><path d="M6.500 7.500h4M6.500 10.500h4" /></>,

@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { actions } from './actions.mjs';
 import { launch, open } from './browser.mjs';
+import { clusters } from './clusters.mjs';
 import { graphs } from './graphs.mjs';
 import { keys } from './keys.mjs';
 import { live } from './live.mjs';
@@ -23,12 +24,12 @@ async function run() {
     await seed(server);
     // What the pictures for people show, before the tests change it.
     if (wanted === '') await pictures(browser, server, FOLDER, ['overview', 'job', 'tasks', 'dead-letters', 'task']);
-    for (const [name, test] of [...screens, ...keys, ...actions, ...graphs, ...live]) {
+    for (const [name, test] of [...screens, ...keys, ...actions, ...graphs, ...clusters, ...live]) {
       if (!name.includes(wanted)) continue;
       const started = Date.now();
       const opened = [];
       const visit = async (look) => {
-        opened.push(await open(browser, server, look));
+        opened.push(await open(browser, look?.server ?? server, look));
         return opened.at(-1);
       };
       try {

@@ -19,6 +19,7 @@ const SCREENS = [
   ['/dead-letters', 'Edit payload'],
   ['/queues', 'imports'],
   ['/workers', 'embedded'],
+  ['/cluster', 'All is well'],
   ['/definitions', 'send-mail'],
   ['/definitions/jobs/nightly', 'What version 2 changed'],
   ['/events', 'task complete'],

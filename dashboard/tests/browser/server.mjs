@@ -10,7 +10,7 @@ const BINARY = process.env.MAINSPRING_BIN ?? join(ROOT, 'target/debug/mainspring
 /** The longest time anything here may take; a test that needs it has failed. */
 export const PATIENCE_MS = 20_000;
 
-function freePort() {
+export function freePort() {
   return new Promise((done) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
       const { port } = probe.address();
@@ -36,26 +36,29 @@ export async function until(what, look, patience = PATIENCE_MS) {
 }
 
 export class Server {
-  constructor(port, folder) {
+  constructor(port, folder, store) {
     this.port = port;
     this.folder = folder;
+    this.store = store ?? `sqlite:${join(folder, 'test.db')}`;
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  static async start() {
-    const server = new Server(await freePort(), mkdtempSync(join(tmpdir(), 'mainspring-dashboard-')));
+  /** A server over a file of its own, or over the store at a URL. */
+  static async start(store) {
+    const server = new Server(await freePort(), mkdtempSync(join(tmpdir(), 'mainspring-dashboard-')), store);
     await server.run();
     return server;
   }
 
   async run() {
-    const options = ['dev', '--listen', `127.0.0.1:${this.port}`, '--store', `sqlite:${join(this.folder, 'test.db')}`, '--quiet'];
+    const options = ['dev', '--listen', `127.0.0.1:${this.port}`, '--store', this.store, '--quiet'];
     this.process = spawn(BINARY, options, { cwd: this.folder, stdio: ['ignore', 'ignore', 'inherit'] });
     await until('the server is ready', async () => (await fetch(`${this.url}/readyz`)).ok);
   }
 
   /** Ends the process, politely or not; the file stays. */
   async stop(signal = 'SIGTERM') {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const gone = new Promise((done) => this.process.once('exit', done));
     this.process.kill(signal);
     await gone;

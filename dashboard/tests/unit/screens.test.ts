@@ -3,9 +3,10 @@ import { match } from '../../src/router-match';
 import { offers } from '../../src/parts/offers';
 import { stateOf, withState } from '../../src/parts/offers';
 import { LineReader, shownText } from '../../src/screens/log-lines';
+import { examine, moves, ranges } from '../../src/screens/checks';
 import { diff } from '../../src/screens/diff';
 import { ExactNumber, parseExact, printExact } from '../../src/api/exact';
-import type { LogChunk } from '../../src/api/types';
+import type { Cluster, LogChunk } from '../../src/api/types';
 
 describe('addresses', () => {
   it('fit their pattern as a whole, decoded', () => {
@@ -47,6 +48,32 @@ describe('logs', () => {
     expect(shownText('\u001b[31mred\u001b[0m')).toBe('red');
     expect(shownText('10 %\r20 %\r30 %\r')).toBe('30 %');
     expect(shownText('\u001b]0;title\u0007text')).toBe('text');
+  });
+});
+
+describe('a cluster', () => {
+  const node = (nodeId: string) => ({ nodeId, address: 'http://a', about: `host of ${nodeId}`, version: '1', alive: true, silentMs: 0, shards: [0] });
+  const cluster: Cluster = { nodeId: 'a', store: 'postgres', durability: 'D2', time: '', reasons: [], nodes: [node('a'), node('b')], shards: [{ shard: 0, epoch: 1, nodeId: 'a' }] };
+  const ill = (change: Partial<Cluster>, skew = 10) => examine({ ...cluster, ...change }, skew).filter((check) => !check.well).map((check) => check.name);
+
+  it('fails the check of what is wrong with it, and says how to mend it', () => {
+    expect(ill({})).toEqual([]);
+    expect(ill({ reasons: [{ reason: 'store_write', detail: 'full' }] })).toEqual(['server']);
+    expect(ill({ durability: 'D0' })).toEqual(['store']);
+    expect(ill({ nodes: [node('a'), { ...node('b'), alive: false }] })).toEqual(['nodes']);
+    expect(ill({ nodes: [node('a'), { ...node('b'), address: null }] })).toEqual(['addresses']);
+    expect(ill({ nodes: [{ ...node('a'), address: null }] })).toEqual([]);
+    expect(ill({ shards: [{ shard: 0, epoch: 1, nodeId: null }] })).toEqual(['shards']);
+    expect(ill({ nodes: [node('a'), { ...node('b'), version: '2' }] })).toEqual(['versions']);
+    expect(ill({}, 60_000)).toEqual(['clock']);
+    expect(examine(cluster, 60_000).every((check) => check.well !== (check.mend !== undefined))).toBe(true);
+  });
+
+  it('tells which shards moved, and names many in few words', () => {
+    const after = [{ shard: 0, epoch: 2, nodeId: 'b' }, { shard: 1, epoch: 1, nodeId: 'a' }];
+    expect(moves(cluster.shards, after)).toEqual([{ shard: 0, epoch: 2, from: 'a', to: 'b' }]);
+    expect(moves(after, after)).toEqual([]);
+    expect(ranges([7, 3, 1, 2, 8, 11])).toBe('1–3, 7, 8, 11');
   });
 });
 
