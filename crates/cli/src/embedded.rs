@@ -6,19 +6,21 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use mainspring_core::id::{IdKind, Key};
+use mainspring_core::event::Order;
+use mainspring_core::id::{IdKind, Key, Name};
 use mainspring_core::job::{GraphTask, JobRow};
-use mainspring_core::row::TaskRow;
+use mainspring_core::row::{DefinitionKind, TaskRow};
 use mainspring_core::task::TaskStatus;
 use mainspring_protocol::exchange::{ExchangeReply, ExchangeRequest};
 use mainspring_protocol::problem::Problem;
+use mainspring_protocol::submit::DEFAULT_TENANT;
 use mainspring_server::node::{CallError, Node};
 use mainspring_worker::{HttpConfig, ShellConfig, Shutdown, SourceError, Stopper, TaskSource, Urgency, WorkerConfig};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::command::plan::levels;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::progress::{Line, Picture, Progress};
 
 /// The `workerId` of a worker that lives in the server's process, where its store has one owner: being the same after a
@@ -204,8 +206,18 @@ fn picture_line(row: &TaskRow, task: &GraphTask, depth: usize) -> Line {
         started_at: last.map(|attempt| attempt.started_at),
         ended_at: last.and_then(|attempt| attempt.ended_at),
         run_at: row.state.due,
-        error: last.and_then(|attempt| attempt.error.as_ref()).map(|error| error.message.to_string()),
+        error: row.state.failure.as_ref().or_else(|| last?.error.as_ref()).map(|error| error.message.to_string()),
     }
+}
+
+/// Applies definitions of jobs that others of the same file include.
+pub(crate) async fn apply(node: &Node, definitions: Vec<(Name, Arc<str>)>) -> Outcome {
+    for (name, body) in definitions {
+        let (kind, tenant) = (DefinitionKind::Job, DEFAULT_TENANT.into());
+        let order = Order::Define { kind, tenant, name, body: Some(body) };
+        node.order(Name::from("cli"), order).await.map_err(|error| call_failed(&error))?;
+    }
+    Ok(())
 }
 
 /// A call of the node that was not carried out, as an exit.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainspring_protocol::order::BulkRequest;
+use mainspring_protocol::order::{BulkRequest, SignalRequest};
 use mainspring_protocol::view::{AttemptView, BulkView, LogView, Page, SubmittedView, TaskView, WhyView};
 use reqwest::Method;
 use reqwest::header::HeaderName;
@@ -81,6 +81,16 @@ impl Client {
     /// Makes a waiting task ready now, or runs an ended one again in its next generation.
     pub async fn retry_task(&self, task: &TaskRef) -> Result<(), Error> {
         self.order(task.path(&["retry"])).await
+    }
+
+    /// Answers a task that waits for an approval.
+    pub async fn signal_task(&self, task: &TaskRef, answer: &SignalRequest) -> Result<(), Error> {
+        self.post::<IgnoredAny>(task.path(&["signal"]), answer).await.map(drop)
+    }
+
+    /// A page of the instances of a task with a `forEach`, in order.
+    pub async fn instances(&self, task: &TaskRef, query: &ListQuery) -> Result<Page<TaskView>, Error> {
+        self.get(task.path(&["instances"]), query.pairs()).await
     }
 
     /// Deletes an ended task.

@@ -39,4 +39,6 @@ pub struct Context<'a> {
     pub index: Option<i64>,
     /// The occurrence that started the job; none: all its fields are null and `manual` is true.
     pub schedule: Option<ScheduleView<'a>>,
+    /// What the attempt itself returned, for `until`.
+    pub output: Option<&'a Json>,
 }

@@ -111,6 +111,7 @@ impl<'a> Evaluation<'a, '_> {
             Reference::Params => self.context.params.map(Value::lent).ok_or_else(|| not_loaded("params".to_owned()))?,
             Reference::Item => self.context.item.map(Value::lent).ok_or_else(|| not_loaded("item".to_owned()))?,
             Reference::Index => self.context.index.map(Value::Int).ok_or_else(|| not_loaded("index".to_owned()))?,
+            Reference::Own => self.context.output.map(Value::lent).ok_or_else(|| not_loaded("output".to_owned()))?,
             Reference::ScheduleInstant => maybe_text(schedule().and_then(|schedule| schedule.instant)),
             Reference::SchedulePreviousInstant => maybe_text(schedule().and_then(|schedule| schedule.previous_instant)),
             Reference::ScheduleManual => Value::Bool(schedule().is_none_or(|schedule| schedule.manual)),

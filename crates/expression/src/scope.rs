@@ -44,6 +44,8 @@ pub struct Scope<'a> {
     pub schedule: bool,
     /// Whether secrets may be put in.
     pub secrets: bool,
+    /// Whether `output` is what the attempt itself returned, for `until`.
+    pub output: bool,
 }
 
 impl std::fmt::Debug for Scope<'_> {
@@ -53,6 +55,7 @@ impl std::fmt::Debug for Scope<'_> {
             .field("item", &self.item)
             .field("schedule", &self.schedule)
             .field("secrets", &self.secrets)
+            .field("output", &self.output)
             .finish_non_exhaustive()
     }
 }

@@ -60,6 +60,8 @@ pub(crate) enum Reference {
     ScheduleInstant,
     SchedulePreviousInstant,
     ScheduleManual,
+    /// What the attempt itself returned.
+    Own,
     Secret(Box<str>),
 }
 

@@ -61,6 +61,8 @@ codes! {
     ConflictingFields = "conflicting_fields", 422, "Two fields exclude each other";
     /// A job names a task definition that does not exist.
     UnknownTask = "unknown_task", 422, "A task is not defined";
+    /// A task names the definition of a sub-job that does not exist.
+    UnknownDefinition = "unknown_definition", 422, "A sub-job is not defined";
     /// The dependencies form a ring. The detail shows its path.
     Cycle = "cycle", 422, "The dependencies form a cycle";
     /// A task depends on itself.
@@ -71,6 +73,9 @@ codes! {
     UnknownDependency = "unknown_dependency", 422, "A dependency is not a task of the job";
     /// The field is understood, but this version cannot do it yet. It is never ignored silently.
     NotSupportedYet = "not_supported_yet", 422, "Not supported yet";
+    /// An expression (`${{ … }}`, `if`, `forEach`, `until`) cannot be used. The detail says what, and at which byte of the
+    /// text; the guide's page on expressions lists every mistake with its remedy.
+    InvalidExpression = "invalid_expression", 422, "An expression is not valid";
     /// Several problems of different kinds; `errors` lists them.
     Invalid = "invalid", 422, "The request is not valid";
     /// No such task, job, definition, queue or worker.

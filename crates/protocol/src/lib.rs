@@ -9,6 +9,7 @@ pub mod code;
 pub mod decode;
 pub mod duration;
 pub mod exchange;
+pub mod flow;
 pub mod nearest;
 pub mod order;
 pub mod pointer;

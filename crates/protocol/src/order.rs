@@ -95,6 +95,17 @@ fn yes() -> bool {
     true
 }
 
+/// `POST /api/v1/jobs/{id}/tasks/{id}/signal`: the answer to an approval.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignalRequest {
+    /// Whether the task completes; otherwise it fails, `approval_refused`.
+    pub approved: bool,
+    /// Why, at most 4,096 characters. Kept in the task's output and in the audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
 /// `PATCH /api/v1/queues/{name}`. Nothing can be set yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -58,6 +58,8 @@ pub enum Field {
     Priority,
     /// `dead`: among the dead letters (`dead:true`).
     Dead,
+    /// `parent`: the job that it is inside of (jobs).
+    Parent,
     /// Free text.
     Text,
 }
@@ -125,6 +127,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("attempts", Field::Attempt),
     ("priority", Field::Priority),
     ("dead", Field::Dead),
+    ("parent", Field::Parent),
     ("text", Field::Text),
 ];
 

@@ -85,6 +85,75 @@ struct Task {
     group: Option<String>,
     /// Whom it belongs to (standalone tasks).
     user_id: Option<String>,
+    /// In a job: the expression under which it runs; otherwise it is skipped.
+    #[serde(rename = "if")]
+    condition: Option<Condition>,
+    /// In a job: a list, an object or one expression; the task runs once for each `item`, at most 10,000.
+    for_each: Option<Value>,
+    /// In a job: waits for a person's answer (`POST …/signal`).
+    approval: Option<Approval>,
+    /// In a job: the definition of the sub-job that carries it out.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"))]
+    job: Option<String>,
+    /// Parameters of the sub-job.
+    params: Option<BTreeMap<String, Value>>,
+    /// A condition over its own `output`: while it does not hold, the task runs again.
+    until: Option<String>,
+    /// The time between two such runs. Default one minute.
+    every: Option<WireDuration>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Condition {
+    Expression(String),
+    Known(bool),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Approval {
+    Plain(bool),
+    Timed {
+        /// How long it waits before it fails. Default for good.
+        timeout: Option<WireDuration>,
+    },
+}
+
+/// A parameter: its default, or a declaration.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Param {
+    Declared {
+        /// What its value must be. Default what its default is, otherwise anything.
+        #[serde(rename = "type")]
+        kind: Option<ParamType>,
+        /// Its value where none is given.
+        default: Option<Value>,
+        /// Whether whoever runs the job must give it.
+        required: Option<bool>,
+        /// The only values that it may have.
+        #[serde(rename = "enum")]
+        allowed: Option<Vec<Value>>,
+        /// For people.
+        description: Option<String>,
+    },
+    Value(Value),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum ParamType {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    List,
+    Object,
+    Any,
 }
 
 /// A job, as it is written.
@@ -120,6 +189,21 @@ struct Job {
     tags: Option<Vec<String>>,
     /// The same key again answers the same job.
     idempotency_key: Option<String>,
+    /// Parameters, for expressions: `params.NAME`.
+    params: Option<BTreeMap<String, Param>>,
+    /// The time from its acceptance after which what has not ended of it is cancelled, and it has failed.
+    deadline: Option<WireDuration>,
+    /// How many jobs of its definition may be live; others wait.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    max_active: Option<u32>,
+    /// A task that follows it once it has completed.
+    on_success: Option<MapTask>,
+    /// A task that follows it once it has failed.
+    on_failed: Option<MapTask>,
+    /// A task that follows it once it was cancelled.
+    on_cancelled: Option<MapTask>,
+    /// A task that follows it however it ended.
+    on_complete: Option<MapTask>,
 }
 
 #[derive(Deserialize, JsonSchema)]

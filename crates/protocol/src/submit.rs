@@ -7,6 +7,8 @@ mod canonical;
 mod contract;
 mod definition;
 mod fields;
+#[cfg(test)]
+mod flow_tests;
 mod hash;
 #[cfg(test)]
 mod hostile;
@@ -14,9 +16,11 @@ mod http;
 mod intern;
 mod job;
 mod members;
+mod params;
 mod policy;
 mod read;
 mod repeats;
+mod sensor;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -24,11 +28,19 @@ mod tests;
 use mainspring_core::id::Name;
 use mainspring_core::spec::Trigger;
 use mainspring_core::time::Timestamp;
+use mainspring_expression::{CompileError, CompileErrorKind};
+
+use crate::pointer::Pointer;
+use crate::problem::Code;
+use read::Findings;
 
 pub use batch::{Submission, parse_submission, parse_tasks};
+pub(crate) use body::rendered_body;
 pub use definition::{ParsedDefinition, parse_definition, parse_definition_file};
 pub use http::HttpRequest;
-pub use job::{Definitions, ParsedJob, parse_job, referenced_tasks};
+pub use job::{Definitions, Found, HOOKS, ParsedJob, parse_job, referenced_tasks, sub_jobs};
+pub use params::{Values, with_params};
+pub use sensor::UNTIL_SCOPE;
 pub use task::{parse_idempotency_key, parse_task};
 
 /// The tenant of work that names none.
@@ -52,11 +64,28 @@ pub struct Defaults {
     pub idempotency_key: Option<Name>,
     /// The caller's clock, to bound `runAt`; `None`: not bounded.
     pub now: Option<Timestamp>,
+    /// The job is a definition, from which jobs will be made: a required parameter may be without a value.
+    pub definition: bool,
 }
 
 /// Names of the fields of a task.
 pub fn task_field_names() -> &'static [&'static str] {
     fields::NAMES
+}
+
+/// Names what is wrong with an expression.
+fn invalid_expression(at: &Pointer<'_>, error: &CompileError, findings: &mut Findings) {
+    let detail = format!("{} at byte {}", error.kind, error.offset);
+    let (code, detail) = match error.kind {
+        CompileErrorKind::NotHere("secrets") => {
+            (Code::NotSupportedYet, "secrets are understood, but this version cannot hand them out yet".to_owned())
+        }
+        _ => (Code::InvalidExpression, detail),
+    };
+    match &error.hint {
+        Some(hint) => findings.add_with_hint(code, at, detail, hint),
+        None => findings.add(code, at, detail),
+    }
 }
 
 /// How a text is written.

@@ -26,7 +26,7 @@ pub use event::{
 };
 pub use graph::{GraphNode, GraphView};
 pub use history::{HistoryPointView, HistoryView, QuantilesView};
-pub use job::{JobCountsView, JobView, SubmittedJobView};
+pub use job::{JobCountsView, JobView, ParentView, SubmittedJobView};
 pub use layout::{BendView, Collapse, GraphLayoutView, LaidOutNode};
 pub use operations::{
     BulkView, CountView, DeadLetterGroup, DeadLetterView, DeadLettersView, HealthView, QueueView, RunningView,

@@ -28,6 +28,7 @@ mod docs;
 mod events;
 mod graph_collapse;
 mod graph_layout;
+mod groups;
 mod guard;
 mod health;
 mod history;

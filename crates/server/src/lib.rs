@@ -7,6 +7,7 @@ mod api;
 mod clock;
 mod connection;
 mod dashboard;
+mod lookup;
 pub mod node;
 mod open;
 mod serve;

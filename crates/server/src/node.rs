@@ -30,6 +30,7 @@ mod actor;
 mod cluster;
 mod convert;
 mod ending;
+mod evaluate;
 mod exchange;
 mod figures;
 mod gateway;

@@ -134,6 +134,10 @@ impl Reader for PostgresReader {
         self.ask(move |db| records::output(db, task))
     }
 
+    fn outputs(&self, tasks: Vec<Key>) -> BoxFuture<Result<Vec<(Key, Arc<str>)>, Error>> {
+        self.ask(move |db| records::outputs(db, tasks))
+    }
+
     fn logs(&self, task: Key, attempt: u32, after: u64, limit: usize) -> BoxFuture<Result<LogPage, Error>> {
         self.ask(move |db| records::logs(db, task, attempt, after, limit))
     }

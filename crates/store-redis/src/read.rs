@@ -140,6 +140,10 @@ impl Reader for RedisReader {
         self.ask(move |side| async move { side.output(task).await })
     }
 
+    fn outputs(&self, tasks: Vec<Key>) -> BoxFuture<Result<Vec<(Key, Arc<str>)>, Error>> {
+        self.ask(move |side| async move { side.outputs(&tasks).await })
+    }
+
     fn logs(&self, task: Key, attempt: u32, after: u64, limit: usize) -> BoxFuture<Result<LogPage, Error>> {
         self.ask(move |side| async move { side.logs(task, attempt, after, limit).await })
     }

@@ -171,6 +171,10 @@ impl Reader for SqliteReader {
         self.ask(move |db| details::output(db, task))
     }
 
+    fn outputs(&self, tasks: Vec<Key>) -> BoxFuture<Result<Vec<(Key, Arc<str>)>, Error>> {
+        self.ask(move |db| details::outputs(db, &tasks))
+    }
+
     fn logs(&self, task: Key, attempt: u32, after: u64, limit: usize) -> BoxFuture<Result<LogPage, Error>> {
         self.ask(move |db| details::logs(db, task, attempt, after, limit))
     }

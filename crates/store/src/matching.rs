@@ -22,6 +22,7 @@ pub fn job_matches(row: &JobRow, filter: &JobFilter, now: Timestamp) -> bool {
     filter.tenant.as_ref().is_none_or(|tenant| *tenant == row.tenant)
         && (filter.statuses.is_empty() || filter.statuses.contains(&row.state.status))
         && (!filter.submitted || row.parent.is_none())
+        && filter.inside.is_none_or(|job| row.ancestors.last() == Some(&job))
         && filter.terms.iter().all(|term| job_term(row, term, now) != term.negated)
 }
 

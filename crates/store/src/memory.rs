@@ -302,6 +302,10 @@ impl Reader for MemoryStore {
         self.view(|state| state.output_of(task))
     }
 
+    fn outputs(&self, tasks: Vec<Key>) -> BoxFuture<Result<Vec<(Key, Arc<str>)>, Error>> {
+        self.view(|state| state.outputs_of(&tasks))
+    }
+
     fn logs(&self, task: Key, attempt: u32, after: u64, limit: usize) -> BoxFuture<Result<LogPage, Error>> {
         self.view(|state| state.logs_of(task, attempt, after, limit))
     }

@@ -144,6 +144,10 @@ impl Reader for MergedReader {
         self.of(task).output(task)
     }
 
+    fn outputs(&self, tasks: Vec<Key>) -> BoxFuture<Result<Vec<(Key, Arc<str>)>, Error>> {
+        self.by_key(tasks, |part, keys| part.outputs(keys), |(key, _)| *key)
+    }
+
     fn logs(&self, task: Key, attempt: u32, after: u64, limit: usize) -> BoxFuture<Result<LogPage, Error>> {
         self.of(task).logs(task, attempt, after, limit)
     }

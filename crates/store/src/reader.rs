@@ -48,6 +48,8 @@ pub struct JobFilter {
     pub statuses: Vec<JobStatus>,
     /// Only jobs that somebody submitted, not those that carry out a group of another one.
     pub submitted: bool,
+    /// Only jobs that carry out a group of this one.
+    pub inside: Option<Key>,
     /// Other conditions, filtered newest first.
     pub terms: Vec<Term>,
 }
@@ -195,6 +197,9 @@ pub trait Reader: Send + Sync {
 
     /// The output of a task.
     fn output(&self, task: Key) -> BoxFuture<Result<Option<Arc<str>>, Error>>;
+
+    /// The outputs of several tasks; those without one are left out, order is kept.
+    fn outputs(&self, tasks: Vec<Key>) -> BoxFuture<Result<Vec<(Key, Arc<str>)>, Error>>;
 
     /// Stored log chunks of an attempt, from number `after` on. Where chunks were cut (see [`crate::LOG_HEAD_BYTES`]), a
     /// chunk of stream `system` says so; it does not count towards `limit`.

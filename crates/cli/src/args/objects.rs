@@ -149,6 +149,33 @@ pub(crate) enum Tasks {
     Retry(Act),
     /// Delete ended tasks
     Delete(Act),
+    /// Say yes to tasks that wait for an approval
+    Approve(Signal),
+    /// Say no to tasks that wait for an approval: they fail
+    Refuse(Signal),
+    /// Answer tasks that wait for an approval
+    Signal {
+        #[command(flatten)]
+        signal: Signal,
+        /// Whether the answer is yes.
+        #[arg(long, action = clap::ArgAction::Set, value_name = "true|false")]
+        approved: bool,
+    },
+}
+
+/// An answer to tasks that wait for an approval.
+#[derive(Args, Debug)]
+pub(crate) struct Signal {
+    /// JOB/TASK, or unique beginnings of ids.
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Why; it is kept with the task.
+    #[arg(short, long)]
+    pub comment: Option<String>,
+    #[command(flatten)]
+    pub remote: Remote,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 #[derive(Debug, Subcommand)]

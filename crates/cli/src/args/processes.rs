@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Output, Remote, default_concurrency, parse_duration, parse_label};
+use super::{Output, Remote, default_concurrency, parse_duration, parse_label, parse_param};
 
 /// Where a server listens and keeps its rows.
 #[derive(Args, Debug)]
@@ -110,6 +110,9 @@ pub(crate) struct Run {
     /// How many attempts run at once.
     #[arg(long, default_value_t = default_concurrency())]
     pub concurrency: u32,
+    /// A value for a parameter of the job; several times for several.
+    #[arg(long = "param", value_parser = parse_param, value_name = "NAME=VALUE")]
+    pub params: Vec<(String, String)>,
     /// Give up, and cancel the job, after this time.
     #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
     pub timeout: Option<Duration>,

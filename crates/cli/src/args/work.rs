@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{One, Output, Remote, parse_duration};
+use super::{One, Output, Remote, parse_duration, parse_param};
 
 #[derive(Args, Debug)]
 pub(crate) struct Validate {
@@ -66,6 +66,9 @@ pub(crate) struct Submit {
     /// The id of the task or job; otherwise the server makes one.
     #[arg(long)]
     pub id: Option<String>,
+    /// A value for a parameter of the job; several times for several.
+    #[arg(long = "param", value_parser = parse_param, value_name = "NAME=VALUE")]
+    pub params: Vec<(String, String)>,
     /// A tag.
     #[arg(long = "tag")]
     pub tags: Vec<String>,

@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use mainspring_core::graph::{DraftTask, Graph};
+use mainspring_core::id::Name;
 use mainspring_core::job::GraphTask;
 use mainspring_core::row::DefinitionKind;
 use mainspring_core::spec::TaskSpec;
 use mainspring_protocol::problem::{Code, Problem, ProblemItem};
-use mainspring_protocol::submit::{Defaults, Format, ParsedDefinition, ParsedJob, parse_definition_file, parse_job};
+use mainspring_protocol::submit::{
+    Defaults, Format, Found, ParsedDefinition, ParsedJob, Values, parse_definition_file, parse_job, sub_jobs,
+    with_params,
+};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -64,7 +68,7 @@ impl Source {
 
     /// Its documents. What is wrong with one stands in it.
     pub(crate) fn documents(&self) -> Result<Vec<ParsedDefinition>, Box<Problem>> {
-        Ok(parse_definition_file(&self.text, &|_| None)?)
+        Ok(parse_definition_file(&self.text, &|_, _| None)?)
     }
 
     /// Its documents, if all are valid; otherwise says what is wrong and where.
@@ -159,10 +163,6 @@ impl Source {
     /// See [`jobs`].
     pub(crate) fn jobs(&self) -> Outcome<Vec<FileJob>> {
         let documents = self.valid_documents(&[])?;
-        let named = |name: &str, job: ParsedJob| {
-            let name = if name.is_empty() { job.title.as_deref().unwrap_or("job") } else { name };
-            FileJob { name: name.to_owned(), graph: job.graph.clone(), job }
-        };
         let mut jobs: Vec<FileJob> = Vec::new();
         for document in &documents {
             if let Ok(Some(job)) = &document.job {
@@ -170,11 +170,7 @@ impl Source {
             }
         }
         if jobs.is_empty() && !documents.is_empty() {
-            let tasks: Vec<&RawValue> =
-                documents.iter().filter_map(|document| serde_json::from_str(&document.json).ok()).collect();
-            let text = serde_json::to_vec(&json!({"tasks": tasks})).context("cannot write the tasks as a job")?;
-            let job = parse_job(&text, Format::Json, &Defaults::default(), &|_| None)?;
-            jobs.push(named(Path::new(&self.name).file_stem().and_then(|stem| stem.to_str()).unwrap_or("tasks"), job));
+            jobs.push(self.of_tasks(&documents)?);
         }
         if jobs.is_empty() {
             return Err(Failure::new(Exit::Invalid, format!("`{}` holds no work", self.name)));
@@ -182,16 +178,60 @@ impl Source {
         Ok(jobs)
     }
 
-    /// The jobs of a file, with their commands starting in its folder unless they say otherwise.
-    pub(crate) fn jobs_here(&self) -> Outcome<Vec<FileJob>> {
-        let mut jobs = self.jobs()?;
-        for file_job in &mut jobs {
+    /// One job of the tasks of a file that holds nothing else.
+    fn of_tasks(&self, documents: &[ParsedDefinition]) -> Outcome<FileJob> {
+        let tasks: Vec<&RawValue> =
+            documents.iter().filter_map(|document| serde_json::from_str(&document.json).ok()).collect();
+        let text = serde_json::to_vec(&json!({"tasks": tasks})).context("cannot write the tasks as a job")?;
+        let job = parse_job(&text, Format::Json, &Defaults::default(), &|_, _| None)?;
+        Ok(named(Path::new(&self.name).file_stem().and_then(|stem| stem.to_str()).unwrap_or("tasks"), job))
+    }
+
+    /// What to run of a file, and what it needs: see [`Runnable`]. Parameters are for the job that is run, and all of its
+    /// required ones must have a value.
+    pub(crate) fn runnable(&self, params: &[(String, String)]) -> Outcome<Runnable> {
+        let documents = self.valid_documents(&[])?;
+        let mut runnable = Runnable { jobs: Vec::new(), definitions: Vec::new() };
+        if documents.iter().all(|document| document.kind == DefinitionKind::Task) {
+            runnable.jobs.push(self.jobs()?.remove(0));
+        }
+        let of_jobs = || documents.iter().filter(|document| document.kind == DefinitionKind::Job);
+        let is_sub_job = |name: &str| of_jobs().any(|other| sub_jobs(&other.json).iter().any(|sub| sub == name));
+        let find = |kind, name: &str| {
+            let found = documents.iter().find(|document| document.kind == kind && *document.name == *name);
+            found.map(|document| Found { text: document.json.clone(), version: None })
+        };
+        for document in of_jobs() {
+            if is_sub_job(&document.name) {
+                runnable.definitions.push((document.name.clone(), json_in(&document.json, &self.folder)?));
+                continue;
+            }
+            let job = with_params(&document.json, Values::Texts(params.to_vec()))
+                .and_then(|text| parse_job(text.as_bytes(), Format::Json, &Defaults::default(), &find))
+                .map_err(|problem| self.refuse(&problem, document.line))?;
+            runnable.jobs.push(named(&document.name, job));
+        }
+        for file_job in &mut runnable.jobs {
             let graph = start_in(&file_job.graph, &self.folder)?;
             file_job.graph.clone_from(&graph);
             file_job.job.graph = graph;
         }
-        Ok(jobs)
+        Ok(runnable)
     }
+}
+
+/// What a file holds for somebody who runs it here.
+#[derive(Debug)]
+pub(crate) struct Runnable {
+    /// Jobs that are no part of another one of the file, their commands starting in its folder unless they say otherwise.
+    pub jobs: Vec<FileJob>,
+    /// The others: name and JSON text. They must be applied before.
+    pub definitions: Vec<(Name, Arc<str>)>,
+}
+
+fn named(name: &str, job: ParsedJob) -> FileJob {
+    let name = if name.is_empty() { job.title.as_deref().unwrap_or("job") } else { name };
+    FileJob { name: name.to_owned(), graph: job.graph.clone(), job }
 }
 
 /// The same graph, its commands starting in `folder` unless they say otherwise.
@@ -205,12 +245,25 @@ fn start_in(graph: &Graph, folder: &Path) -> anyhow::Result<Arc<Graph>> {
             trigger: task.trigger,
             delay_ms: task.delay_ms,
             needs: task.parents.iter().map(name_of).collect(),
-            flow: None,
+            flow: task.flow.clone(),
         })
     };
     let drafts = tasks.iter().map(draft).collect::<anyhow::Result<Vec<_>>>()?;
     let graph = Graph::build(drafts).map_err(|problems| anyhow::anyhow!("the graph no longer fits: {problems:?}"))?;
     Ok(Arc::new(graph))
+}
+
+/// The same job, its commands starting in `folder` unless they, or its `defaults`, say otherwise.
+fn json_in(json: &str, folder: &Path) -> anyhow::Result<Arc<str>> {
+    let mut job: Value = serde_json::from_str(json)?;
+    let folder = folder.to_str().context("the folder's name is not UTF-8")?;
+    if job.pointer("/defaults/workingDir").is_none() {
+        if !job["defaults"].is_object() {
+            job["defaults"] = json!({});
+        }
+        job["defaults"]["workingDir"] = json!(folder);
+    }
+    Ok(job.to_string().into())
 }
 
 fn spec_in(spec: &Arc<TaskSpec>, folder: &Path) -> anyhow::Result<Arc<TaskSpec>> {

@@ -9,10 +9,10 @@ use mainspring_worker::Urgency;
 use tokio::sync::oneshot;
 
 use crate::args::Dev;
-use crate::command::definition::{FileJob, Source};
+use crate::command::definition::{Runnable, Source};
 use crate::command::serve::{log, not_started};
 use crate::command::signals::Signals;
-use crate::embedded::{EmbeddedWorker, Watched, call_failed};
+use crate::embedded::{self, EmbeddedWorker, Watched, call_failed};
 use crate::exit::{Failure, Outcome};
 use crate::output::line;
 use crate::output::say;
@@ -22,7 +22,7 @@ use crate::progress::Progress;
 pub(crate) async fn run(args: Dev, quiet: bool) -> Outcome {
     log("warn");
     let sources = args.files.iter().map(|path| Source::read(path)).collect::<Outcome<Vec<_>>>()?;
-    let jobs = sources.iter().map(Source::jobs_here).collect::<Outcome<Vec<_>>>()?.concat();
+    let files = sources.iter().map(|source| source.runnable(&[])).collect::<Outcome<Vec<_>>>()?;
     let mut signals = Signals::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let running = serve(args.serving.config(), async { drop(stopped.await) }).await.map_err(not_started)?;
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Dev, quiet: bool) -> Outcome {
         ));
     }
     let outcome = tokio::select! {
-        outcome = work(&running.node, jobs, quiet) => outcome,
+        outcome = work(&running.node, files, quiet) => outcome,
         ended = worker.ended() => ended.and_then(|()| anyhow::bail!("the worker ended by itself")).map_err(Failure::from),
         () = signals.next() => Ok(()),
     };
@@ -54,7 +54,12 @@ pub(crate) async fn run(args: Dev, quiet: bool) -> Outcome {
 }
 
 /// Runs the jobs of the files one after the other, then waits forever.
-async fn work(node: &Arc<Node>, jobs: Vec<FileJob>, quiet: bool) -> Outcome {
+async fn work(node: &Arc<Node>, files: Vec<Runnable>, quiet: bool) -> Outcome {
+    let mut jobs = Vec::new();
+    for file in files {
+        embedded::apply(node, file.definitions).await?;
+        jobs.extend(file.jobs);
+    }
     for job in jobs {
         let name = job.name.clone();
         let (key, _, repeated) =

@@ -12,10 +12,10 @@ use mainspring_server::{ServeError, open_store};
 use mainspring_worker::Urgency;
 
 use crate::args::{Format, Run};
-use crate::command::definition::Source;
+use crate::command::definition::{Runnable, Source};
 use crate::command::serve::{log, not_started};
 use crate::command::signals::Signals;
-use crate::embedded::{EmbeddedWorker, Watched, call_failed};
+use crate::embedded::{self, EmbeddedWorker, Watched, call_failed};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::progress::{Picture, Progress};
@@ -26,7 +26,7 @@ const MEMORY: &str = "memory:";
 /// Runs a job; exit 0 only if it completed.
 pub(crate) async fn run(args: Run, quiet: bool) -> Outcome {
     log("error");
-    let mut jobs = Source::read(&args.file)?.jobs_here()?;
+    let Runnable { mut jobs, definitions } = Source::read(&args.file)?.runnable(&args.params)?;
     if jobs.len() > 1 {
         let names: Vec<_> = jobs.iter().map(|job| job.name.clone()).collect();
         let message = format!("`{}` holds {} jobs, and `run` runs one", args.file.display(), names.len());
@@ -41,6 +41,7 @@ pub(crate) async fn run(args: Run, quiet: bool) -> Outcome {
         .await
         .map_err(|error: StartError| not_started(ServeError::Node(error)))?;
     let mut worker = EmbeddedWorker::start(&node, args.concurrency.max(1));
+    embedded::apply(&node, definitions).await?;
     let (key, _, _) =
         node.submit_job(job.job.into_submit(0, Bucket::CONTROL)).await.map_err(|error| call_failed(&error))?;
     let outcome = follow(&node, key, signals, &mut worker, &args, quiet).await;

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use mainspring_client::{Client, TaskRef};
 use mainspring_core::row::DefinitionKind;
 use mainspring_protocol::problem::Code;
+use mainspring_protocol::submit::{Values, with_params};
 use mainspring_protocol::view::{SubmittedJobView, SubmittedView};
 use serde_json::{Map, Value, json};
 
@@ -61,6 +62,9 @@ fn is_file(what: &str) -> bool {
 
 /// The task that the flags describe.
 fn of_type(args: &Submit) -> Outcome<Value> {
+    if !args.params.is_empty() {
+        return Err(Failure::new(Exit::Usage, "--param is for the parameters of a job, and this is a task"));
+    }
     let seconds = |duration: Duration| json!(duration.as_secs_f64());
     let mut task = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
@@ -98,12 +102,16 @@ fn from_file(args: &Submit) -> Outcome<Vec<Work>> {
     }
     let source = Source::read(Path::new(&args.what))?;
     // Definitions that the file does not hold may be known to the server.
-    let documents = source.valid_documents(&[Code::UnknownTask])?;
+    let documents = source.valid_documents(&[Code::UnknownTask, Code::UnknownDefinition])?;
     let has_job = documents.iter().any(|document| document.kind == DefinitionKind::Job);
     let mut works = Vec::new();
     for document in &documents {
         match document.kind {
-            DefinitionKind::Job => works.push(Work::Job(self_contained(document, &documents)?)),
+            DefinitionKind::Job => {
+                let job = self_contained(document, &documents)?.to_string();
+                let job = with_params(&job, Values::Texts(args.params.clone()))?;
+                works.push(Work::Job(serde_json::from_str(&job).context("cannot read a job again")?));
+            }
             DefinitionKind::Task if !has_job => {
                 works.push(Work::Task(serde_json::from_str(&document.json).context("cannot read a task again")?));
             }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use mainspring_client::{Client, Error, ListQuery, TaskRef};
 use mainspring_core::task::TaskStatus;
+use mainspring_protocol::order::SignalRequest;
 use mainspring_protocol::view::TaskView;
 
-use crate::args::{Act, Listing, One, Tasks};
+use crate::args::{Act, Format, Listing, One, Signal, Tasks};
 use crate::command::acting::{Words, by_query, told};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Listed as _};
@@ -52,7 +53,27 @@ pub(crate) async fn run(command: Tasks, quiet: bool) -> Outcome {
             let words = Words { action: "delete", done: "deleted", noun: "task" };
             order(act, words, true, async |client, task| client.delete_task(task).await).await
         }
+        Tasks::Approve(signal) => answer(signal, true, quiet).await,
+        Tasks::Refuse(signal) => answer(signal, false, quiet).await,
+        Tasks::Signal { signal, approved } => answer(signal, approved, quiet).await,
     }
+}
+
+/// Answers approvals.
+async fn answer(signal: Signal, approved: bool, quiet: bool) -> Outcome {
+    let client = remote::client(&signal.remote)?;
+    let request = SignalRequest { approved, comment: signal.comment.clone() };
+    for id in &signal.ids {
+        let task = remote::reference(&remote::task(&client, id).await?);
+        client.signal_task(&task, &request).await?;
+        let id = task.to_string();
+        match signal.output.output {
+            Format::Name => output::line(&id)?,
+            _ => output::line(&format!("task {id} {}", if approved { "approved" } else { "refused" }))?,
+        }
+        remote::follow_up(quiet, &format!("mainspring tasks get {id}"));
+    }
+    Ok(())
 }
 
 async fn list(client: &Client, listing: &Listing, query: &ListQuery, quiet: bool) -> Outcome {

@@ -4,7 +4,7 @@ use super::{Parsed, Parser};
 use crate::error::{CompileError, CompileErrorKind as Kind};
 use crate::lexer::TokenKind;
 use crate::nearest;
-use crate::syntax::{Node, NodeKind};
+use crate::syntax::{Node, NodeKind, Reference};
 use crate::value::Type;
 
 const ROOTS: [&str; 9] = ["tasks", "params", "item", "index", "schedule", "secrets", "true", "false", "null"];
@@ -86,6 +86,7 @@ impl Parser<'_> {
                 _ => NodeKind::Call(Box::new(self.call(name, start, false)?)),
             },
             "tasks" | "params" | "item" | "index" | "schedule" | "secrets" => self.reference(name, start)?,
+            "output" if self.scope.output => NodeKind::Reference(Reference::Own),
             _ => match Type::named(name) {
                 Some(of) => NodeKind::Type(of),
                 None => return Err(self.unknown_name(name, start)),

@@ -1,6 +1,8 @@
 //! Templates: types, text, escapes, secrets.
 
-use mainspring_expression::{Budget, FillError, Rendered, Scope, SecretPlace, Template, contains_expression};
+use mainspring_expression::{
+    Budget, Condition, Context, FillError, Rendered, Scope, SecretPlace, Template, contains_expression,
+};
 use serde_json::{Value as Json, json};
 
 use crate::world::{World, scope, tasks};
@@ -122,4 +124,15 @@ fn nothing_that_a_task_returned_passes_for_a_secret() {
 fn an_expression_is_found_where_none_may_stand() {
     assert!(contains_expression("echo ${{ item }}") && contains_expression("$${{ a ${{ b"));
     assert!(!contains_expression("echo $${{ item }} ${x} {{ y }}"));
+}
+
+#[test]
+fn the_output_of_the_attempt_itself_is_read_only_where_there_is_one() {
+    let until = Condition::compile("output.ready == true", &Scope { output: true, ..Scope::default() });
+    let until = until.expect("it compiles");
+    for (output, expected) in [(json!({"ready": true}), Ok(true)), (json!({"ready": 1}), Ok(false))] {
+        let context = Context { output: Some(&output), ..Context::default() };
+        assert_eq!(until.evaluate(&context, Budget::default()), expected);
+    }
+    assert!(Condition::compile("output.ready", &Scope::default()).is_err());
 }

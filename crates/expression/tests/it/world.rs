@@ -21,6 +21,7 @@ pub(crate) fn scope(tasks: &Tasks) -> Scope<'_> {
         item: true,
         schedule: true,
         secrets: true,
+        output: false,
     }
 }
 
@@ -67,6 +68,7 @@ impl World {
             item: Some(&self.item),
             index: Some(2),
             schedule: Some(ScheduleView { instant, previous_instant: None, manual: false }),
+            output: None,
         }
     }
 }

@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, HashSet};
 
 use mainspring_core::limits::PAYLOAD_BYTES_MAX;
 use mainspring_core::spec::Body;
+use serde_json::{Map, Value as Json};
 
+use crate::flow::as_texts;
 use crate::pointer::Pointer;
-use crate::problem::Code;
-use crate::submit::fields::{Field, Origin};
+use crate::problem::{Code, Problem};
+use crate::submit::fields::{Field, Fields, Origin, has_expression};
 use crate::submit::hash::{compact, has_lone_surrogate};
 use crate::submit::http;
 use crate::submit::read::{Findings, Rule, Value};
 use crate::submit::repeats::first_repeat;
-use crate::submit::task::Source;
+use crate::submit::sensor;
+use crate::submit::task::{Source, object};
 
 /// Bytes of a body beside its payload.
 const REST_BYTES_MAX: usize = 256 << 10;
@@ -44,7 +47,7 @@ impl Writer {
         &mut self.text
     }
 
-    fn json(&mut self, name: &str, value: &impl serde::Serialize) {
+    pub(super) fn json(&mut self, name: &str, value: &impl serde::Serialize) {
         let text = serde_json::to_string(value).expect("texts and numbers serialize");
         self.key(name).push_str(&text);
     }
@@ -55,33 +58,63 @@ impl Writer {
     }
 }
 
-/// Reads the fields that only the worker needs.
-pub(super) fn read_body(source: &Source<'_, '_>, findings: &mut Findings) -> Body {
+/// A body in two parts: members that are what they are, and members with expressions.
+struct Parts {
+    body: Writer,
+    with: Writer,
+    /// Whether expressions may stand in it.
+    templates: bool,
+}
+
+impl Parts {
+    /// Where a member with this value belongs.
+    fn of(&mut self, raw: &str) -> &mut Writer {
+        if self.templates && has_expression(raw) { &mut self.with } else { &mut self.body }
+    }
+}
+
+/// Reads the fields that only the worker needs. Gives the body, and as a second object the members of it that have
+/// expressions, where such may stand in it (`templates`).
+pub(super) fn read_body(source: &Source<'_, '_>, templates: bool, findings: &mut Findings) -> (Body, Option<String>) {
     let payload = source.fields.get(Field::Payload).map_or(0, |(raw, _)| raw.len());
-    let mut body = Writer::new(payload + 64);
-    source.read(Field::Payload, |value| copy_json(&value, "payload", &mut body, findings));
+    let mut parts = Parts { body: Writer::new(payload + 64), with: Writer::new(0), templates };
+    source.read(Field::Payload, |value| copy_json(&value, "payload", parts.of(value.raw), findings));
     source.read(Field::Command, |value| {
         if let Some(argv) = read_command(&value, findings) {
-            body.json("command", &argv);
+            parts.of(value.raw).json("command", &argv);
         }
     });
     source.read(Field::Run, |value| {
         if let Some(script) = read_script(&value, findings) {
-            body.json("run", &script);
+            parts.body.json("run", &script);
         }
     });
-    source.read(Field::Http, |value| http::read_http(&value, &mut body, findings));
+    source.read(Field::Http, |value| http::read_http(&value, parts.of(value.raw), findings));
     let env = read_env(source, findings);
     if !env.is_empty() {
-        body.json("env", &env);
+        let layers = [source.fields.get(Field::Env), source.fields.base_env].into_iter().flatten();
+        let raw = layers.map(|(raw, _)| raw).find(|raw| has_expression(raw)).unwrap_or_default();
+        parts.of(raw).json("env", &env);
     }
     source.read(Field::WorkingDir, |value| match value.program_text(findings) {
         Some(path) if path.is_empty() => {
             findings.add(Code::InvalidValue, &value.at, "it must not be empty");
         }
-        Some(path) => body.json("workingDir", &path),
+        Some(path) => parts.of(value.raw).json("workingDir", &path),
         None => {}
     });
+    read_rest(source, &mut parts.body, findings);
+    let text = parts.body.finish();
+    let rest = text.len() - payload.min(text.len());
+    if rest > REST_BYTES_MAX {
+        let detail = format!("command, run, http, env and the like have {rest} bytes, the limit is {REST_BYTES_MAX}");
+        findings.add_with_hint(Code::LimitExceeded, &source.at, detail, "put large data in a file or in `payload`");
+    }
+    let with = parts.with.finish();
+    (text.into(), (with != "{}").then_some(with))
+}
+
+fn read_rest(source: &Source<'_, '_>, body: &mut Writer, findings: &mut Findings) {
     for (field, name) in [(Field::SuccessExitCodes, "successExitCodes"), (Field::SkipExitCodes, "skipExitCodes")] {
         source.read(field, |value| body.json(name, &read_exit_codes(&value, findings)));
     }
@@ -90,13 +123,30 @@ pub(super) fn read_body(source: &Source<'_, '_>, findings: &mut Findings) -> Bod
             body.json("group", &group);
         }
     });
-    let text = body.finish();
-    let rest = text.len() - payload.min(text.len());
-    if rest > REST_BYTES_MAX {
-        let detail = format!("command, run, http, env and the like have {rest} bytes, the limit is {REST_BYTES_MAX}");
-        findings.add_with_hint(Code::LimitExceeded, &source.at, detail, "put large data in a file or in `payload`");
+    sensor::read(source, body, findings);
+}
+
+/// A body whose members with expressions were evaluated: they are checked like what was written, and take the place of
+/// those of the same name.
+///
+/// # Errors
+/// What is wrong with a value, with its JSON pointer in the task.
+pub(crate) fn rendered_body(own: &str, members: Map<String, Json>) -> Result<Body, Problem> {
+    let text = Json::Object(as_texts(members)).to_string();
+    let members = object(&text, &Pointer::ROOT)?;
+    let mut findings = Findings::default();
+    let fields = Fields::sort(&members, &Pointer::ROOT, Origin::Own, &mut findings);
+    let (rendered, _) = read_body(&Source { fields: &fields, at: Pointer::ROOT }, false, &mut findings);
+    if !findings.is_empty() {
+        return Err(findings.into_problem());
     }
-    text.into()
+    let (below, above) = (object(own, &Pointer::ROOT)?, object(&rendered, &Pointer::ROOT)?);
+    let mut body = Writer::new(own.len() + rendered.len());
+    let kept = below.0.iter().filter(|(name, _)| above.0.iter().all(|(over, _)| over != name));
+    for (name, raw) in kept.chain(&above.0) {
+        body.key(name).push_str(raw);
+    }
+    Ok(body.finish().into())
 }
 
 /// Copies any JSON value digit by digit, without its white space.

@@ -1,7 +1,7 @@
 //! Claims about the contract: every field that it names is read or refused as not built yet, every limit is enforced at
 //! its edge and named with the value.
 
-use std::sync::Arc;
+use mainspring_core::row::DefinitionKind;
 
 use super::*;
 use crate::problem::{Code, Problem};
@@ -14,7 +14,7 @@ fn job(json: &str) -> Result<(), Problem> {
     parse_job(json.as_bytes(), Format::Json, &Defaults::default(), &nothing).map(drop)
 }
 
-fn nothing(_: &str) -> Option<Arc<str>> {
+fn nothing(_: DefinitionKind, _: &str) -> Option<Found> {
     None
 }
 
@@ -56,10 +56,17 @@ fn every_field_of_a_task_is_read_or_not_built_yet() {
         let json = format!(r#"{{"type":"a","{field}":{value}}}"#);
         assert!(task(&json).is_ok(), "{json}: {:?}", task(&json));
     }
+    for (field, value) in [("if", "\"true\""), ("forEach", "[1]"), ("params", "{}")] {
+        let inside = format!(r#"{{"tasks":{{"t":{{"type":"a","{field}":{value}}}}}}}"#);
+        assert!(field == "params" || job(&inside).is_ok(), "{inside}: {:?}", job(&inside));
+        assert_eq!(at(field, task(&format!(r#"{{"type":"a","{field}":{value}}}"#))), Some(Code::InvalidValue));
+    }
+    assert_eq!(task(r#"{"command":"a b","until":"output != null","every":"5s"}"#), Ok(()));
+    assert_eq!(job(r#"{"tasks":{"t":{"approval":{"timeout":"8h"}}}}"#), Ok(()));
     for json in [r#"{"command":"a b"}"#, r#"{"run":"a"}"#, r#"{"http":{"url":"https://x"}}"#] {
         assert!(task(json).is_ok(), "{json}");
     }
-    let later = "if forEach concurrency concurrencyKey rateLimit unique email approval profile retention until every schedule params";
+    let later = "concurrency concurrencyKey rateLimit unique email profile retention schedule";
     for field in later.split(' ') {
         let json = |value| format!(r#"{{"type":"a","{field}":{value}}}"#);
         assert_eq!(at(field, task(&json("{}"))), Some(Code::NotSupportedYet));
@@ -88,12 +95,18 @@ fn every_field_of_a_job_is_read_or_not_built_yet() {
         ("failurePolicy", r#""continue""#),
         ("tags", r#"["t"]"#),
         ("idempotencyKey", r#""k""#),
+        ("params", r#"{"region":"eu"}"#),
+        ("deadline", r#""2h""#),
+        ("onSuccess", r#""ls""#),
+        ("onFailed", r#"{"command":["a","${{ 1 }}"]}"#),
+        ("onCancelled", r#"{"type":"noop"}"#),
+        ("onComplete", r#"{"http":{"url":"https://x"}}"#),
         ("x-note", "1"),
     ] {
         let json = format!(r#"{{"tasks":{{"a":"ls","b":"ls"}},"{field}":{value}}}"#);
         assert!(job(&json).is_ok(), "{json}: {:?}", job(&json));
     }
-    let later = "params schedule deadline onSuccess onFailed onCancelled onComplete maxActive notify profile";
+    let later = "schedule notify profile concurrency concurrencyKey rateLimit unique";
     for field in later.split(' ') {
         let json = |value| format!(r#"{{"tasks":{{"a":"ls"}},"{field}":{value}}}"#);
         assert_eq!(at(field, job(&json("[]"))), Some(Code::NotSupportedYet));
@@ -176,8 +189,8 @@ fn an_id_has_only_the_letters_of_ids() {
 
 #[test]
 fn a_job_mixes_references_objects_and_scripts() {
-    let known =
-        |name: &str| (name == "ref").then(|| Arc::from(r#"{"taskId":"ref","command":["ls","-l"],"retries":2}"#));
+    let text = r#"{"taskId":"ref","command":["ls","-l"],"retries":2}"#;
+    let known = |_: DefinitionKind, name: &str| (name == "ref").then(|| Found { text: text.into(), version: None });
     let read = |json: &str| parse_job(json.as_bytes(), Format::Json, &Defaults::default(), &known).expect(json);
     let list = read(r#"{"tasks":["ref",{"taskId":"own","run":"a","needs":"ref"}],"dependencies":{"own":["ref"]}}"#);
     let names: Vec<&str> = list.graph.tasks().iter().map(|task| &*task.name).collect();

@@ -11,9 +11,9 @@ use crate::problem::{Code, Problem};
 use crate::submit::fields::{Field, Fields, Origin};
 use crate::submit::hash::compact;
 use crate::submit::intern::Interner;
-use crate::submit::job::{Definitions, located, read_job, single_document};
+use crate::submit::job::{self, Definitions, Found, located, read_job, single_document};
 use crate::submit::read::{Findings, Rule, Value, check_name};
-use crate::submit::task::{Source, object, read_spec, utf8};
+use crate::submit::task::{Home, Source, object, read_spec, utf8};
 use crate::submit::{Defaults, Format, ParsedJob};
 use crate::yaml::{self, Node};
 
@@ -71,7 +71,11 @@ pub fn parse_definition(
 }
 
 fn check_job(json: &str, name: &str, definitions: Definitions<'_>) -> Result<(), Problem> {
-    let job = read_job(json, &Defaults::default(), definitions)?;
+    let itself = |kind, asked: &str| match kind {
+        DefinitionKind::Job if *asked == *name => Some(Found { text: json.into(), version: None }),
+        _ => definitions(kind, asked),
+    };
+    let job = read_job(json, &Defaults { definition: true, ..Defaults::default() }, &itself)?;
     let mut findings = Findings::default();
     if job.given_id.is_some() {
         let detail = "`jobId` names one instance of a job, not its definition";
@@ -110,7 +114,10 @@ fn check_task(json: &str, name: Option<&str>) -> Result<(), Problem> {
     source.read(Field::RunAt, |value: Value<'_, '_>| {
         findings.add(Code::InvalidValue, &value.at, "a definition is used many times; it has no `runAt`");
     });
-    read_spec(&source, None, &mut Interner::default(), &mut findings);
+    let (_, with) = read_spec(&source, Home::Job(None), &mut Interner::default(), &mut findings);
+    if let Some(task) = job::flow::read(&source, with, &mut findings) {
+        job::flow::check_alone(&task, &mut findings);
+    }
     if findings.is_empty() { Ok(()) } else { Err(findings.into_problem()) }
 }
 
@@ -126,20 +133,24 @@ pub fn parse_definition_file(text: &str, definitions: Definitions<'_>) -> Result
     }
     let documents: Vec<(Node, Arc<str>)> =
         nodes.into_iter().map(|node| (node.to_json().into(), node)).map(|(json, node)| (node, json)).collect();
-    let mut own: HashMap<&str, &Arc<str>> = HashMap::new();
-    for (node, json) in documents.iter().filter(|(node, _)| is_task(node)) {
-        if let Some(name) = node.member_text("taskId") {
-            own.entry(name).or_insert(json);
+    let mut own: HashMap<(DefinitionKind, &str), &Arc<str>> = HashMap::new();
+    for (node, json) in &documents {
+        let (kind, field) = if is_task(node) { (DefinitionKind::Task, "taskId") } else { (DefinitionKind::Job, "job") };
+        if let Some(name) = node.member_text(field) {
+            own.entry((kind, name)).or_insert(json);
         }
     }
-    let find = |name: &str| own.get(name).map(|json| (*json).clone()).or_else(|| definitions(name));
+    let find = |kind, name: &str| {
+        let own = own.get(&(kind, name)).map(|json| Found { text: (*json).clone(), version: None });
+        own.or_else(|| definitions(kind, name))
+    };
     Ok(documents.iter().map(|(node, json)| read_document(node, json, &find)).collect())
 }
 
 /// A document without `tasks` that names or runs something is a task.
 fn is_task(node: &Node) -> bool {
     let has = |name| node.member(name).is_some();
-    !has("tasks") && ["taskId", "command", "run", "http", "type"].into_iter().any(has)
+    !has("tasks") && ["taskId", "command", "run", "http", "type", "approval"].into_iter().any(has)
 }
 
 fn read_document(node: &Node, json: &Arc<str>, definitions: Definitions<'_>) -> ParsedDefinition {
@@ -147,7 +158,7 @@ fn read_document(node: &Node, json: &Arc<str>, definitions: Definitions<'_>) -> 
     let (kind, name, job) = if is_task(node) {
         (DefinitionKind::Task, name(&["taskId"]), check_task(json, None).map(|()| None))
     } else {
-        let job = read_job(json, &Defaults::default(), definitions).map(Some);
+        let job = read_job(json, &Defaults { definition: true, ..Defaults::default() }, definitions).map(Some);
         (DefinitionKind::Job, name(&["job", "jobId", "jobName"]), job)
     };
     let job = job.map_err(|problem| located(problem, node));

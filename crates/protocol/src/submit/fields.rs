@@ -57,25 +57,18 @@ fields! {
     SkipExitCodes = "skipExitCodes",
     Group = "group",
     UserId = "userId",
+    If = "if",
+    ForEach = "forEach",
+    Approval = "approval",
+    Job = "job",
+    Params = "params",
+    Until = "until",
+    Every = "every",
 }
 
 /// Fields that are understood and refused until they are built.
-const LATER: &[&str] = &[
-    "if",
-    "forEach",
-    "concurrency",
-    "concurrencyKey",
-    "rateLimit",
-    "unique",
-    "email",
-    "approval",
-    "profile",
-    "retention",
-    "until",
-    "every",
-    "schedule",
-    "params",
-];
+const LATER: &[&str] =
+    &["concurrency", "concurrencyKey", "rateLimit", "unique", "email", "profile", "retention", "schedule"];
 
 /// Fields that a job's `defaults` may set.
 pub(super) const DEFAULTABLE: &[&str] = &[
@@ -209,7 +202,7 @@ pub(super) fn refuse_unknown(
 }
 
 /// Whether a JSON text has an expression, its escapes read or not.
-fn has_expression(raw: &str) -> bool {
+pub(super) fn has_expression(raw: &str) -> bool {
     let has = |pattern: &[u8]| memchr::memmem::find(raw.as_bytes(), pattern).is_some();
     if has(b"${{") {
         return true;
@@ -219,36 +212,60 @@ fn has_expression(raw: &str) -> bool {
         && (!raw.starts_with('"') || serde_json::from_str::<String>(raw).is_ok_and(|text| text.contains("${{")))
 }
 
+/// Why an expression cannot stand where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misplaced {
+    /// In a task that belongs to no job.
+    Alone,
+    /// In a field of a task, or of a job, that has none.
+    Field,
+}
+
 /// Refuses expressions, wherever they stand in a value.
-pub(super) fn refuse_expressions(value: &Value<'_, '_>, findings: &mut Findings) {
+pub(super) fn refuse_expressions(value: &Value<'_, '_>, why: Misplaced, findings: &mut Findings) {
     if !has_expression(value.raw) {
         return;
     }
     match value.raw.as_bytes().first() {
         Some(b'{') => {
             for (name, raw) in value.members(findings).unwrap_or_default().0 {
-                refuse_expressions(&Value { raw, at: value.at.member(&name) }, findings);
+                refuse_expressions(&Value { raw, at: value.at.member(&name) }, why, findings);
             }
         }
         Some(b'[') => {
             for (index, raw) in value.elements(findings).unwrap_or_default().into_iter().enumerate() {
-                refuse_expressions(&Value { raw, at: value.at.index(index) }, findings);
+                refuse_expressions(&Value { raw, at: value.at.index(index) }, why, findings);
             }
         }
         _ if findings.only_counts() => {}
-        _ => findings.add(
-            Code::NotSupportedYet,
-            &value.at,
-            format!("expressions are understood, but this version cannot evaluate them yet: `{}`", value.shown()),
-        ),
+        _ => {
+            let (place, hint) = match why {
+                Misplaced::Alone => ("a task that belongs to no job", "submit a job with this task: POST /api/v1/jobs"),
+                Misplaced::Field => ("this field", EXPRESSION_FIELDS),
+            };
+            let detail = format!("an expression cannot stand in {place}: `{}`", value.shown());
+            findings.add_with_hint(Code::InvalidValue, &value.at, detail, hint);
+        }
     }
 }
 
-/// Refuses expressions in a script, for good: what they stand for would be run.
+/// Where expressions stand.
+const EXPRESSION_FIELDS: &str = "expressions stand in `command` (as a list), `payload`, `http`, `env`, `workingDir`, `params`, `if` and `forEach` of a task";
+
+/// Refuses expressions in a text that is taken apart or run, for good: what they stand for would be a part of it.
 pub(super) fn refuse_in_script(value: &Value<'_, '_>, findings: &mut Findings) {
     if has_expression(value.raw) {
         let detail = "a script cannot have expressions: what they stand for would be run as a part of it";
         let hint = "give the value as a variable, `env: {NAME: \"${{ … }}\"}`, and write \"$NAME\" in the script";
+        findings.add_with_hint(Code::InvalidValue, &value.at, detail, hint);
+    }
+}
+
+/// Refuses expressions in a command that is one text.
+pub(super) fn refuse_in_text(value: &Value<'_, '_>, findings: &mut Findings) {
+    if has_expression(value.raw) {
+        let detail = "a command written as one text cannot have expressions";
+        let hint = "write it as a list, each argument by itself: `command: [program, \"${{ … }}\"]`";
         findings.add_with_hint(Code::InvalidValue, &value.at, detail, hint);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::duration::WireDuration;
 use crate::problem::Code;
 use crate::submit::body::{Writer, copy_json};
-use crate::submit::fields::refuse_unknown;
+use crate::submit::fields::{has_expression, refuse_unknown};
 use crate::submit::members::Members;
 use crate::submit::read::{Findings, Value};
 
@@ -46,6 +46,11 @@ const FIELDS: &[&str] = &["method", "url", "headers", "json", "body", "successSt
 const HEADERS_MAX: usize = 64;
 const URL_CHARS_MAX: usize = 8_192;
 
+/// Whether it is a text with an expression.
+fn is_template(raw: &str) -> bool {
+    raw.starts_with('"') && has_expression(raw)
+}
+
 /// Checks `http` and copies it into the body.
 pub(super) fn read_http(value: &Value<'_, '_>, body: &mut Writer, findings: &mut Findings) {
     let Some(Members(members)) = value.members(findings) else { return };
@@ -56,6 +61,8 @@ pub(super) fn read_http(value: &Value<'_, '_>, body: &mut Writer, findings: &mut
             findings.add(Code::DuplicateKey, &member.at, format!("`{name}` occurs twice"));
         }
         match &**name {
+            // What an expression gives is checked once it is known.
+            known if is_template(raw) && FIELDS.contains(&known) => {}
             "method" => {
                 member.word(METHODS, findings);
             }

@@ -2,6 +2,9 @@
 
 mod draft;
 mod fields;
+pub(super) mod flow;
+mod hooks;
+mod nested;
 mod report;
 
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use mainspring_core::event::{RequestId, SubmitJob};
 use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Name};
 use mainspring_core::job::FailurePolicy;
+use mainspring_core::row::DefinitionKind;
 
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem, ProblemItem};
@@ -17,6 +21,9 @@ use crate::submit::hash::body_hash;
 use crate::submit::task::{object, utf8};
 use crate::submit::{Defaults, Format};
 use crate::yaml::{self, Node, Part};
+
+pub use hooks::HOOKS;
+pub use nested::sub_jobs;
 
 /// A valid job: everything that [`SubmitJob`] needs except whom to answer and where it lives.
 #[derive(Clone, Debug)]
@@ -35,7 +42,11 @@ pub struct ParsedJob {
     pub definition: Option<Name>,
     /// What the failure of a task does.
     pub failure_policy: FailurePolicy,
-    /// Everything else, as JSON text.
+    /// Milliseconds from its acceptance until what has not ended of it is cancelled (`deadline`).
+    pub deadline_ms: Option<u64>,
+    /// How many jobs of its definition may be live (`maxActive`).
+    pub max_active: Option<u32>,
+    /// Everything else, as JSON text: `{"definition", "params", "hooks"}`.
     pub body: Arc<str>,
     /// Tags.
     pub tags: Arc<[Name]>,
@@ -58,17 +69,26 @@ impl ParsedJob {
             body: self.body,
             tags: self.tags,
             graph: self.graph,
-            deadline_ms: None,
-            active_key: None,
+            deadline_ms: self.deadline_ms,
+            active_key: self.definition.zip(self.max_active),
         }
     }
 }
 
-/// Finds the JSON text of a task definition by its name.
-pub type Definitions<'a> = &'a dyn Fn(&str) -> Option<Arc<str>>;
+/// A definition that was looked up.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its JSON text.
+    pub text: Arc<str>,
+    /// Its version; `None` where it is not applied yet, like in the same file.
+    pub version: Option<u32>,
+}
 
-/// Reads one job. `definitions` finds the task definitions that a list of `tasks` refers to; it is asked once for each
-/// name.
+/// Finds a definition by its kind and name.
+pub type Definitions<'a> = &'a dyn Fn(DefinitionKind, &str) -> Option<Found>;
+
+/// Reads one job. `definitions` finds the task definitions that a list of `tasks` refers to, and the job definitions of
+/// sub-jobs.
 ///
 /// # Errors
 /// Every problem with its JSON pointer (and line and column for YAML).
@@ -145,11 +165,18 @@ pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions
     let members = object(text, &Pointer::ROOT)?;
     let head = fields::read_head(&members, defaults);
     let (own, graph) = draft::read_tasks(head, definitions)?;
+    let hooks = hooks::read(&own, &members, definitions)?;
     let named = own.given_id.is_some() || own.idempotency_key.is_some();
-    let body = match &own.definition {
-        Some(definition) => serde_json::json!({ "definition": &**definition }).to_string().into(),
-        None => "{}".into(),
-    };
+    let mut body = serde_json::Map::new();
+    if let Some(definition) = &own.definition {
+        body.insert("definition".to_owned(), (&**definition).into());
+    }
+    if !own.params.values.is_empty() {
+        body.insert("params".to_owned(), serde_json::Value::Object(own.params.values));
+    }
+    if !hooks.is_empty() {
+        body.insert("hooks".to_owned(), serde_json::Value::Object(hooks));
+    }
     Ok(ParsedJob {
         tenant: own.tenant,
         given_id: own.given_id,
@@ -158,7 +185,9 @@ pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions
         title: own.title,
         definition: own.definition,
         failure_policy: own.failure_policy,
-        body,
+        deadline_ms: own.deadline_ms,
+        max_active: own.max_active,
+        body: serde_json::Value::Object(body).to_string().into(),
         tags: own.tags,
         graph: Arc::new(graph),
     })

@@ -13,7 +13,7 @@ use crate::duration::WireDuration;
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem, ProblemItem};
 use crate::submit::body::{read_body, read_labels};
-use crate::submit::fields::{Field, Fields, Origin, refuse_expressions, refuse_in_script};
+use crate::submit::fields::{Field, Fields, Misplaced, Origin, refuse_expressions, refuse_in_script, refuse_in_text};
 use crate::submit::hash::body_hash;
 use crate::submit::intern::Interner;
 use crate::submit::members::Members;
@@ -95,9 +95,12 @@ pub(super) fn read_element(
     let members = object(text, at)?;
     let fields = Fields::sort(&members, at, Origin::Own, &mut findings);
     let source = Source { fields: &fields, at: *at };
-    for field in [Field::Needs, Field::Trigger] {
+    for field in [Field::Needs, Field::Trigger, Field::If, Field::ForEach, Field::Approval, Field::Job, Field::Params] {
         source.read(field, |value| {
-            let detail = "only a task of a job has parents";
+            let detail = match field {
+                Field::Needs | Field::Trigger => "only a task of a job has parents".to_owned(),
+                _ => format!("only a task of a job has `{}`", super::fields::NAMES[field as usize]),
+            };
             findings.add_with_hint(Code::InvalidValue, &value.at, detail, "submit a job: POST /api/v1/jobs");
         });
     }
@@ -106,7 +109,7 @@ pub(super) fn read_element(
     source.read(Field::TaskId, |value| given_id = value.name(Rule::FreshId, &mut findings).map(|id| Name::from(&*id)));
     let idempotency_key = read_key(&source, header_key, &mut findings);
     let start = read_start(&source, defaults.now, &mut findings);
-    let spec = read_spec(&source, None, names, &mut findings);
+    let (spec, _) = read_spec(&source, Home::Alone, names, &mut findings);
     if !findings.is_empty() {
         return Err(findings.into_problem());
     }
@@ -182,19 +185,30 @@ fn read_start(source: &Source<'_, '_>, now: Option<Timestamp>, findings: &mut Fi
     start
 }
 
-/// Reads what a standalone task and a task of a job have in common. `job_priority` holds where the task has none.
+/// Where a task belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// It belongs to no job.
+    Alone,
+    /// To a job with this priority, which holds where the task has none.
+    Job(Option<u8>),
+}
+
+/// Reads what a standalone task and a task of a job have in common. Gives beside the spec the members of its body that
+/// have expressions, as a JSON object: none of a task that belongs to no job.
 pub(super) fn read_spec(
     source: &Source<'_, '_>,
-    job_priority: Option<u8>,
+    home: Home,
     names: &mut Interner,
     findings: &mut Findings,
-) -> Arc<TaskSpec> {
-    for (name, raw, origin) in source.fields.all() {
-        let base = source.base(origin);
-        let refuse = if name == "run" { refuse_in_script } else { refuse_expressions };
-        refuse(&Value { raw, at: base.member(name) }, findings);
-    }
+) -> (Arc<TaskSpec>, Option<String>) {
+    refuse_misplaced_expressions(source, home, findings);
     let (kind, class) = read_class(source, names, findings);
+    let (body, with) = read_body(source, home != Home::Alone, findings);
+    let job_priority = match home {
+        Home::Job(priority) => priority,
+        Home::Alone => None,
+    };
     let mut spec = TaskSpec {
         kind,
         class,
@@ -203,7 +217,7 @@ pub(super) fn read_spec(
         priority: job_priority.unwrap_or(0),
         expires_at_ms: None,
         policy: names_policy(source, names, findings),
-        body: read_body(source, findings),
+        body,
         tags: names.list::<&str>(&[]),
     };
     source.read(Field::TaskName, |value| spec.title = value.name(Rule::Name, findings).map(|name| Name::from(&*name)));
@@ -217,7 +231,23 @@ pub(super) fn read_spec(
     });
     source.read(Field::ExpiresAt, |value| spec.expires_at_ms = value.instant(findings).map(Timestamp::as_millis));
     source.read(Field::Tags, |value| spec.tags = names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)));
-    Arc::new(spec)
+    (Arc::new(spec), with)
+}
+
+/// Refuses expressions where none can stand.
+fn refuse_misplaced_expressions(source: &Source<'_, '_>, home: Home, findings: &mut Findings) {
+    for (name, raw, origin) in source.fields.all() {
+        let base = source.base(origin);
+        let value = Value { raw, at: base.member(name) };
+        match name {
+            "run" => refuse_in_script(&value, findings),
+            "if" | "forEach" | "until" => {}
+            _ if home == Home::Alone => refuse_expressions(&value, Misplaced::Alone, findings),
+            "command" if raw.starts_with('"') => refuse_in_text(&value, findings),
+            "command" | "payload" | "http" | "env" | "workingDir" | "params" => {}
+            _ => refuse_expressions(&value, Misplaced::Field, findings),
+        }
+    }
 }
 
 fn names_policy(
@@ -239,15 +269,24 @@ fn read_class(source: &Source<'_, '_>, names: &mut Interner, findings: &mut Find
     if shell && has(Field::Http) {
         findings.add(Code::ConflictingFields, &source.at, "`http` excludes `command` and `run`");
     }
+    for (field, name) in [(Field::Approval, "approval"), (Field::Job, "job")] {
+        let runs = shell || has(Field::Http) || field == Field::Approval && has(Field::Job);
+        if has(field) && runs {
+            let detail = format!("`{name}` excludes `command`, `run`, `http` and whatever else a task is");
+            findings.add(Code::ConflictingFields, &source.at, detail);
+        }
+    }
     let mut kind = None;
     source.read(Field::Type, |value| kind = read_type(&value, findings));
-    let implied = if shell { Some("shell") } else { has(Field::Http).then_some("http") };
+    let implied =
+        [(shell, "shell"), (has(Field::Http), "http"), (has(Field::Approval), "approval"), (has(Field::Job), "job")];
+    let implied = implied.into_iter().find(|(is, _)| *is).map(|(_, kind)| kind);
     let kind = match (kind, implied) {
         (Some(kind), _) => names.name(&kind),
         (None, Some(implied)) => names.name(implied),
         (None, None) => {
             if !has(Field::Type) {
-                let hint = "give `type`, `command`, `run` or `http`";
+                let hint = "give `type`, `command`, `run`, `http`, `approval` or `job`";
                 let detail = "a task needs a type or something to run";
                 findings.add_with_hint(Code::MissingField, &source.at.member("type"), detail, hint);
             }
@@ -272,22 +311,20 @@ fn read_type(value: &Value<'_, '_>, findings: &mut Findings) -> Option<String> {
     Some(kind.into_owned())
 }
 
-/// The built-in types need what they run.
+/// The built-in types need what they are about, and nothing else has it.
 fn check_builtin(source: &Source<'_, '_>, kind: &str, findings: &mut Findings) {
-    let has_http = source.fields.has(Field::Http);
-    match kind {
-        "shell" => {
-            let detail = "a task of type `shell` needs `command` or `run`";
-            findings.add(Code::MissingField, &source.at.member("command"), detail);
-        }
-        "http" if !has_http => {
-            findings.add(Code::MissingField, &source.at.member("http"), "a task of type `http` needs `http`");
-        }
-        "http" => {}
-        _ if has_http => {
-            let detail = format!("`http` needs the type `http`, not `{kind}`");
+    if kind == "shell" {
+        let detail = "a task of type `shell` needs `command` or `run`";
+        findings.add(Code::MissingField, &source.at.member("command"), detail);
+    }
+    for (field, name) in [(Field::Http, "http"), (Field::Approval, "approval"), (Field::Job, "job")] {
+        let has = source.fields.has(field);
+        if kind == name && !has {
+            let detail = format!("a task of type `{name}` needs `{name}`");
+            findings.add(Code::MissingField, &source.at.member(name), detail);
+        } else if kind != name && has {
+            let detail = format!("`{name}` needs the type `{name}`, not `{kind}`");
             findings.add_with_hint(Code::ConflictingFields, &source.at.member("type"), detail, "leave `type` out");
         }
-        _ => {}
     }
 }

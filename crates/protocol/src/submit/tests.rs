@@ -30,8 +30,13 @@ fn places(problem: &Problem) -> Vec<(Code, String)> {
     problem.errors.iter().map(|item| (item.code.expect("has a code"), item.pointer.clone())).collect()
 }
 
-fn no_definitions(_: &str) -> Option<Arc<str>> {
+fn no_definitions(_: DefinitionKind, _: &str) -> Option<Found> {
     None
+}
+
+/// A definition that is there.
+fn found(text: impl Into<Arc<str>>) -> Option<Found> {
+    Some(Found { text: text.into(), version: Some(1) })
 }
 
 fn job(text: &str, format: Format) -> Result<ParsedJob, Problem> {
@@ -60,7 +65,9 @@ fn the_missions_task_runs_as_a_shell_command() {
 fn the_missions_job_takes_its_tasks_from_definitions() {
     let json = r#"{"jobId": "job_202", "jobName": "DailyReportPipeline", "userId": "user_1",
         "tasks": ["task_101", "task_102", "task_103"], "dependencies": {"task_102": ["task_101"], "task_103": ["task_102"]}}"#;
-    let find = |name: &str| Some(Arc::from(format!(r#"{{"taskId":"{name}","type":"email","command":"echo {name}"}}"#)));
+    let find = |_: DefinitionKind, name: &str| {
+        found(format!(r#"{{"taskId":"{name}","type":"email","command":"echo {name}"}}"#))
+    };
     let job = parse_job(json.as_bytes(), Format::Json, &Defaults::default(), &find).expect("is a job");
     assert_eq!(
         (job.given_id.as_deref(), job.title.as_deref(), &*job.tenant),
@@ -162,7 +169,7 @@ fn each_bad_value_has_its_code() {
         (r#"{"http":{"url":"http://x","json":{"a":1,"a":1}}}"#, Code::DuplicateKey, "/http/json/a"),
         (r#"{"run":"echo ${{ x }}"}"#, Code::InvalidValue, "/run"),
         (r#"{"run":"echo $\u007b{ x }}"}"#, Code::InvalidValue, "/run"),
-        (r#"{"type":"noop","payload":"\u0024{{ x }}"}"#, Code::NotSupportedYet, "/payload"),
+        (r#"{"type":"noop","payload":"\u0024{{ x }}"}"#, Code::InvalidValue, "/payload"),
         (r#"{"type":"noop","workingDir":""}"#, Code::InvalidValue, "/workingDir"),
         (r#"{"type":"noop","queue":"a\u0000"}"#, Code::InvalidValue, "/queue"),
         (r#"{"type":"a\u0007"}"#, Code::InvalidValue, "/type"),
@@ -181,9 +188,9 @@ fn each_bad_value_has_its_code() {
         (r#"{"run":"a","env":{"MAINSPRING_TOKEN":"x"}}"#, Code::InvalidValue, "/env/MAINSPRING_TOKEN"),
         (r#"{"run":"a","env":{"A=B":"x"}}"#, Code::InvalidValue, "/env/A=B"),
         (r#"{"type":"noop","needs":["a"]}"#, Code::InvalidValue, "/needs"),
-        (r#"{"type":"noop","if":"true"}"#, Code::NotSupportedYet, "/if"),
+        (r#"{"type":"noop","if":"true"}"#, Code::InvalidValue, "/if"),
         (r#"{"type":"noop","email":{"to":"a@example.com"}}"#, Code::NotSupportedYet, "/email"),
-        (r#"{"type":"noop","payload":{"a":["${{ x }}"]}}"#, Code::NotSupportedYet, "/payload/a/0"),
+        (r#"{"type":"noop","payload":{"a":["${{ x }}"]}}"#, Code::InvalidValue, "/payload/a/0"),
         (r#"{"type":"noop","tags":["a",7]}"#, Code::InvalidValue, "/tags/1"),
         (r#"{"type":"noop","backoff":{"factor":0.5}}"#, Code::InvalidValue, "/backoff/factor"),
         (r#"{"type":"noop","backoff":{"kind":"fixed"}}"#, Code::UnknownField, "/backoff/kind"),
@@ -343,7 +350,7 @@ fn each_bad_job_is_refused_at_its_place() {
         (r#"{"tasks":{"a":"ls"},"retrys":null}"#, Code::UnknownField, "/retrys"),
         (
             r#"{"tasks":{"a":{"run":"ls","env":{"B":"x"}}},"defaults":{"env":{"A":"${{ x }}"}}}"#,
-            Code::NotSupportedYet,
+            Code::InvalidExpression,
             "/defaults/env/A",
         ),
         (r#"{"tasks":{"a":"ls","b":"ls"},"defaults":{"retries":-1}}"#, Code::InvalidValue, "/defaults/retries"),

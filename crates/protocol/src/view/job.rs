@@ -40,6 +40,21 @@ pub struct JobView {
     /// Work over all its tasks that is still going on: `starting resuming cancelling failing_fast rerunning deleting`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<String>,
+    /// The task of another job that it carries out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentView>,
+    /// The values of its parameters; lists leave them out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<serde_json::Value>,
+    /// When what has not ended of it is cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Rfc3339>,
+    /// How many jobs of its definition may be live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_active: Option<u32>,
+    /// It waits until fewer jobs of its definition are live.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub queued: bool,
     /// Tags.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -49,6 +64,16 @@ pub struct JobView {
     pub start_time: Option<Rfc3339>,
     /// When it became terminal.
     pub end_time: Option<Rfc3339>,
+}
+
+/// A task of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentView {
+    /// The job.
+    pub job_id: String,
+    /// The task in it.
+    pub task_id: String,
 }
 
 /// Tasks of a job by how they ended.
@@ -92,9 +117,32 @@ impl SubmittedJobView {
 struct Body {
     #[serde(default)]
     definition: Option<String>,
+    #[serde(default)]
+    params: Option<serde_json::Value>,
+}
+
+impl JobCountsView {
+    /// Of a job's row.
+    pub fn from_row(row: &JobRow) -> Self {
+        let counts = row.state.counts;
+        Self {
+            total: row.tasks,
+            completed: counts.completed,
+            failed: counts.failed,
+            cancelled: counts.cancelled,
+            skipped: counts.skipped,
+        }
+    }
 }
 
 impl JobView {
+    /// Takes away what a list does not show.
+    #[must_use]
+    pub fn for_list(mut self) -> Self {
+        self.params = None;
+        self
+    }
+
     /// Shows a row.
     pub fn from_row(row: &JobRow) -> Self {
         let state = &row.state;
@@ -106,13 +154,7 @@ impl JobView {
             user_id: row.tenant.to_string(),
             status: state.status.word().to_owned(),
             generation: state.generation,
-            tasks: JobCountsView {
-                total: row.tasks,
-                completed: state.counts.completed,
-                failed: state.counts.failed,
-                cancelled: state.counts.cancelled,
-                skipped: state.counts.skipped,
-            },
+            tasks: JobCountsView::from_row(row),
             failure_policy: match row.failure_policy {
                 FailurePolicy::Continue => "continue",
                 FailurePolicy::FailFast => "fail_fast",
@@ -122,6 +164,11 @@ impl JobView {
             paused: state.paused,
             cancel_requested: state.cancelled,
             sweep: state.sweep.as_ref().map(|sweep| sweep_word(&sweep.kind).to_owned()),
+            parent: None,
+            params: body.params,
+            deadline: row.deadline().map(Rfc3339),
+            max_active: row.active_key.as_ref().map(|(_, limit)| *limit),
+            queued: state.queued,
             tags: row.tags.iter().map(ToString::to_string).collect(),
             created_at: Rfc3339(row.created_at),
             start_time: state.started_at.map(Rfc3339),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainspring_core::id::IdKind;
+use mainspring_core::job::JobRow;
 use mainspring_core::row::TaskRow;
 use mainspring_core::spec::{Backoff, BackoffShape, OnWorkerLost, Policy, TaskSpec};
 use mainspring_core::task::{Attempt, TaskStatus};
@@ -14,6 +15,7 @@ use crate::duration::WireDuration;
 use crate::exchange::ErrorReport;
 use crate::submit::trigger_word;
 use crate::time::Rfc3339;
+use crate::view::JobCountsView;
 
 /// A task. Lists leave out what it runs (payload, command, …) and its output.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +86,18 @@ pub struct TaskView {
     /// A worker was lost and it waits for somebody's retry.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
+    /// When it fails without an answer, while it waits for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_until: Option<Rfc3339>,
+    /// Its expressions are being evaluated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evaluating: bool,
+    /// The instances of its `forEach` by how they ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<JobCountsView>,
+    /// The sub-job that carries it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_job_id: Option<String>,
     /// It stands among the dead letters.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dead: bool,
@@ -194,9 +208,11 @@ impl TaskView {
             start_time: last.map(|attempt| Rfc3339(attempt.started_at)),
             end_time: state.ended_at.map(Rfc3339),
             worker_id: last.map(|attempt| attempt.worker.to_string()),
-            error: expired(row).or_else(|| last.and_then(|attempt| attempt.error.as_ref()).map(ErrorReport::from)),
+            error: error_of(row),
             skip_reason: state.skip_reason.map(|reason| reason.word().to_owned()),
             held: state.held,
+            approval_until: state.due.filter(|_| state.status == TaskStatus::Waiting && !state.held).map(Rfc3339),
+            evaluating: state.evaluating,
             dead: state.dead,
             ..Self::default()
         };
@@ -245,6 +261,17 @@ impl TaskView {
         self.group = body.group;
     }
 
+    /// Adds the job that carries it out.
+    #[must_use]
+    pub fn with_child(mut self, child: &JobRow) -> Self {
+        if child.is_instances() {
+            self.instances = Some(JobCountsView::from_row(child));
+        } else {
+            self.child_job_id = Some(child.key.id(IdKind::Job));
+        }
+        self
+    }
+
     /// Adds what it returned: JSON text as stored.
     #[must_use]
     pub fn with_output(mut self, output: Option<&str>) -> Self {
@@ -261,7 +288,13 @@ impl TaskView {
     }
 }
 
-/// Why a task has failed that no attempt took down with it: it can only have expired. A last attempt that did ended at
+/// What went wrong: outside of attempts, or in the last one.
+fn error_of(row: &TaskRow) -> Option<ErrorReport> {
+    let last = || row.state.last.as_ref().and_then(|attempt| attempt.error.as_ref()).map(ErrorReport::from);
+    row.state.failure.as_ref().map(ErrorReport::from).or_else(|| expired(row)).or_else(last)
+}
+
+/// Why a task has failed that no attempt took down with it, and nothing else is known to: it can only have expired. A last attempt that did ended at
 /// the same instant.
 fn expired(row: &TaskRow) -> Option<ErrorReport> {
     let state = &row.state;

@@ -57,11 +57,21 @@ async fn standalone(api: &Api, id: &str, tenant: Option<&Name>) -> Result<FoundT
     Err(no_task(id))
 }
 
+/// Characters that the name of an instance has beside that of its task: `~9999`.
+const INSTANCE_CHARS_MAX: usize = 8;
+
+/// A task of a job, or an instance of a task with a `forEach`: `each~3`.
 async fn task_of_job(api: &Api, job: JobRow, name: &str) -> Result<FoundTask, Refused> {
-    if name.len() > ID_CHARS_MAX {
+    if name.len() > ID_CHARS_MAX + INSTANCE_CHARS_MAX {
         return Err(no_task(name));
     }
-    let key = api.reader.find_in_job(job.key, name.into()).await.map_err(not_read)?;
+    let mut of = job.key;
+    if let Some((group, _)) = name.rsplit_once('~') {
+        let key = api.reader.find_in_job(job.key, group.into()).await.map_err(not_read)?;
+        let group = api.reader.tasks_by_key(key.into_iter().collect()).await.map_err(not_read)?.pop();
+        of = group.and_then(|group| group.state.child).ok_or_else(|| no_task(name))?;
+    }
+    let key = api.reader.find_in_job(of, name.into()).await.map_err(not_read)?;
     let rows = api.reader.tasks_by_key(key.into_iter().collect()).await.map_err(not_read)?;
     let row = rows.into_iter().next().ok_or_else(|| no_task(name))?;
     Ok(FoundTask { row, job: Some(job) })

@@ -99,7 +99,7 @@ pub(crate) async fn tasks(mut call: Call) -> Answer {
 /// `POST /api/v1/jobs/bulk`
 pub(crate) async fn jobs(mut call: Call) -> Answer {
     let request = read(&mut call, &["cancel", "pause", "resume", "rerun", "delete"]).await?;
-    let filter = selection::jobs(&request.q, call.tenant())?;
+    let filter = selection::jobs(&call.api, &request.q, call.tenant()).await?;
     let mut found = find_jobs(&call.api, filter, BULK_MAX).await?;
     found.rows.retain(|row| match request.action.as_str() {
         "cancel" | "pause" => !row.state.status.is_terminal(),

@@ -83,6 +83,8 @@ fn of_body(route: &Route) -> Vec<Code> {
             Code::SelfDependency,
             Code::DuplicateTask,
             Code::UnknownDependency,
+            Code::InvalidExpression,
+            Code::UnknownDefinition,
             Code::Invalid,
         ]);
     }

@@ -1,9 +1,5 @@
 //! Definitions: versioned templates of tasks and jobs, and the lookup of task definitions that a job names.
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-
 use axum::http::StatusCode;
 use bytes::Bytes;
 use mainspring_core::effect::Answer as Answered;
@@ -11,7 +7,7 @@ use mainspring_core::event::Order;
 use mainspring_core::id::Name;
 use mainspring_core::row::{DefinitionKind, DefinitionRow};
 use mainspring_protocol::problem::{Code, Problem};
-use mainspring_protocol::submit::{self, DEFAULT_TENANT, Defaults, Format, ParsedJob};
+use mainspring_protocol::submit::{self, DEFAULT_TENANT, Defaults, Format, ParsedJob, Values, with_params};
 use mainspring_protocol::view::{AppliedView, DefinitionView, Page, SubmittedJobView};
 use mainspring_store::DefinitionFilter;
 use schemars::JsonSchema;
@@ -23,8 +19,8 @@ use super::jobs;
 use super::params::cut;
 use super::reply::{internal, json, not_called, not_read, nothing, ok};
 use super::route::{BodyKind, Route};
-use super::state::Api;
 use super::submit::defaults;
+use crate::lookup::{Lookup, versions};
 
 const MEDIA_TYPES: [&str; 4] = ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
 
@@ -111,8 +107,9 @@ async fn put(mut call: Call) -> Answer {
     let tenant = call.tenant().unwrap_or_else(|| DEFAULT_TENANT.into());
     let bytes = call.read().await?.to_vec();
     let name = call.segment("name").to_owned();
-    let mut known = Known::of(&tenant);
-    let body = known.parse(&call.api, |find| submit::parse_definition(kind, &name, &bytes, format, find)).await?;
+    let mut known = Lookup::of(&call.api.reader, &tenant);
+    let parsed = known.parse(|find| submit::parse_definition(kind, &name, &bytes, format, find)).await;
+    let body = parsed.map_err(not_read)??;
     let order = Order::Define { kind, tenant, name: name.as_str().into(), body: Some(body) };
     match call.api.node.order(call.actor(), order).await.map_err(not_called)? {
         Answered::Version(version) => {
@@ -135,7 +132,8 @@ async fn delete(call: Call) -> Answer {
 }
 
 async fn history(call: Call) -> Answer {
-    let rows = versions(&call.api, kind(&call)?, call.segment("name"), call.tenant()).await?;
+    let rows = versions(&call.api.reader, kind(&call)?, call.segment("name"), call.tenant()).await;
+    let rows = rows.map_err(not_read)?;
     if rows.is_empty() {
         return Err(missing(call.segment("name")));
     }
@@ -153,24 +151,15 @@ async fn run(mut call: Call) -> Answer {
     }
     let row = newest_of(&call, kind, call.segment("name")).await?;
     let body = row.body.as_deref().ok_or_else(|| missing(&row.name))?;
-    let text = with_params(body, request.params)?;
+    let mut text = with_params(body, Values::Json(request.params))?;
+    if !serde_json::from_str::<Map<String, Value>>(&text).is_ok_and(|job| job.contains_key("job")) {
+        // It is stored without its name, which the path said.
+        let name = serde_json::to_string(&*row.name).map_err(|error| internal(&error))?;
+        text.insert_str(text.find('{').map_or(0, |at| at + 1), &format!("\"job\":{name},"));
+    }
     let defaults = Defaults { tenant: Some(row.tenant.clone()), ..defaults(&call)? };
     let job = parse_job(&call, text.into(), Format::Json, defaults).await?;
     jobs::accept(&call, job).await
-}
-
-/// A stored definition with parameters of its own replaced.
-fn with_params(body: &str, params: Map<String, Value>) -> Result<Vec<u8>, Refused> {
-    if params.is_empty() {
-        return Ok(body.as_bytes().to_vec());
-    }
-    let mut document: Map<String, Value> = serde_json::from_str(body).map_err(|error| internal(&error))?;
-    let own = document.entry("params").or_insert_with(|| Value::Object(Map::new()));
-    match own {
-        Value::Object(own) => own.extend(params),
-        other => *other = Value::Object(params),
-    }
-    serde_json::to_vec(&document).map_err(|error| internal(&error))
 }
 
 async fn newest(call: &Call) -> Result<DefinitionRow, Refused> {
@@ -179,7 +168,7 @@ async fn newest(call: &Call) -> Result<DefinitionRow, Refused> {
 
 /// The version of a definition that holds; deleted ones are missing.
 async fn newest_of(call: &Call, kind: DefinitionKind, name: &str) -> Result<DefinitionRow, Refused> {
-    let rows = versions(&call.api, kind, name, call.tenant()).await?;
+    let rows = versions(&call.api.reader, kind, name, call.tenant()).await.map_err(not_read)?;
     let mut newest: Vec<DefinitionRow> = Vec::new();
     for row in rows {
         match newest.iter_mut().find(|known| known.tenant == row.tenant) {
@@ -200,19 +189,6 @@ async fn newest_of(call: &Call, kind: DefinitionKind, name: &str) -> Result<Defi
     }
 }
 
-async fn versions(
-    api: &Api,
-    kind: DefinitionKind,
-    name: &str,
-    tenant: Option<Name>,
-) -> Result<Vec<DefinitionRow>, Refused> {
-    if name.len() > mainspring_core::limits::NAME_CHARS_MAX {
-        return Ok(Vec::new());
-    }
-    let filter = DefinitionFilter { kind, tenant, name: Some(name.into()) };
-    api.reader.definitions(filter).await.map_err(not_read)
-}
-
 fn missing(name: &str) -> Refused {
     refuse(Code::NotFound, format!("there is no definition `{}`", cut(name)))
 }
@@ -225,8 +201,9 @@ pub(crate) async fn parse_job(
     defaults: Defaults,
 ) -> Result<ParsedJob, Refused> {
     let tenant = defaults.tenant.clone().unwrap_or_else(|| peek_tenant(&bytes, format));
-    let mut known = Known::of(&tenant);
-    known.parse(&call.api, |find| submit::parse_job(&bytes, format, &defaults, find)).await
+    let mut known = Lookup::of(&call.api.reader, &tenant);
+    let parsed = known.parse(|find| submit::parse_job(&bytes, format, &defaults, find)).await;
+    Ok(parsed.map_err(not_read)??)
 }
 
 /// The `userId` of a job that is not read yet, to know whose definitions it means. What cannot be told is the default
@@ -245,61 +222,4 @@ fn peek_tenant(bytes: &[u8], format: Format) -> Name {
         }),
     };
     found.as_deref().unwrap_or(DEFAULT_TENANT).into()
-}
-
-/// Task definitions by name, read from the store as a parse asks for them.
-struct Known {
-    /// Whose definitions count, the first first.
-    tenants: Vec<Name>,
-    found: HashMap<String, Option<Arc<str>>>,
-}
-
-impl Known {
-    fn of(tenant: &Name) -> Self {
-        let mut tenants = vec![tenant.clone()];
-        if **tenant != *DEFAULT_TENANT {
-            tenants.push(DEFAULT_TENANT.into());
-        }
-        Self { tenants, found: HashMap::new() }
-    }
-
-    /// Runs `parse` until it has asked for nothing that was not looked up: once, or twice where names occur.
-    async fn parse<T>(
-        &mut self,
-        api: &Api,
-        parse: impl Fn(&dyn Fn(&str) -> Option<Arc<str>>) -> Result<T, Problem>,
-    ) -> Result<T, Refused> {
-        loop {
-            let (parsed, asked) = {
-                let asked: RefCell<BTreeSet<String>> = RefCell::default();
-                let find = |name: &str| {
-                    if let Some(known) = self.found.get(name) {
-                        return known.clone();
-                    }
-                    asked.borrow_mut().insert(name.to_owned());
-                    None
-                };
-                let parsed = parse(&find);
-                (parsed, asked.into_inner())
-            };
-            if asked.is_empty() {
-                return Ok(parsed?);
-            }
-            for name in asked {
-                let body = self.read(api, &name).await?;
-                self.found.insert(name, body);
-            }
-        }
-    }
-
-    async fn read(&self, api: &Api, name: &str) -> Result<Option<Arc<str>>, Refused> {
-        let rows = versions(api, DefinitionKind::Task, name, None).await?;
-        for tenant in &self.tenants {
-            let newest = rows.iter().filter(|row| row.tenant == *tenant).max_by_key(|row| row.version);
-            if let Some(body) = newest.and_then(|row| row.body.clone()) {
-                return Ok(Some(body));
-            }
-        }
-        Ok(None)
-    }
 }

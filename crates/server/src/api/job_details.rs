@@ -7,6 +7,7 @@ use mainspring_protocol::view::{AttemptView, GraphView, Page, TaskView};
 use super::address::{job_id, task_id};
 use super::call::{Answer, Call, Refused};
 use super::cursor;
+use super::groups;
 use super::params::{CURSOR, LIMIT, LIMIT_MAX, STATUS, bad};
 use super::reply::{not_read, ok};
 use super::route::Route;
@@ -49,16 +50,21 @@ async fn page(call: &Call, job: &JobRow) -> Result<(Vec<TaskRow>, Option<String>
 }
 
 async fn tasks(call: Call) -> Answer {
+    let job = call.job().await?;
+    let id = job_id(&job);
+    task_page(&call, &job, Some(&id)).await
+}
+
+/// A page of a job's tasks, shown as tasks of the job with this id.
+pub(crate) async fn task_page(call: &Call, job: &JobRow, id: Option<&str>) -> Answer {
     let wanted: Vec<&str> = call.params.words("status").collect();
     if let Some(word) = wanted.iter().find(|word| mainspring_core::task::TaskStatus::from_word(word).is_none()) {
         return Err(bad("status", format!("`{}` is not a status", super::params::cut(word)), None));
     }
-    let job = call.job().await?;
-    let id = job_id(&job);
-    let (rows, next_cursor) = page(&call, &job).await?;
-    let fits = |row: &&TaskRow| wanted.is_empty() || wanted.contains(&row.state.status.word());
-    let items = rows.iter().filter(fits).map(|row| TaskView::from_row(row, Some(&id)).for_list()).collect();
-    ok(&Page { items, next_cursor })
+    let (mut rows, next_cursor) = page(call, job).await?;
+    rows.retain(|row| wanted.is_empty() || wanted.contains(&row.state.status.word()));
+    let views = groups::views(&call.api, &rows, id).await?;
+    ok(&Page { items: views.into_iter().map(TaskView::for_list).collect(), next_cursor })
 }
 
 async fn attempts(call: Call) -> Answer {

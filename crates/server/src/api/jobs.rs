@@ -10,9 +10,9 @@ use mainspring_protocol::order::{self, BulkRequest, RerunRequest};
 use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::schema::job_schema_in;
 use mainspring_protocol::submit::ParsedJob;
-use mainspring_protocol::view::{BulkView, JobView, Page, SubmittedJobView};
+use mainspring_protocol::view::{BulkView, JobView, Page, ParentView, SubmittedJobView};
 
-use super::address::{self, job_id};
+use super::address::{self, job_id, task_id};
 use super::bulk;
 use super::call::{Answer, Call, Refused, refuse};
 use super::cursor;
@@ -84,15 +84,23 @@ async fn list(call: Call) -> Answer {
     call.params.newest_first()?;
     let limit = call.params.limit()?;
     let after = call.params.text("cursor").map(cursor::to_key).transpose()?;
-    let page = call.api.reader.jobs(call.job_filter()?, after, limit).await.map_err(not_read)?;
-    let items = page.items.iter().map(JobView::from_row).collect();
+    let page = call.api.reader.jobs(call.job_filter().await?, after, limit).await.map_err(not_read)?;
+    let items = page.items.iter().map(|row| JobView::from_row(row).for_list()).collect();
     ok(&Page { items, next_cursor: page.next.map(cursor::of_key) })
 }
 
 async fn get(call: Call) -> Answer {
     let key = call.job().await?.key;
     let row = call.wait_for(|| again(&call.api, key), |row| row.state.status.is_terminal()).await?;
-    ok(&JobView::from_row(&row))
+    ok(&JobView { parent: parent(&call.api, &row).await?, ..JobView::from_row(&row) })
+}
+
+/// The task that a job carries out.
+async fn parent(api: &Api, row: &JobRow) -> Result<Option<ParentView>, Refused> {
+    let Some(key) = row.parent else { return Ok(None) };
+    let Some(group) = api.reader.tasks_by_key(vec![key]).await.map_err(not_read)?.pop() else { return Ok(None) };
+    let around = api.reader.jobs_by_key(group.job.into_iter().collect()).await.map_err(not_read)?.pop();
+    Ok(around.map(|around| ParentView { job_id: job_id(&around), task_id: task_id(&group) }))
 }
 
 /// Reads a job again that was found before.
@@ -120,6 +128,11 @@ async fn rerun(mut call: Call) -> Answer {
         (order::RerunFrom::Start, None) => RerunFrom::Start,
         (order::RerunFrom::Task, Some(task)) => {
             let found = address::task(&call.api, &format!("{}/{task}", job_id(&job)), Some(&job.tenant)).await?;
+            if found.row.job != Some(job.key) {
+                let problem = Problem::new(Code::InvalidValue, format!("`{task}` is an instance of a `forEach`"));
+                let hint = "name the task itself: all its instances run again";
+                return Err(Box::new(problem.at("/taskId", "an instance").with_hint(hint)));
+            }
             RerunFrom::Task(job.key.index_of(found.row.key))
         }
         (order::RerunFrom::Task, None) => {

@@ -185,6 +185,7 @@ pub(crate) fn all() -> &'static [Route] {
         routes.extend(super::submit::routes());
         routes.extend(super::tasks::routes());
         routes.extend(super::task_details::routes());
+        routes.extend(super::groups::routes());
         routes.extend(super::jobs::routes());
         routes.extend(super::job_details::routes());
         routes.extend(super::graph_layout::routes());

@@ -46,8 +46,8 @@ impl Call {
     }
 
     /// The filter that the query parameters of a list of jobs make.
-    pub(crate) fn job_filter(&self) -> Result<JobFilter, Refused> {
-        let mut filter = jobs(self.params.text("q").unwrap_or(""), self.tenant())?;
+    pub(crate) async fn job_filter(&self) -> Result<JobFilter, Refused> {
+        let mut filter = jobs(&self.api, self.params.text("q").unwrap_or(""), self.tenant()).await?;
         for word in self.params.words("status") {
             filter.statuses.push(job_status(word)?);
         }
@@ -82,14 +82,21 @@ pub(crate) async fn tasks(api: &Api, q: &str, tenant: Option<Name>) -> Result<Ta
 }
 
 /// The jobs that a query means.
-pub(crate) fn jobs(q: &str, tenant: Option<Name>) -> Result<JobFilter, Refused> {
-    let mut filter = JobFilter { tenant, ..JobFilter::default() };
+pub(crate) async fn jobs(api: &Api, q: &str, tenant: Option<Name>) -> Result<JobFilter, Refused> {
+    let mut filter = JobFilter { tenant, submitted: true, ..JobFilter::default() };
     for mut term in query::parse(q).map_err(Problem::from)? {
         match (&term.field, &term.test) {
             (query::Field::Status, query::Test::AnyOf(words)) if !term.negated && filter.statuses.is_empty() => {
                 filter.statuses = words.iter().map(|word| job_status(word)).collect::<Result<_, _>>()?;
             }
             (query::Field::User, query::Test::AnyOf(names)) => narrow_tenant(&mut filter.tenant, &term, names)?,
+            (query::Field::Parent, query::Test::AnyOf(ids)) => match ids.as_slice() {
+                [id] if !term.negated && filter.inside.is_none() => {
+                    filter.inside = Some(address::job(api, id, filter.tenant.as_ref()).await?.key);
+                    filter.submitted = false;
+                }
+                _ => return Err(not_yet("a query takes one job around: `parent:ID`")),
+            },
             (query::Field::Job, _) => {
                 term.field = query::Field::Id;
                 filter.terms.push(to_store(term)?);
@@ -138,6 +145,7 @@ fn to_store(term: query::Term) -> Result<Term, Refused> {
         query::Field::Attempt => Field::Attempt,
         query::Field::Priority => Field::Priority,
         query::Field::Text => Field::Text,
+        query::Field::Parent => return Err(not_yet("`parent` is asked of jobs: `parent:ID`")),
         query::Field::Job | query::Field::User | query::Field::Dead => {
             return Err(not_yet("this field can only be compared with one value"));
         }

@@ -67,7 +67,8 @@ async fn submit(mut call: Call) -> Answer {
 
 /// What the request says beside its body.
 pub(crate) fn defaults(call: &Call) -> Result<Defaults, Refused> {
-    Ok(Defaults { tenant: call.tenant(), idempotency_key: call.idempotency_key()?, now: Some(call.api.now()) })
+    let (tenant, idempotency_key) = (call.tenant(), call.idempotency_key()?);
+    Ok(Defaults { tenant, idempotency_key, now: Some(call.api.now()), definition: false })
 }
 
 /// Parses a body; a large one on a thread of its own.

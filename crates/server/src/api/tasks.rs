@@ -4,22 +4,26 @@ use mainspring_core::effect::Answer as Answered;
 use mainspring_core::event::Order;
 use mainspring_core::id::Key;
 use mainspring_core::row::{ClaimKind, ClaimName, TaskRow};
-use mainspring_protocol::order::BulkRequest;
+use mainspring_core::task::TaskStatus;
+use mainspring_protocol::order::{BulkRequest, SignalRequest};
 use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::view::{BulkView, Page, TaskView};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::address::{FoundTask, job_id, task_id};
 use super::bulk;
 use super::call::{Answer, Call, Refused, refuse};
 use super::cursor;
+use super::groups;
 use super::names::Names;
 use super::params::{CURSOR, LIMIT, SORT, WAIT};
 use super::reply::{not_called, not_read, nothing, ok};
 use super::route::{BodyKind, Route};
 use super::selection::TASK_FILTERS;
 use super::state::Api;
+
+/// Characters of the comment on an approval.
+const COMMENT_CHARS_MAX: usize = 4_096;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -45,10 +49,13 @@ pub(crate) fn routes() -> Vec<Route> {
             Box::pin(retry(call))
         })
         .gives::<TaskView>(),
-        Route::post("/api/v1/tasks/{taskId}/signal", "signalTask", "Answers a task that waits", |call| {
-            Box::pin(signal(call))
-        })
-        .reads::<Value>(BodyKind::OptionalJson)
+        Route::post(
+            "/api/v1/tasks/{taskId}/signal",
+            "signalTask",
+            "Answers a task that waits for an approval",
+            |call| Box::pin(signal(call)),
+        )
+        .reads::<SignalRequest>(BodyKind::Json)
         .gives::<TaskView>(),
         Route::get("/api/v1/jobs/{jobId}/tasks/{taskId}", "getTaskOfJob", "One task of a job", |call| {
             Box::pin(get(call))
@@ -72,10 +79,10 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post(
             "/api/v1/jobs/{jobId}/tasks/{taskId}/signal",
             "signalTaskOfJob",
-            "Answers a task of a job that waits",
+            "Answers a task of a job that waits for an approval",
             |call| Box::pin(signal(call)),
         )
-        .reads::<Value>(BodyKind::OptionalJson)
+        .reads::<SignalRequest>(BodyKind::Json)
         .gives::<TaskView>(),
     ]
 }
@@ -96,7 +103,8 @@ async fn get(call: Call) -> Answer {
     let key = found.row.key;
     let row = call.wait_for(|| again(&call.api, key), |row| row.state.status.is_terminal()).await?;
     let output = call.api.reader.output(key).await.map_err(not_read)?;
-    ok(&view(&FoundTask { row, job: found.job }).with_output(output.as_deref()))
+    let view = groups::view(&call.api, &FoundTask { row, job: found.job }).await?;
+    ok(&view.with_output(output.as_deref()))
 }
 
 /// Reads a task again that was found before.
@@ -123,16 +131,34 @@ async fn order(call: Call, order: impl FnOnce(Key) -> Order) -> Answer {
     let mut found = call.task().await?;
     call.api.node.order(call.actor(), order(found.row.key)).await.map_err(not_called)?;
     found.row = again(&call.api, found.row.key).await?;
-    ok(&view(&found).for_list())
+    ok(&groups::view(&call.api, &found).await?.for_list())
 }
 
 async fn signal(mut call: Call) -> Answer {
-    let found = call.task().await?;
-    call.json::<Signal>().await?;
-    let status = found.row.state.status.word();
-    let problem =
-        Problem::new(Code::WrongState, format!("`{}` is {status} and waits for no signal", task_id(&found.row)));
-    Err(Box::new(if found.row.state.held { problem.with_hint("it is held: retry it") } else { problem }))
+    let mut found = call.task().await?;
+    let request: SignalRequest = call.json().await?;
+    let chars = request.comment.as_ref().map_or(0, |comment| comment.chars().count());
+    if chars > COMMENT_CHARS_MAX {
+        let detail = format!("`comment` has {chars} characters, the limit is {COMMENT_CHARS_MAX}");
+        return Err(Box::new(Problem::new(Code::LimitExceeded, detail).at("/comment", "too long")));
+    }
+    let is_approval =
+        found.row.state.status == TaskStatus::Waiting && !found.row.state.held && found.row.state.child.is_none();
+    if !is_approval {
+        let status = found.row.state.status.word();
+        let detail = format!("`{}` is {status} and waits for no approval", task_id(&found.row));
+        let problem = Problem::new(Code::WrongState, detail);
+        return Err(Box::new(if found.row.state.held { problem.with_hint("it is held: retry it") } else { problem }));
+    }
+    let mut output = serde_json::json!({"approved": request.approved, "by": &*call.actor()});
+    if let Some(comment) = request.comment {
+        output["comment"] = comment.into();
+    }
+    let output = Some(output.to_string().into());
+    let order = Order::Signal { task: found.row.key, approved: request.approved, output };
+    call.api.node.order(call.actor(), order).await.map_err(not_called)?;
+    found.row = again(&call.api, found.row.key).await?;
+    ok(&groups::view(&call.api, &found).await?.for_list())
 }
 
 async fn delete(call: Call) -> Answer {
@@ -159,14 +185,3 @@ pub(crate) fn claims(row: &TaskRow) -> Vec<ClaimName> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
-
-/// An answer to an approval.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "read to be checked; nothing can wait for it yet")]
-struct Signal {
-    #[serde(default)]
-    approved: Option<bool>,
-    #[serde(default)]
-    comment: Option<String>,
-}

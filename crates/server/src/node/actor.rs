@@ -229,6 +229,7 @@ impl Actor {
             Message::Exchange { request, call, answer } => self.gateway.call(&mut turn, request, *call, answer),
             Message::Hangup { request } => self.gateway.hangup(&mut turn, request),
             Message::News(event) => self.events.push(event),
+            Message::Evaluated(evaluated) => self.events.push(Event::Evaluated(*evaluated)),
             Message::Tasks { tasks, answer } => {
                 let submission = SubmitTasks { to: self.await_submission(answer), bucket: self.bucket(), tasks };
                 self.events.push(Event::SubmitTasks(submission));
@@ -392,8 +393,8 @@ impl Actor {
                 }
                 Effect::Revoke { session, token } => self.gateway.revoked(&session, token),
                 // Nothing parses expressions yet, so no task has any to evaluate.
-                Effect::Evaluate(_) => {}
                 Effect::Direct { session, directive } => self.gateway.directed(&session, directive),
+                Effect::Evaluate(task) => self.shared.evaluate(task),
             }
         }
         if let Some(id) = session {

@@ -143,6 +143,7 @@ impl Cluster {
         let shared = Arc::new(Shared::new(&self.store, &self.config, shard, &self.wakes));
         let (store, owner) = (Arc::clone(&self.store), self.me.id.clone());
         actor::start(Arc::clone(&shared), store, self.config.clone(), owner, dead).await?;
+        self.work.spawn(super::evaluate::run(Arc::clone(&shared), Arc::clone(&self.reader)));
         let _ = self.last.set(Arc::clone(&shared));
         let mut local = self.local.write().unwrap_or_else(PoisonError::into_inner);
         local.insert(shard, shared);

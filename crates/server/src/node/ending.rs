@@ -72,7 +72,7 @@ pub(super) fn refuse(message: Message, error: &CallError) {
         Message::Exchange { answer, .. } => {
             let _ = answer.send(Err(error.clone()));
         }
-        Message::Hangup { .. } | Message::News(_) => {}
+        Message::Hangup { .. } | Message::News(_) | Message::Evaluated(_) => {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mainspring_core::effect::Answer;
-use mainspring_core::event::{Event, NewTask, Order, RequestId, SubmitJob};
+use mainspring_core::event::{Evaluated, Event, NewTask, Order, RequestId, SubmitJob, Verdict};
 use mainspring_core::id::Name;
 use tokio::sync::oneshot;
 
@@ -34,6 +34,8 @@ pub(super) enum Message {
     Hangup { request: RequestId },
     /// News of the cluster, for the core.
     News(Event),
+    /// The verdict on a task's expressions.
+    Evaluated(Box<Evaluated>),
 }
 
 /// Bytes that a message itself is taken to occupy.
@@ -54,6 +56,10 @@ impl Message {
             Self::Inbox { tasks, .. } => tasks.len(),
             Self::Job { job, .. } => 1 + job.graph.tasks().len(),
             Self::Exchange { call, .. } => 1 + call.outcomes.len(),
+            Self::Evaluated(evaluated) => match &evaluated.verdict {
+                Verdict::Child(child) => 1 + child.graph.tasks().len(),
+                _ => 1,
+            },
             Self::Order { .. } | Self::Hangup { .. } | Self::News(_) => 1,
         }
     }
@@ -68,6 +74,13 @@ impl Message {
                     let tasks = job.graph.tasks().iter();
                     job.body.len() + tasks.map(|task| TASK_BYTES + task.spec.body.len()).sum::<usize>()
                 }
+                Self::Evaluated(evaluated) => match &evaluated.verdict {
+                    Verdict::Child(child) => {
+                        child.graph.tasks().iter().map(|task| TASK_BYTES + task.spec.body.len()).sum()
+                    }
+                    Verdict::Run { body } => body.as_ref().map_or(0, |body| body.len()),
+                    _ => 0,
+                },
                 Self::Exchange { call, .. } => call.bytes(),
                 Self::Order { order, .. } => order_bytes(order),
                 Self::Hangup { .. } | Self::News(_) => 0,

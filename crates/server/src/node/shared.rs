@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
-use mainspring_core::effect::Answer;
-use mainspring_core::event::{Event, RequestId, Settings};
+use mainspring_core::effect::{Answer, Evaluate};
+use mainspring_core::event::{Evaluated, Event, RequestId, Settings};
 use mainspring_core::id::{Bucket, Name};
 use mainspring_store::{Description, Fence, Reader, ShardId, Store};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::exchange::{Call, ExchangeAnswer};
 use super::figures::{BATCH_BOUNDS_ROWS, COMMIT_BOUNDS_US, NodeFigures, Readiness, Recorder};
@@ -50,6 +50,9 @@ pub(super) struct Shared {
     seen: Mutex<HashSet<Name>>,
     next_request: AtomicU64,
     thread: OnceLock<Thread>,
+    /// Tasks whose expressions the core wants evaluated, until [`super::evaluate`] takes them up.
+    evaluations: mpsc::UnboundedSender<Evaluate>,
+    asked: Mutex<Option<mpsc::UnboundedReceiver<Evaluate>>>,
     stopped: watch::Sender<bool>,
 }
 
@@ -78,7 +81,10 @@ impl Wakes {
 
 impl Shared {
     pub(super) fn new(store: &Arc<dyn Store>, config: &NodeConfig, shard: ShardId, wakes: &Wakes) -> Self {
+        let (evaluations, asked) = mpsc::unbounded_channel();
         Self {
+            evaluations,
+            asked: Mutex::new(Some(asked)),
             shard,
             shards: store.shards(),
             is_shared: store.members().is_some(),
@@ -151,6 +157,30 @@ impl Shared {
     /// Remembers the shard's thread.
     pub(super) fn runs_on(&self, thread: Thread) {
         let _ = self.thread.set(thread);
+    }
+
+    /// Asks for the evaluation of a task's expressions.
+    pub(super) fn evaluate(&self, task: Evaluate) {
+        // Whoever evaluates has gone when the shard goes; its next owner asks anew.
+        let _ = self.evaluations.send(task);
+    }
+
+    /// What is to be evaluated; once.
+    pub(super) fn take_evaluations(&self) -> Option<mpsc::UnboundedReceiver<Evaluate>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Tells the core a verdict.
+    ///
+    /// # Errors
+    /// The mailbox is full, or closed.
+    pub(super) fn say(&self, evaluated: Evaluated) -> Result<(), CallError> {
+        self.push(Message::Evaluated(Box::new(evaluated)))
+    }
+
+    /// Becomes true once the shard's thread has ended.
+    pub(super) fn when_stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.subscribe()
     }
 
     /// Tells the core of the cluster. A full mailbox loses it, and the next beat repeats it.

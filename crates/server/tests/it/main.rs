@@ -10,6 +10,7 @@ mod definitions;
 mod description;
 mod endings;
 mod events;
+mod flow;
 mod graph_layout;
 mod lifecycle;
 mod limits;

@@ -1,5 +1,6 @@
 //! Reads what stands beside tasks and jobs: attempts, outputs, logs, the feed, definitions, counts, audit.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mainspring_core::id::{Key, Name};
@@ -41,6 +42,17 @@ pub(super) async fn attempts(db: Arc<Session>, task: Key) -> Result<Vec<Attempt>
 pub(super) async fn output(db: Arc<Session>, task: Key) -> Result<Option<Arc<str>>, Failure> {
     let asked = Statement::new("SELECT output FROM @outputs WHERE task = $1").int(task.raw() as i64);
     db.query(asked).await?.first().map(|row| Cells::of(row).name()).transpose()
+}
+
+pub(super) async fn outputs(db: Arc<Session>, tasks: Vec<Key>) -> Result<Vec<(Key, Arc<str>)>, Failure> {
+    let keys = tasks.iter().map(|task| task.raw() as i64).collect();
+    let rows = db.query(Statement::new("SELECT task, output FROM @outputs WHERE task = ANY($1)").ints(keys)).await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let mut cells = Cells::of(row);
+        found.insert(cells.key()?, cells.name()?);
+    }
+    Ok(tasks.iter().filter_map(|task| found.remove_entry(task)).collect())
 }
 
 pub(super) async fn logs(

@@ -167,6 +167,21 @@ impl Side {
         Ok(fetch::next::<Option<String>>(&mut answers)?.map(Arc::from))
     }
 
+    pub(super) async fn outputs(&self, tasks: &[Key]) -> Result<Vec<(Key, Arc<str>)>, Failure> {
+        let mut pipeline = Pipeline::new();
+        for task in tasks {
+            pipeline.cmd("GET").arg(self.link.keys().task(*task, "output"));
+        }
+        let mut answers = self.link.read(&pipeline).await?.into_iter();
+        let mut outputs = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            if let Some(text) = fetch::next::<Option<String>>(&mut answers)? {
+                outputs.push((*task, Arc::from(text)));
+            }
+        }
+        Ok(outputs)
+    }
+
     /// Number, bytes and running total of an attempt's log chunks, in order.
     async fn log_index(&self, task: Key, attempt: u32) -> Result<Vec<(u64, (u64, u64))>, Failure> {
         let mut pipeline = Pipeline::new();

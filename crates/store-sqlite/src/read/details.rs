@@ -154,6 +154,11 @@ pub(super) fn attempts(db: &Connection, task: Key) -> Result<Vec<Attempt>, Failu
     Ok(found)
 }
 
+pub(super) fn outputs(db: &Connection, tasks: &[Key]) -> Result<Vec<(Key, Arc<str>)>, Failure> {
+    let each = tasks.iter().map(|task| Ok(output(db, *task)?.map(|text| (*task, text))));
+    each.filter_map(Result::transpose).collect()
+}
+
 pub(super) fn output(db: &Connection, task: Key) -> Result<Option<Arc<str>>, Failure> {
     one(db, "SELECT output FROM outputs WHERE task = ?1", task.raw() as i64, |row| Ok(row.get(0)?))
 }

@@ -60,7 +60,10 @@ pub fn an_output_reads_back(open: Factory<'_>) {
     let mut shard = holding(open);
     let text = format!("{{\"größe\":\"{}\"}}", "\u{1F980}".repeat(64 << 10));
     put_output(&mut shard, 1, &text);
-    assert_eq!(output_of(&shard, 1), Some(text));
+    assert_eq!(output_of(&shard, 1), Some(text.clone()));
+    let (one, other) = (key(1), key(2));
+    let outputs = shard.ask(|reader| reader.outputs(vec![other, one]));
+    assert_eq!(outputs.as_slice(), [(one, text.into())]);
 }
 
 pub fn the_last_output_wins(open: Factory<'_>) {

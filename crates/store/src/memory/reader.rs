@@ -91,6 +91,10 @@ impl State {
         self.outputs.get(&task).cloned()
     }
 
+    pub(super) fn outputs_of(&self, tasks: &[Key]) -> Vec<(Key, Arc<str>)> {
+        tasks.iter().filter_map(|task| Some((*task, self.output_of(*task)?))).collect()
+    }
+
     pub(super) fn logs_of(&self, task: Key, attempt: u32, after: u64, limit: usize) -> LogPage {
         let before = self.logs.range((task, attempt, 0)..(task, attempt, after)).next_back();
         let mut total = before.map_or(0, |(_, log)| log.total);

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::Name;
 use mainspring_core::limits::{DELAY_MS_MAX, JOB_EDGES_MAX, JOB_TASKS_MAX};
+use mainspring_core::row::DefinitionKind;
 use mainspring_core::spec::Trigger;
 
 use super::Definitions;
 use super::fields::{Head, Own};
+use super::flow::{self, Unchecked};
 use super::report::report;
 use crate::nearest::did_you_mean;
 use crate::pointer::Pointer;
@@ -20,7 +22,7 @@ use crate::submit::TRIGGERS;
 use crate::submit::fields::{Field, Fields, Origin};
 use crate::submit::members::{Elements, Members};
 use crate::submit::read::{Findings, Rule, Value};
-use crate::submit::task::{Source, read_spec};
+use crate::submit::task::{Home, Source, read_spec};
 
 pub(super) const TASKS: Pointer<'static> = Pointer::text("/tasks");
 pub(super) const DEPENDENCIES: Pointer<'static> = Pointer::text("/dependencies");
@@ -47,6 +49,9 @@ impl Entry<'_> {
     }
 }
 
+/// A task that was read, and what of it is decided later.
+type Draft = (DraftTask, Option<Unchecked>);
+
 /// What reading the tasks of one job needs.
 struct Tasks<'h, 'a> {
     head: &'h mut Head<'a>,
@@ -58,16 +63,19 @@ pub(super) fn read_tasks(mut head: Head<'_>, definitions: Definitions<'_>) -> Re
     let entries = split(head.tasks, &mut head.findings);
     let texts = resolve(&entries, definitions);
     let mut tasks = Tasks { head: &mut head, known: HashSet::with_capacity(entries.len()) };
-    let mut drafts = Vec::with_capacity(entries.len());
+    let (mut drafts, mut later) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
     for entry in &entries {
         let fields = tasks.fields(entry, &texts);
-        if let Some(draft) = fields.and_then(|fields| tasks.draft(entry, &fields)) {
+        if let Some((draft, unchecked)) = fields.and_then(|fields| tasks.draft(entry, &fields)) {
             drafts.push(draft);
+            later.push(unchecked);
         }
     }
     let whole = drafts.len() == entries.len();
     if whole {
         tasks.add_dependencies(&mut drafts);
+        let Head { own, findings, .. } = &mut *tasks.head;
+        flow::check(later, &mut drafts, &own.params.names, definitions, findings);
     }
     let edges: usize = drafts.iter().map(|draft| draft.needs.len()).sum();
     if edges > JOB_EDGES_MAX {
@@ -128,7 +136,7 @@ fn resolve<'a>(entries: &[Entry<'a>], definitions: Definitions<'_>) -> HashMap<&
     for entry in entries.iter().filter(|entry| entry.is_reference()) {
         texts.entry(entry.raw).or_insert_with(|| {
             let name: String = serde_json::from_str(entry.raw).ok()?;
-            definitions(&name)
+            definitions(DefinitionKind::Task, &name).map(|found| found.text)
         });
     }
     texts
@@ -169,20 +177,15 @@ impl<'a> Tasks<'_, 'a> {
         Some(own.over(&self.head.defaults))
     }
 
-    fn draft(&mut self, entry: &Entry<'_>, fields: &Fields<'_>) -> Option<DraftTask> {
+    fn draft(&mut self, entry: &Entry<'_>, fields: &Fields<'_>) -> Option<Draft> {
         let source = Source { fields, at: entry.at() };
         let name = self.name(entry, &source);
         let Head { names, findings, priority, .. } = &mut *self.head;
-        let spec = read_spec(&source, *priority, names, findings);
+        let (spec, with) = read_spec(&source, Home::Job(*priority), names, findings);
+        let unchecked = flow::read(&source, with, findings);
         refuse_misplaced(&source, findings);
-        let mut draft = DraftTask {
-            name: name.clone()?,
-            spec,
-            trigger: Trigger::AllSuccess,
-            delay_ms: 0,
-            needs: Vec::new(),
-            flow: None,
-        };
+        let trigger = Trigger::AllSuccess;
+        let mut draft = DraftTask { name: name.clone()?, spec, trigger, delay_ms: 0, needs: Vec::new(), flow: None };
         source.read(Field::DelaySeconds, |value| {
             draft.delay_ms = value.duration(DELAY_MS_MAX, findings).map_or(0, |delay| delay.ms());
         });
@@ -190,7 +193,7 @@ impl<'a> Tasks<'_, 'a> {
         let mut needs = Vec::new();
         source.read(Field::Needs, |value| needs = value.names(Rule::Id, true, JOB_TASKS_MAX, findings));
         draft.needs = needs.iter().map(|needs| self.shared(needs)).collect();
-        Some(draft)
+        Some((draft, unchecked))
     }
 
     /// The task's id in the job: its key in a map, the name of the definition, or `taskId`.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use mainspring_core::id::Name;
 use mainspring_core::job::FailurePolicy;
-use mainspring_core::limits::{PRIORITY_MAX, TAGS_MAX};
+use mainspring_core::limits::{DELAY_MS_MAX, PRIORITY_MAX, TAGS_MAX};
+use serde_json::{Map, Value as Json};
 
 use crate::pointer::Pointer;
 use crate::problem::Code;
-use crate::submit::fields::{DEFAULTABLE, Fields, Origin, refuse_expressions, refuse_unknown};
+use crate::submit::fields::{DEFAULTABLE, Fields, Misplaced, Origin, refuse_expressions, refuse_unknown};
 use crate::submit::intern::Interner;
 use crate::submit::members::Members;
+use crate::submit::params::{Params, read_params};
 use crate::submit::read::{Findings, Rule, Value};
 use crate::submit::task::{check_key, check_tenant};
 use crate::submit::{DEFAULT_TENANT, Defaults};
@@ -28,30 +30,20 @@ const KNOWN: &[&str] = &[
     "priority",
     "tags",
     "idempotencyKey",
-];
-const LATER: &[&str] = &[
-    "schedule",
     "params",
-    "email",
-    "approval",
-    "notify",
+    "deadline",
+    "maxActive",
     "onSuccess",
     "onFailed",
     "onCancelled",
     "onComplete",
-    "maxActive",
-    "deadline",
-    "profile",
-    "retention",
-    "concurrency",
-    "concurrencyKey",
-    "rateLimit",
-    "unique",
-    "if",
-    "forEach",
-    "until",
-    "every",
 ];
+const LATER: &[&str] =
+    &["schedule", "email", "notify", "profile", "retention", "concurrency", "concurrencyKey", "rateLimit", "unique"];
+/// Fields of tasks that have no meaning for a job.
+const OF_TASKS: &[&str] = &["if", "forEach", "approval", "until", "every"];
+/// Live jobs of one definition.
+const ACTIVE_MAX: u64 = 1_000_000;
 const POLICIES: &[(FailurePolicy, &str)] =
     &[(FailurePolicy::Continue, "continue"), (FailurePolicy::FailFast, "fail_fast")];
 
@@ -64,6 +56,11 @@ pub(super) struct Own {
     pub(super) definition: Option<Name>,
     pub(super) failure_policy: FailurePolicy,
     pub(super) tags: Arc<[Name]>,
+    pub(super) params: Params,
+    pub(super) deadline_ms: Option<u64>,
+    pub(super) max_active: Option<u32>,
+    /// Tasks that follow the job's end, by the field they stand in.
+    pub(super) hooks: Map<String, Json>,
 }
 
 /// A job's own fields, read, and its tasks, unread.
@@ -87,6 +84,10 @@ pub(super) fn read_head<'a>(members: &Members<'a>, defaults: &Defaults) -> Head<
         definition: None,
         failure_policy: FailurePolicy::default(),
         tags: names.list::<&str>(&[]),
+        params: Params::default(),
+        deadline_ms: None,
+        max_active: None,
+        hooks: Map::new(),
     };
     let mut head = Head {
         own,
@@ -108,14 +109,20 @@ pub(super) fn read_head<'a>(members: &Members<'a>, defaults: &Defaults) -> Head<
         }
     }
     head.own.title = head.own.title.take().or_else(|| head.own.definition.clone());
+    if head.own.max_active.is_some() && head.own.definition.is_none() {
+        let detail = "`maxActive` limits the jobs of a definition, and this one has none";
+        let place = Pointer::ROOT;
+        head.findings.add_with_hint(Code::MissingField, &place.member("maxActive"), detail, "name it: `job: NAME`");
+    }
     head
 }
 
 fn read_member<'a>(head: &mut Head<'a>, name: &str, value: &Value<'a, '_>, defaults: &Defaults) {
     let Head { own, findings, .. } = head;
     let text = |name: std::borrow::Cow<'_, str>| Name::from(&*name);
-    if !matches!(name, "tasks" | "defaults") && KNOWN.contains(&name) {
-        refuse_expressions(value, findings);
+    let is_hook = name.starts_with("on");
+    if !matches!(name, "tasks" | "defaults") && !is_hook && KNOWN.contains(&name) {
+        refuse_expressions(value, Misplaced::Field, findings);
     }
     match name {
         "jobId" => own.given_id = value.name(Rule::FreshId, findings).map(text),
@@ -133,12 +140,23 @@ fn read_member<'a>(head: &mut Head<'a>, name: &str, value: &Value<'a, '_>, defau
         "failurePolicy" => own.failure_policy = value.word(POLICIES, findings).unwrap_or_default(),
         "tags" => own.tags = head.names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)),
         "priority" => head.priority = value.number(PRIORITY_MAX.into(), findings).map(|number| number as u8),
+        "params" => own.params = read_params(value, defaults.definition, findings),
+        "deadline" => own.deadline_ms = read_deadline(value, findings),
+        "maxActive" => own.max_active = read_max_active(value, findings),
+        "onSuccess" | "onFailed" | "onCancelled" | "onComplete" => {
+            if let Ok(task) = serde_json::from_str(value.raw) {
+                own.hooks.insert(name.to_owned(), task);
+            }
+        }
         "tasks" => head.tasks = Some(value.raw),
         "dependencies" => head.dependencies = Some(value.raw),
         "defaults" => {
             if let Some(members) = value.members(findings) {
                 head.defaults = Fields::sort(&members, &value.at, Origin::Defaults, findings);
             }
+        }
+        _ if OF_TASKS.contains(&name) => {
+            findings.add(Code::UnknownField, &value.at, format!("`{name}` is a field of tasks"));
         }
         _ if DEFAULTABLE.contains(&name) => {
             let detail = format!("`{name}` is a field of tasks");
@@ -147,4 +165,27 @@ fn read_member<'a>(head: &mut Head<'a>, name: &str, value: &Value<'a, '_>, defau
         }
         _ => refuse_unknown(name, value.raw, &Pointer::ROOT, (KNOWN, LATER), findings),
     }
+}
+
+fn read_deadline(value: &Value<'_, '_>, findings: &mut Findings) -> Option<u64> {
+    let length = value.duration(DELAY_MS_MAX, findings)?;
+    if length.ms() == 0 {
+        findings.add(Code::InvalidValue, &value.at, "a deadline must be longer than 0");
+        return None;
+    }
+    Some(length.ms())
+}
+
+fn read_max_active(value: &Value<'_, '_>, findings: &mut Findings) -> Option<u32> {
+    let most = value.number(ACTIVE_MAX, findings)?;
+    if most == 0 {
+        findings.add_with_hint(
+            Code::InvalidValue,
+            &value.at,
+            "`maxActive` must be 1 or more",
+            "to run none, pause the queue",
+        );
+        return None;
+    }
+    Some(most as u32)
 }

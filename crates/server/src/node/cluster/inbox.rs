@@ -44,7 +44,7 @@ impl Cluster {
         let now = Timestamp::from_millis(self.config.clock.wall_ms());
         let (mut tasks, mut dismissed): (Vec<(i64, NewTask)>, Vec<Dismissed>) = Default::default();
         for row in rows {
-            let defaults = Defaults { tenant: None, idempotency_key: None, now: Some(now) };
+            let defaults = Defaults { now: Some(now), ..Defaults::default() };
             match parse_task(row.body.as_bytes(), &defaults) {
                 Ok(task) => tasks.push((row.number, task)),
                 Err(problem) => dismissed.push(because(row.number, problem.to_string())),
