@@ -1,9 +1,10 @@
 //! Planted bugs (R04): faults in the thin layer between the core and its world, each of which the judge must find.
 //!
 //! They stand where a real bug would show: in what is committed (`written`, `state`), read back (`loaded`), released, or
-//! told to the core (`told`). The core itself is never changed.
+//! told to the core (`told`); `flow` has those of what stands before an attempt. The core itself is never changed.
 
 mod bug;
+mod flow;
 mod loaded;
 mod state;
 mod told;

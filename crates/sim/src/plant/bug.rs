@@ -149,11 +149,33 @@ pub enum Plant {
     ForgottenTime,
     /// A commit that the store rejected is taken for committed.
     RejectedIsCommitted,
+    /// Nobody is asked for the verdict on a task.
+    LostQuestion,
+    /// A load forgets who waits for a verdict.
+    ForgottenQuestion,
+    /// The verdict on another generation is taken.
+    StaleVerdict,
+    /// A task that may run is skipped.
+    WrongVerdict,
+    /// A grant carries a checkpoint of somebody else.
+    WrongCheckpoint,
+    /// The end of a child is not written at its group.
+    GroupNeverSettled,
+    /// A group ends before its child.
+    GroupSettledEarly,
+    /// An approval waits shorter than its timeout.
+    EarlyTimeout,
+    /// The child of a cancelled group goes on.
+    ForgottenChild,
+    /// A load forgets deadlines.
+    ForgottenDeadline,
+    /// A load forgets which jobs of a definition are live.
+    ForgottenTurn,
 }
 
 impl Plant {
     /// All bugs.
-    pub const ALL: [Plant; 73] = [
+    pub const ALL: [Plant; 84] = [
         Plant::LostInsert,
         Plant::LostUpdate,
         Plant::WrongPlace,
@@ -227,6 +249,17 @@ impl Plant {
         Plant::ForgottenBacklog,
         Plant::ForgottenTime,
         Plant::RejectedIsCommitted,
+        Plant::LostQuestion,
+        Plant::ForgottenQuestion,
+        Plant::StaleVerdict,
+        Plant::WrongVerdict,
+        Plant::WrongCheckpoint,
+        Plant::GroupNeverSettled,
+        Plant::GroupSettledEarly,
+        Plant::EarlyTimeout,
+        Plant::ForgottenChild,
+        Plant::ForgottenDeadline,
+        Plant::ForgottenTurn,
     ];
 
     /// Its name on the command line: `lost-insert`.

@@ -30,7 +30,7 @@ impl Planted {
             }
             _ => 0,
         };
-        self.struck += forgotten as u64;
+        self.struck += (forgotten + self.forget_flow(snapshot)) as u64;
     }
 
     /// What is read back while running: pages lose the same rows each time.

@@ -25,6 +25,10 @@ impl Planted {
                 Order::PauseQueue { .. } => !self.strikes(Plant::IgnoredPause),
                 _ => true,
             },
+            Event::Evaluated(evaluated) => {
+                self.spoil_verdict(evaluated, model);
+                true
+            }
             Event::Exchange(exchange) => {
                 if !exchange.running.is_empty() && self.strikes_often(Plant::DeafRenewal, 100) {
                     exchange.running.clear();
@@ -54,6 +58,7 @@ impl Planted {
 
     /// What leaves.
     pub fn on_effects(&mut self, effects: &mut Vec<Effect>) {
+        self.drop_questions(effects);
         effects.retain(|effect| match effect {
             Effect::Grant(grant) if &*grant.tenant == TENANTS[2] => {
                 !self.strikes_often(Plant::StarvedTenant, 100) && !self.strikes(Plant::LostGrant)

@@ -13,6 +13,7 @@ impl Planted {
         self.drop_tasks(changes, model);
         self.drop_records(changes);
         self.spoil_states(changes, model);
+        self.spoil_flow(changes, model);
         for (key, state) in &mut changes.update_jobs {
             let tasks = model.jobs.get(key).map_or(0, |job| job.tasks);
             self.spoil_job(state, tasks);

@@ -16,22 +16,18 @@ impl World {
     pub(super) fn evaluate(&mut self, node: usize, ask: &Evaluate) {
         self.checker.sometimes.hit("evaluate.asked");
         let life = self.nodes[node].life;
-        let times = if self.evaluator.rng.percent(15) { 2 } else { 1 };
-        for _ in 0..times {
+        // A second answer, or one about another generation, comes beside the right one, and says something else.
+        let other = match self.evaluator.rng.below(12) {
+            0 | 1 => Some(ask.generation),
+            2 => Some(ask.generation + 1),
+            3 => Some(ask.generation - 1),
+            _ => None,
+        };
+        for generation in [Some(ask.generation), other].into_iter().flatten() {
             let Some(verdict) = self.verdict(ask) else { return };
-            let rng = &mut self.evaluator.rng;
-            let generation = match rng.below(20) {
-                0 => ask.generation + 1,
-                1 => ask.generation - 1,
-                _ => ask.generation,
-            };
-            // A wrong generation comes beside the right one.
-            for generation in [Some(generation), (generation != ask.generation).then_some(ask.generation)] {
-                let Some(generation) = generation else { continue };
-                let delay = *self.evaluator.rng.pick(&[0, 1, 20, 300, 4_000]);
-                let evaluated = Evaluated { task: ask.task, generation, verdict: verdict.clone() };
-                self.after(delay, Ev::Verdict { node, life, evaluated: Box::new(evaluated) });
-            }
+            let delay = *self.evaluator.rng.pick(&[0, 1, 20, 300, 4_000]);
+            let evaluated = Evaluated { task: ask.task, generation, verdict };
+            self.after(delay, Ev::Verdict { node, life, evaluated: Box::new(evaluated) });
         }
     }
 
