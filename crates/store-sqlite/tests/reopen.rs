@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use mainspring_core::id::Name;
+use mainspring_core::id::{Key, Name};
+use mainspring_core::job::{JobRow, JobStatus};
 use mainspring_core::row::{Changes, QueueRow};
 use mainspring_store::conformance::{Shard, wait};
 use mainspring_store::{Error, ShardId, Store};
@@ -124,4 +125,35 @@ fn a_file_has_one_owner_whatever_name_it_is_opened_by() {
     owner.commit(pausing(2));
     drop(owner);
     assert_eq!(shard(&soft).load().high_water.commit, 2);
+}
+
+#[test]
+fn a_file_of_the_version_before_is_read_and_written() {
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let old = rusqlite::Connection::open(&path).expect("a file can be made");
+    old.execute_batch(include_str!("../src/schema/0001.sql")).expect("the first schema is valid");
+    old.execute_batch(
+        "PRAGMA user_version = 1; PRAGMA application_id = 0x4d535052; UPDATE shard SET commits = 7, sequence = 9;
+        INSERT INTO jobs (key, tenant, status, failure_policy, tasks, completed, failed, cancelled, skipped, unhandled,
+            flags, generation, sweep, created_at)
+            VALUES (8193, 'default', 2, 1, 1, 0, 0, 0, 0, 0, 5, 3, '{\"kind\":\"failingFast\",\"next\":1}', 1);
+        INSERT INTO job_counts VALUES ('default', 2, 1);",
+    )
+    .expect("it takes rows");
+    drop(old);
+    let mut shard = shard(&path);
+    let loaded = shard.load();
+    let job = loaded.jobs.first().expect("its sweep goes on").clone();
+    assert_eq!((loaded.high_water.commit, job.parent, job.ancestors.len(), job.deadline_ms), (7, None, 0, None));
+    assert!(job.state.paused && job.state.failing_fast && !job.state.exceeded && !job.state.queued);
+    let inside = JobRow {
+        key: Key::from_raw(16_385),
+        parent: Some(job.key.task_of_job(0)),
+        ancestors: Arc::from([job.key]),
+        ..job.clone()
+    };
+    shard.commit(Changes { insert_jobs: vec![inside.clone()], ..Changes::default() });
+    assert_eq!(shard.load().jobs, [job, inside]);
+    assert_eq!(shard.ask(|reader| reader.job_counts(None, 9)), [(JobStatus::Paused, 1)]);
 }

@@ -100,6 +100,15 @@ impl Shard {
         }
     }
 
+    /// What a rerun from this task of a job begins with: a job inside of another is rerun with the outermost group around
+    /// it. Its job, and the task there.
+    pub(super) fn outermost(&self, job: Key, task: Key) -> (Key, Key) {
+        let row = &self.job(job).row;
+        let Some(submitted) = row.ancestors.first() else { return (job, task) };
+        let outer = row.ancestors.get(1).unwrap_or(&job);
+        (*submitted, self.jobs.get(outer).and_then(|outer| outer.row.parent).unwrap_or(task))
+    }
+
     /// Goes on with telling the group how its child ended: of one that failed, once it is known which task did.
     pub(super) fn report(&mut self, child: Key, index: u32) {
         let row = &self.job(child).row;

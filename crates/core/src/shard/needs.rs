@@ -60,7 +60,11 @@ impl Shard {
                 self.need_child(*key, set);
             }
             Order::Signal { task, .. } => self.need_task_and_job(*task, set),
-            Order::RetryTask(key) | Order::EditBody { task: key, .. } => self.need_task_job_chunk(*key, set),
+            Order::RetryTask(key) => {
+                self.need_task_job_chunk(*key, set);
+                self.need_outermost(*key, set);
+            }
+            Order::EditBody { task: key, .. } => self.need_task_job_chunk(*key, set),
             Order::Why(key) => self.needs_of_why(*key, set),
             Order::CancelJob(key) | Order::PauseJob(key) | Order::ResumeJob(key) => self.need_job(*key, set),
             Order::RerunJob(key, from) => {
@@ -72,7 +76,12 @@ impl Shard {
                     self.need_task(key.task_of_job(*index), set);
                 }
             }
-            Order::Redrive { tasks, .. } => tasks.iter().for_each(|key| self.need_task_job_chunk(*key, set)),
+            Order::Redrive { tasks, .. } => {
+                for key in tasks {
+                    self.need_task_job_chunk(*key, set);
+                    self.need_outermost(*key, set);
+                }
+            }
             Order::Discard(tasks) => tasks.iter().for_each(|key| self.need_task(*key, set)),
             Order::Delete { tasks, jobs, forget } | Order::DeleteOld { tasks, jobs, forget } => {
                 tasks.iter().for_each(|key| self.need_task(*key, set));
@@ -160,6 +169,15 @@ impl Shard {
         self.need_task(key, set);
         if let Some(job) = self.tasks.get(&key).and_then(|task| task.row.job) {
             self.need_job(job, set);
+        }
+    }
+
+    /// The task of the submitted job that this one is inside of.
+    fn need_outermost(&self, key: Key, set: &mut ReadSet) {
+        if let Some(job) = self.tasks.get(&key).and_then(|task| task.row.job)
+            && self.jobs.contains_key(&job)
+        {
+            self.need_task(self.outermost(job, key).1, set);
         }
     }
 

@@ -86,7 +86,8 @@ impl Shard {
             (TaskStatus::Scheduled, _) => {}
             (TaskStatus::Waiting, _) if held => {}
             (TaskStatus::Failed | TaskStatus::Cancelled, Some(job)) => {
-                return self.order_rerun_job(actor, job, RerunFrom::Task(job.index_of(key)));
+                let (job, task) = self.outermost(job, key);
+                return self.order_rerun_job(actor, job, RerunFrom::Task(job.index_of(task)));
             }
             (TaskStatus::Failed | TaskStatus::Cancelled, None) => {
                 self.audit_task(actor, "task.retry", key, &audit::before(status.word()));

@@ -106,8 +106,7 @@ impl Checker {
             Order::RetryTask(key) => {
                 asked.hurried.insert(*key);
                 asked.reopened.insert(*key);
-                let job = self.model.tasks.get(key).and_then(|row| row.job);
-                asked.reopened.extend(job);
+                asked.reopened.extend(jobs_around(&self.model, key));
             }
             Order::RerunJob(key, _) => {
                 asked.reopened.insert(*key);
@@ -115,8 +114,7 @@ impl Checker {
             }
             Order::Redrive { tasks, .. } => {
                 asked.reopened.extend(tasks.iter().copied());
-                let jobs = tasks.iter().filter_map(|key| self.model.tasks.get(key).and_then(|row| row.job));
-                asked.reopened.extend(jobs);
+                asked.reopened.extend(tasks.iter().flat_map(|key| jobs_around(&self.model, key)));
             }
             Order::Discard(keys) => asked.discarded.extend(keys.iter().copied()),
             Order::Delete { tasks, jobs, forget } | Order::DeleteOld { tasks, jobs, forget } => {
@@ -137,4 +135,11 @@ impl Checker {
             Order::Define { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
         }
     }
+}
+
+/// The job of a task, and those around it.
+fn jobs_around(model: &super::model::Model, task: &Key) -> Vec<Key> {
+    let job = model.tasks.get(task).and_then(|row| row.job);
+    let around = job.and_then(|job| model.jobs.get(&job)).map(|row| row.ancestors.to_vec());
+    around.into_iter().flatten().chain(job).collect()
 }

@@ -93,6 +93,10 @@ impl Checker {
         for (key, job) in &self.model.jobs {
             let ended = !all_ended(key) || job.state.status.is_terminal();
             ensure(ended && !self.model.is_staged(*key), "L3", || format!("job {key:?} never ends: {:?}", job.state))?;
+            let group = job.parent.map(|group| self.model.tasks.get(&group).and_then(|row| row.state.child));
+            ensure(group.is_none_or(|child| child == Some(*key)), "I11", || {
+                format!("job {key:?} carries out a group that knows nothing of it: {:?}", job.state)
+            })?;
         }
         self.check_acknowledged()
     }

@@ -158,6 +158,9 @@ fn a_schema_of_the_version_before_keeps_one_shard_and_its_rows() {
         UPDATE {name}.leases SET holder = 'old', epoch = 7;
         INSERT INTO {name}.tasks (key, created_at, rank, generation, attempt, status, place, priority, dead, tenant, type,
             queue) VALUES (4097, 1, 0, 1, 0, 3, 0, 0, false, 'default', 'noop', 'default');
+        INSERT INTO {name}.jobs (key, created_at, tasks, completed, failed, cancelled, skipped, unhandled, generation, status,
+            failure_policy, flags, tenant, sweep) VALUES (8193, 1, 1, 0, 0, 0, 0, 0, 3, 2, 1, 5, 'default',
+            '{{\"kind\":\"failingFast\",\"next\":1}}');
         INSERT INTO {name}.lanes VALUES (1, 'default', 'default', 'noop', NULL);
         INSERT INTO {name}.claims VALUES (4097, NULL, 0, 'a', 'default', 'x');
         INSERT INTO {name}.counts VALUES ('default', 'default', 3, 1);
@@ -172,6 +175,9 @@ fn a_schema_of_the_version_before_keeps_one_shard_and_its_rows() {
     assert!(shard.fence.epoch > 8, "the owner of before is kept out");
     let loaded = shard.load();
     assert_eq!((loaded.tasks.len(), loaded.lanes.len(), loaded.high_water.commit), (1, 1, 9));
+    let job = loaded.jobs.first().expect("its sweep goes on");
+    assert_eq!((job.parent, job.ancestors.len(), job.deadline_ms, job.state.queued), (None, 0, None, false));
+    assert!(job.state.paused && job.state.failing_fast && !job.state.exceeded);
     assert_eq!(shard.ask(|reader| reader.task_counts(None, 9))[0].2, 2);
     shard.commit(Changes::default());
 }

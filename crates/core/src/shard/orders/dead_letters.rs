@@ -34,7 +34,8 @@ impl Shard {
                     self.open_generation(key, spacing_ms.saturating_mul(place).min(crate::limits::DELAY_MS_MAX));
                 }
                 Some(job) => {
-                    let from = RerunFrom::Task(job.index_of(key));
+                    let (job, task) = self.outermost(job, key);
+                    let from = RerunFrom::Task(job.index_of(task));
                     // Several dead letters of one job: the first opens the rerun; the others follow as failed tasks.
                     if !self.join_rerun(job) && self.order_rerun_job(actor, job, from).is_err() {
                         continue;
