@@ -68,7 +68,7 @@ def main():
     checked = json.loads((OUT / "validated.json").read_text())
     text = page(zones, regions, decades, checked)
     publish("report.html", text)
-    output({"page": "report.html", "bytes": len(text.encode())})
+    output({"page": "report.html", "bytes": len(text.encode()), "zones": len(zones)})
     print(f"drew {len(zones)} zones, {len(regions)} regions, {len(decades)} decades")
 
 

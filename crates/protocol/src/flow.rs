@@ -11,6 +11,7 @@ mod child;
 mod decide;
 mod logic;
 mod plan;
+mod until;
 
 pub(crate) use child::flow_of;
 pub use child::{SUB_JOB_DEPTH_MAX, SubJob};
@@ -19,6 +20,7 @@ pub use decide::{Decision, EXPRESSION_FAILED, Failed};
 pub use logic::{ApprovalLogic, Logic};
 pub use plan::Plan;
 pub(crate) use plan::WIDE;
+pub use until::until_holds;
 
 /// Bytes of a task's logic as JSON text: its condition, its `forEach` and its fields with expressions.
 pub const LOGIC_BYTES_MAX: usize = 64 << 10;

@@ -38,7 +38,7 @@ pub use batch::{Submission, parse_submission, parse_tasks};
 pub(crate) use body::rendered_body;
 pub use definition::{ParsedDefinition, parse_definition, parse_definition_file};
 pub use http::HttpRequest;
-pub use job::{Definitions, Found, HOOKS, ParsedJob, parse_job, referenced_tasks, sub_jobs};
+pub use job::{Definitions, Followed, Found, HOOKS, ParsedJob, due, hook_job, parse_job, referenced_tasks, sub_jobs};
 pub use params::{Values, with_params};
 pub use sensor::UNTIL_SCOPE;
 pub use task::{parse_idempotency_key, parse_task};

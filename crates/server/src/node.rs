@@ -34,6 +34,7 @@ mod evaluate;
 mod exchange;
 mod figures;
 mod gateway;
+mod hooks;
 mod mailbox;
 mod open_call;
 mod peer;
@@ -142,7 +143,8 @@ pub enum CallError {
 #[derive(Debug)]
 pub struct Node {
     cluster: Arc<Cluster>,
-    retention: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    /// What works beside the shards: retention, hooks.
+    beside: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
 impl Node {
@@ -154,8 +156,9 @@ impl Node {
     pub async fn start(store: Arc<dyn Store>, config: NodeConfig) -> Result<Arc<Node>, StartError> {
         let (keep_ms, every) = (config.retention_ms, config.retention_every);
         let cluster = Cluster::start(store, config).await?;
-        let retention = keep_ms.map(|keep_ms| tokio::spawn(retention::run(Arc::clone(&cluster), keep_ms, every)));
-        Ok(Arc::new(Node { cluster, retention: Mutex::new(retention) }))
+        let mut beside = vec![tokio::spawn(hooks::run(Arc::clone(&cluster)))];
+        beside.extend(keep_ms.map(|keep_ms| tokio::spawn(retention::run(Arc::clone(&cluster), keep_ms, every))));
+        Ok(Arc::new(Node { cluster, beside: Mutex::new(beside) }))
     }
 
     /// Names this start of the node. The session of a worker that lives in this process starts with it and a dot, so that
@@ -255,22 +258,23 @@ impl Node {
 
     /// Stops: takes nothing new, commits what it has taken, ends long polls, gives its shards back. Idempotent.
     pub async fn shutdown(&self) {
-        if let Some(retention) = self.end_retention() {
+        for task in self.end_beside() {
             // It holds the store until it has ended; that it was aborted is no news.
-            let _ = retention.await;
+            let _ = task.await;
         }
         self.cluster.shutdown().await;
     }
 
-    fn end_retention(&self) -> Option<tokio::task::JoinHandle<()>> {
-        let retention = self.retention.lock().unwrap_or_else(PoisonError::into_inner).take();
-        retention.inspect(tokio::task::JoinHandle::abort)
+    fn end_beside(&self) -> Vec<tokio::task::JoinHandle<()>> {
+        let tasks = std::mem::take(&mut *self.beside.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        tasks
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.end_retention();
+        self.end_beside();
         self.cluster.close();
     }
 }

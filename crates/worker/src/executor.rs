@@ -15,6 +15,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mainspring_protocol::duration::WireDuration;
 use mainspring_protocol::exchange::{GrantMessage, OutcomeStatus};
+use mainspring_protocol::flow::{EXPRESSION_FAILED, until_holds};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -61,7 +62,7 @@ impl Executors {
     pub(crate) fn choose(&self, grant: &GrantMessage) -> Choice {
         if grant.command.is_some() || grant.run.is_some() {
             let Some(shell) = self.config.shell.clone() else { return missing("shell") };
-            return Choice::Large(Box::new(move |seat| shell::run(shell, seat).boxed()));
+            return Choice::Large(Box::new(move |seat| sensed(seat, |seat| shell::run(shell, seat)).boxed()));
         }
         if let Some(handler) = self.config.handlers.get(&grant.kind) {
             let handler = Arc::clone(handler);
@@ -75,12 +76,36 @@ impl Executors {
             _ if grant.kind == "http" || grant.http.is_some() => match &self.http {
                 Some(caller) => {
                     let caller = Arc::clone(caller);
-                    Choice::Small(Box::new(move |seat| guarded(seat, |seat| http::run(caller, seat)).boxed()))
+                    let run = move |seat| guarded(seat, |seat| http::run(caller, seat));
+                    Choice::Small(Box::new(move |seat| sensed(seat, run).boxed()))
                 }
                 None => missing("http"),
             },
             kind => missing(kind),
         }
+    }
+}
+
+/// The pause of a sensor that does not say one.
+const EVERY_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Runs a sensor's attempt: while its condition does not hold over what it returned, it is to run again.
+async fn sensed<R: Future<Output = AttemptEnd>>(seat: Seat, run: impl FnOnce(Seat) -> R) -> AttemptEnd {
+    let Some(until) = seat.grant.until.clone() else { return run(seat).await };
+    let every = duration(seat.grant.every).unwrap_or(EVERY_DEFAULT);
+    let end = run(seat).await;
+    if end.status != OutcomeStatus::Success {
+        return end;
+    }
+    match until_holds(&until, end.output.as_ref().map(|output| output.get())) {
+        Ok(true) => end,
+        Ok(false) => AttemptEnd {
+            status: OutcomeStatus::Snoozed,
+            output: None,
+            retry_after: Some(every),
+            ..AttemptEnd::success(None)
+        },
+        Err(message) => AttemptEnd::failure(EXPRESSION_FAILED, message).retryable(false),
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use mainspring_protocol::exchange::StreamName;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::attempt::Event;
@@ -23,6 +24,8 @@ const HEAD_BYTES: usize = 256 << 10;
 const TAIL_BYTES: usize = 704 << 10;
 /// Bytes of one chunk.
 const CHUNK_BYTES: usize = 64 << 10;
+/// Bytes of one checkpoint, as JSON.
+pub(crate) const CHECKPOINT_BYTES_MAX: usize = 64 << 10;
 /// Pause between two takings of the tail while the attempt runs.
 const TAIL_PAUSE: Duration = Duration::from_millis(100);
 
@@ -34,11 +37,12 @@ pub(crate) struct Piece {
     pub(crate) data: String,
 }
 
-/// How far an attempt says it got.
-#[derive(Debug)]
+/// How far an attempt says it got, and what the next one may go on from.
+#[derive(Debug, Default)]
 pub(crate) struct Step {
-    pub(crate) percent: u8,
-    pub(crate) message: String,
+    pub(crate) percent: Option<f64>,
+    pub(crate) message: Option<String>,
+    pub(crate) checkpoint: Option<Box<RawValue>>,
 }
 
 /// One attempt's mouth.
@@ -84,11 +88,23 @@ impl Feed {
         self.announce(state);
     }
 
-    /// Replaces what was said about progress and not yet taken.
-    pub(crate) fn progress(&self, percent: u8, message: String) {
+    /// Replaces what was said about progress and not yet taken, as far as it is said anew.
+    pub(crate) fn progress(&self, step: Step) {
+        let bytes = step.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.get().len());
+        if bytes > CHECKPOINT_BYTES_MAX {
+            let limit = CHECKPOINT_BYTES_MAX;
+            let remark = format!("a checkpoint of {bytes} bytes is not kept, the limit is {limit}\n");
+            self.push(StreamName::System, &remark);
+            return self.progress(Step { checkpoint: None, ..step });
+        }
         let mut state = self.lock();
         state.last_sign = Some(clock::now());
-        state.step = Some(Step { percent, message });
+        let before = state.step.take().unwrap_or_default();
+        state.step = Some(Step {
+            percent: step.percent.or(before.percent),
+            message: step.message.or(before.message),
+            checkpoint: step.checkpoint.or(before.checkpoint),
+        });
         self.announce(state);
     }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mainspring_protocol::exchange::{GrantMessage, StreamName};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::feed::Feed;
+use crate::feed::{Feed, Step};
 
 /// A registered handler.
 pub(crate) type Handler = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Value, HandlerError>> + Send + Sync>;
@@ -48,7 +49,32 @@ impl Context {
 
     /// Says how far it got: percent (0 to 100) and what it does now. Also a sign of life for `heartbeatTimeout`.
     pub fn progress(&self, percent: u8, message: impl Into<String>) {
-        self.feed.progress(percent.min(100), message.into());
+        let (percent, message) = (Some(f64::from(percent.min(100))), Some(message.into()));
+        self.feed.progress(Step { percent, message, checkpoint: None });
+    }
+
+    /// Notes what the next attempt of this generation may go on from, at most 64 KiB of JSON. Sent with the next call and
+    /// stored at most once a second; the last one counts. Also a sign of life.
+    ///
+    /// # Errors
+    /// If the value cannot be written as JSON.
+    pub fn checkpoint(&self, value: &impl Serialize) -> Result<(), HandlerError> {
+        let checkpoint = serde_json::value::to_raw_value(value).map_err(|error| {
+            HandlerError::new("bad_checkpoint", format!("the checkpoint cannot be written: {error}")).not_retryable()
+        })?;
+        self.feed.progress(Step { checkpoint: Some(checkpoint), ..Step::default() });
+        Ok(())
+    }
+
+    /// What an earlier attempt of this generation noted last; `None` if none did.
+    ///
+    /// # Errors
+    /// A failure of type `bad_checkpoint`, which is not retried, if it does not fit `T`.
+    pub fn last_checkpoint<T: DeserializeOwned>(&self) -> Result<Option<T>, HandlerError> {
+        let read = self.grant.checkpoint.as_ref().map(|json| serde_json::from_str(json.get())).transpose();
+        read.map_err(|error| {
+            HandlerError::new("bad_checkpoint", format!("the checkpoint does not fit: {error}")).not_retryable()
+        })
     }
 }
 

@@ -133,9 +133,9 @@ impl Outbox {
             }
             request.progress.extend(step.map(|step| ProgressReport {
                 token: token(),
-                percent: Some(f64::from(step.percent)),
-                message: Some(step.message),
-                checkpoint: None,
+                percent: step.percent,
+                message: step.message,
+                checkpoint: step.checkpoint,
             }));
             if left {
                 still_speaking.push_back(feed);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use mainspring_core::graph::Graph;
 use mainspring_core::job::GraphTask;
+use mainspring_protocol::flow::Logic;
 use serde_json::{Value, json};
 
 use crate::args::{Plan, PlanFormat};
@@ -94,7 +95,7 @@ fn text(name: &str, graph: &Graph) -> String {
         for index in wave {
             let task = &tasks[*index];
             let mark = if path.tasks.contains(index) { '◆' } else { '○' };
-            let _ = write!(text, "  {mark} {}  [{}]", task.name, task.spec.kind);
+            let _ = write!(text, "  {mark} {}  [{}]{}", task.name, task.spec.kind, flow_words(task));
             if !task.parents.is_empty() {
                 let _ = write!(text, "  ← {}", names(tasks, task.parents.iter().map(|parent| *parent as usize), ", "));
             }
@@ -103,6 +104,27 @@ fn text(name: &str, graph: &Graph) -> String {
     }
     let _ = write!(text, "\ncritical path ({}): {}", path.length(), names(tasks, path.tasks.iter().copied(), " → "));
     text
+}
+
+/// What is decided about a task when its turn comes.
+fn logic(task: &GraphTask) -> Logic {
+    task.flow.as_ref().and_then(|flow| Logic::from_text(&flow.logic).ok()).unwrap_or_default()
+}
+
+/// The same in words.
+fn flow_words(task: &GraphTask) -> String {
+    let logic = logic(task);
+    let mut words = String::new();
+    if let Some(job) = &logic.job {
+        let _ = write!(words, "  job {job}");
+    }
+    if logic.for_each.is_some() {
+        words.push_str("  for each item");
+    }
+    if let Some(condition) = &logic.condition {
+        let _ = write!(words, "  if {condition}");
+    }
+    words
 }
 
 fn names(tasks: &[GraphTask], indices: impl Iterator<Item = usize>, between: &str) -> String {
@@ -118,7 +140,13 @@ fn document(name: &str, graph: &Graph) -> Value {
         .zip(&levels)
         .map(|(task, level)| {
             let needs: Vec<_> = task.parents.iter().map(|parent| name_of(&(*parent as usize))).collect();
-            json!({"taskId": &*task.name, "type": &*task.spec.kind, "queue": &*task.spec.queue, "wave": level + 1, "needs": needs})
+            let mut node = json!({"taskId": &*task.name, "type": &*task.spec.kind, "queue": &*task.spec.queue, "wave": level + 1, "needs": needs});
+            let Logic { condition, for_each, job, .. } = logic(task);
+            let later = [("if", condition.map(Value::from)), ("forEach", for_each), ("job", job.map(Value::from))];
+            for (name, value) in later.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                node[name] = value;
+            }
+            node
         })
         .collect();
     let waves: Vec<Vec<String>> = waves(tasks).iter().map(|wave| wave.iter().map(name_of).collect()).collect();

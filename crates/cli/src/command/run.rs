@@ -1,14 +1,17 @@
 //! `mainspring run`: one job to its end in the foreground, without a server and without traces.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use mainspring_core::event::Order;
 use mainspring_core::id::{Bucket, Key, Name};
-use mainspring_core::job::JobStatus;
+use mainspring_core::job::{JobRow, JobStatus};
+use mainspring_protocol::submit::due;
 use mainspring_protocol::view::JobView;
 use mainspring_server::node::{Node, NodeConfig, StartError};
 use mainspring_server::{ServeError, open_store};
+use mainspring_store::JobFilter;
 use mainspring_worker::Urgency;
 
 use crate::args::{Format, Run};
@@ -68,7 +71,11 @@ async fn follow(
         }
     };
     let called_off = tokio::select! {
-        picture = watched.follow(&mut progress) => return end(node, key, &watched, &picture?, args).await,
+        picture = async {
+            let picture = watched.follow(&mut progress).await?;
+            hooks(node, key, &picture.id).await?;
+            Ok::<_, Failure>(picture)
+        } => return end(node, key, &watched, &picture?, args).await,
         ended = worker.ended() => return Err(ended.err().unwrap_or_else(|| anyhow::anyhow!("the worker ended by itself")).into()),
         () = signals.next() => Failure::new(Exit::Interrupted, "interrupted; the job is cancelled"),
         () = timeout => Failure::new(Exit::TimedOut, "not finished in time; the job is cancelled"),
@@ -81,6 +88,30 @@ async fn follow(
         }
     }
     Err(called_off)
+}
+
+/// Between two looks at hooks.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Waits until the hooks that follow the job have ended, too.
+async fn hooks(node: &Arc<Node>, key: Key, id: &str) -> Outcome {
+    let reader = node.reader();
+    let row = reader.jobs_by_key(vec![key]).await.context("cannot read the job")?;
+    let row = row.into_iter().next().context("the job was deleted")?;
+    let wanted = due(&row.body, row.state.status.word()).len();
+    while wanted > 0 {
+        let page = reader.jobs(JobFilter::default(), None, 1_000).await.context("cannot read jobs")?;
+        let follows = |job: &&JobRow| {
+            let body: serde_json::Value = serde_json::from_str(&job.body).unwrap_or_default();
+            body["hookOf"] == id
+        };
+        let hooks: Vec<&JobRow> = page.items.iter().filter(follows).collect();
+        if hooks.len() >= wanted && hooks.iter().all(|job| job.state.status.is_terminal()) {
+            break;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    Ok(())
 }
 
 async fn end(node: &Arc<Node>, key: Key, watched: &Watched, picture: &Picture, args: &Run) -> Outcome {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use mainspring_client::{Client, TaskRef};
 use mainspring_core::row::DefinitionKind;
 use mainspring_protocol::problem::Code;
-use mainspring_protocol::submit::{Values, with_params};
+use mainspring_protocol::submit::{Values, sub_jobs, with_params};
 use mainspring_protocol::view::{SubmittedJobView, SubmittedView};
 use serde_json::{Map, Value, json};
 
@@ -104,9 +104,13 @@ fn from_file(args: &Submit) -> Outcome<Vec<Work>> {
     // Definitions that the file does not hold may be known to the server.
     let documents = source.valid_documents(&[Code::UnknownTask, Code::UnknownDefinition])?;
     let has_job = documents.iter().any(|document| document.kind == DefinitionKind::Job);
+    let of_jobs = || documents.iter().filter(|document| document.kind == DefinitionKind::Job);
+    let is_sub_job = |name: &str| of_jobs().any(|other| sub_jobs(&other.json).iter().any(|sub| sub == name));
     let mut works = Vec::new();
     for document in &documents {
         match document.kind {
+            // It is carried out by the job that includes it, if the server has it; else the server says what to do.
+            DefinitionKind::Job if is_sub_job(&document.name) => {}
             DefinitionKind::Job => {
                 let job = self_contained(document, &documents)?.to_string();
                 let job = with_params(&job, Values::Texts(args.params.clone()))?;

@@ -6,6 +6,7 @@
 mod backup;
 mod disk;
 mod drain;
+mod flow;
 mod history;
 mod http;
 mod kill;

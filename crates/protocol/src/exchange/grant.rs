@@ -83,6 +83,12 @@ pub struct GrantMessage {
     /// The group it is shown in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// A condition over the attempt's own `output`; while it does not hold, a success is to be reported as `snoozed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// `retryAfter` of such a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<WireDuration>,
 }
 
 /// Everything of a grant that is not the task's body.

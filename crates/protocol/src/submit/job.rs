@@ -22,7 +22,7 @@ use crate::submit::task::{object, utf8};
 use crate::submit::{Defaults, Format};
 use crate::yaml::{self, Node, Part};
 
-pub use hooks::HOOKS;
+pub use hooks::{Followed, HOOKS, due, hook_job};
 pub use nested::sub_jobs;
 
 /// A valid job: everything that [`SubmitJob`] needs except whom to answer and where it lives.

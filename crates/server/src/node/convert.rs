@@ -152,7 +152,9 @@ fn progress(report: ProgressReport, unreadable: &mut Vec<String>) -> Option<Prog
     };
     let percent = report.percent.map(|percent| percent.clamp(0.0, 100.0) as u8);
     let message = report.message.map(|message| message.chars().take(NAME_CHARS_MAX).collect::<String>().into());
-    Some(Progress { token, percent, message, checkpoint: None })
+    // One that is too large is left out by the core; a worker of ours says so before.
+    let checkpoint = report.checkpoint.map(|json| Box::<str>::from(json).into());
+    Some(Progress { token, percent, message, checkpoint })
 }
 
 /// Tells a repeated call from another one with the same `seq`. Only this process compares it.

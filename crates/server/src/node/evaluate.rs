@@ -12,6 +12,7 @@ mod load;
 mod sub_job;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ use super::shared::Shared;
 const BATCH_TASKS: usize = 512;
 /// Jobs that are evaluated at a time in one shard.
 const JOBS_AT_A_TIME: usize = 8;
+/// How often a job that is not there is looked for again: about a minute.
+const MISSED_MAX: u32 = 16;
 /// Pauses between two tries of a store, or a mailbox: the first, and the longest.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
@@ -91,10 +94,13 @@ impl Evaluator {
     /// Evaluates tasks of one job, and tells their verdicts.
     async fn evaluate(self: Arc<Self>, job: Key, tasks: Vec<Evaluate>) {
         let _place = self.places.acquire().await;
-        let mut pause = AGAIN.0;
+        let (mut pause, mut missed) = (AGAIN.0, 0);
         let verdicts = loop {
             match Arc::clone(&self).verdicts(job, tasks.clone()).await {
-                Ok(verdicts) => break verdicts,
+                Ok(Some(verdicts)) => break verdicts,
+                // It was deleted, and nothing waits for it any more.
+                Ok(None) if missed == MISSED_MAX => return,
+                Ok(None) => missed += 1,
                 Err(error) => tracing::warn!(%error, "failed to read what expressions name; trying again"),
             }
             tokio::time::sleep(pause).await;
@@ -105,15 +111,14 @@ impl Evaluator {
         }
     }
 
-    /// The verdicts on tasks of one job; none for what is gone.
-    async fn verdicts(self: Arc<Self>, job: Key, tasks: Vec<Evaluate>) -> Result<Vec<Evaluated>, Error> {
+    /// The verdicts on tasks of one job; `None` if there is no such job.
+    async fn verdicts(self: Arc<Self>, job: Key, tasks: Vec<Evaluate>) -> Result<Option<Vec<Evaluated>>, Error> {
         let loaded = load::load(&self.reader, &self.graphs, job, &tasks).await?;
-        let Some(loaded) = loaded.map(Arc::new) else { return Ok(Vec::new()) };
+        let Some(loaded) = loaded.map(Arc::new) else { return Ok(None) };
         let decided = {
             let loaded = Arc::clone(&loaded);
-            // A panic of an evaluation must not leave its task waiting for ever without a word.
             tokio::task::spawn_blocking(move || {
-                tasks.iter().map(|task| (*task, loaded.decide(task))).collect::<Vec<_>>()
+                tasks.iter().map(|task| (*task, decide(&loaded, task))).collect::<Vec<_>>()
             })
         };
         let decided = decided.await.map_err(|error| Error::Unavailable(format!("an evaluation broke off: {error}")))?;
@@ -125,7 +130,7 @@ impl Evaluator {
             };
             verdicts.push(Evaluated { task: task.task, generation: task.generation, verdict });
         }
-        Ok(verdicts)
+        Ok(Some(verdicts))
     }
 
     async fn verdict(&self, loaded: &Loaded, task: &Evaluate, decision: Decision) -> Result<Verdict, Error> {
@@ -163,6 +168,12 @@ impl Evaluator {
             pause = (pause * 2).min(AGAIN.1);
         }
     }
+}
+
+/// Decides about one task. A mistake of ours must not leave it, or the others, waiting for ever.
+fn decide(loaded: &Loaded, task: &Evaluate) -> Result<Decision, String> {
+    catch_unwind(AssertUnwindSafe(|| loaded.decide(task)))
+        .unwrap_or_else(|_| Err("the evaluation broke off: a mistake of the server, report it".to_owned()))
 }
 
 fn fail(kind: &str, message: String) -> Verdict {

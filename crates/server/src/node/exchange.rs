@@ -194,6 +194,7 @@ fn write(out: &mut Vec<u8>, grant: &Grant, body: &str) {
         timeout_ms: policy.timeout_ms,
         heartbeat_timeout_ms: policy.heartbeat_timeout_ms,
         fence: grant.token.lease,
+        checkpoint: grant.checkpoint.as_deref(),
         ..GrantHead::default()
     };
     write_grant(out, &head, body);

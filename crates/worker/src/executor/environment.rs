@@ -22,19 +22,23 @@ pub(super) struct Scratch {
     pub(super) cwd: PathBuf,
     /// Where it may write its output.
     pub(super) output: PathBuf,
+    /// Where it may say how far it got.
+    pub(super) progress: PathBuf,
 }
 
 impl Scratch {
     pub(super) fn new(config: &ShellConfig, grant: &GrantMessage) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("mainspring-").tempdir_in(&config.scratch)?.keep();
-        let output = folder.join("output.json");
+        let (output, progress) = (folder.join("output.json"), folder.join("progress.json"));
         // From here on it is removed, also if the rest fails.
-        let mut made = Self { cwd: folder.join("work"), output, folder };
+        let mut made = Self { cwd: folder.join("work"), output, progress, folder };
         match &grant.working_dir {
             Some(given) => made.cwd = PathBuf::from(given),
             None => fs::create_dir(&made.cwd)?,
         }
-        for (name, text) in [("payload.json", &grant.payload), ("input.json", &grant.input)] {
+        let files =
+            [("payload.json", &grant.payload), ("input.json", &grant.input), ("checkpoint.json", &grant.checkpoint)];
+        for (name, text) in files {
             if let Some(text) = text {
                 fs::write(made.folder.join(name), text.get())?;
             }
@@ -55,7 +59,8 @@ impl Drop for Scratch {
 
 /// The environment of a command: the inherited names, the task's own, and the `MAINSPRING_*` ones, which win.
 ///
-/// `MAINSPRING_PAYLOAD` and `MAINSPRING_INPUT` name files, and are set only where there is something in them.
+/// `MAINSPRING_PAYLOAD`, `MAINSPRING_INPUT` and `MAINSPRING_CHECKPOINT` name files, and are set only where there is
+/// something in them; `MAINSPRING_OUTPUT` and `MAINSPRING_PROGRESS` name files that the command may write.
 pub(super) fn environment(grant: &GrantMessage, scratch: &Scratch) -> Vec<(String, String)> {
     let mut all: BTreeMap<String, String> = BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]);
     all.extend(INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
@@ -71,6 +76,8 @@ pub(super) fn environment(grant: &GrantMessage, scratch: &Scratch) -> Vec<(Strin
         ("OUTPUT", Some(scratch.output.to_string_lossy().into_owned())),
         ("PAYLOAD", grant.payload.is_some().then(|| file("payload.json"))),
         ("INPUT", grant.input.is_some().then(|| file("input.json"))),
+        ("CHECKPOINT", grant.checkpoint.is_some().then(|| file("checkpoint.json"))),
+        ("PROGRESS", Some(scratch.progress.to_string_lossy().into_owned())),
     ];
     all.extend(own.into_iter().filter_map(|(name, value)| Some((format!("MAINSPRING_{name}"), value?))));
     all.insert("TRACEPARENT".to_owned(), grant.traceparent.clone().unwrap_or_else(random::traceparent));

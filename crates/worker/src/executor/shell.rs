@@ -1,6 +1,7 @@
 //! Runs a command under its supervisor: starts it, carries its output, watches its time, and says how it ended.
 
 mod handle;
+mod progress;
 mod sweep;
 mod verdict;
 
@@ -18,6 +19,7 @@ use crate::clock;
 use crate::config::ShellConfig;
 use crate::supervise::{Order, Report};
 use handle::{Orders, Reports, Supervised};
+use progress::Watcher;
 use verdict::{End, Verdict};
 
 /// How long the output may stay open once the tree is gone.
@@ -56,7 +58,12 @@ async fn attempt(config: &ShellConfig, mut seat: Seat) -> Result<AttemptEnd, Att
     let supervised = Supervised::start(config, &order).await.map_err(|error| {
         unstarted(format!("cannot start the supervisor `{}`: {error}", config.supervisor.display()))
     })?;
-    let (end, stop, last_line) = follow(config, &mut seat, supervised).await;
+    let mut watcher = Watcher::new(&scratch.progress, &seat.feed);
+    let (end, stop, last_line) = tokio::select! {
+        ended = follow(config, &mut seat, supervised) => ended,
+        () = watcher.watch() => unreachable!("it looks until it is dropped"),
+    };
+    watcher.look();
     let verdict = Verdict { grant: &seat.grant, feed: &seat.feed, end, stop, last_line };
     let end = verdict.pronounce(&scratch.output);
     let removed = tokio::task::spawn_blocking(move || drop(scratch)).await;

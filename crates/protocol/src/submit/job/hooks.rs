@@ -1,11 +1,15 @@
 //! Hooks: tasks that follow the end of a job. Each becomes a job of one task, which is submitted once the other has
-//! ended; it is checked with the job that it follows.
+//! ended; it is checked with the job that it follows. Beside that job's parameters it has one more, `hook`, with what it
+//! follows: `{"jobId", "jobName", "status", "generation"}`.
 
+use std::sync::Arc;
+
+use mainspring_core::id::Name;
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::Own;
-use super::{Definitions, read_job};
-use crate::problem::Problem;
+use super::{Definitions, ParsedJob, read_job};
+use crate::problem::{Code, Problem};
 use crate::submit::Defaults;
 use crate::submit::members::Members;
 
@@ -16,6 +20,9 @@ pub const HOOKS: [(&str, &[&str]); 4] = [
     ("onCancelled", &["cancelled"]),
     ("onComplete", &["completed", "failed", "cancelled"]),
 ];
+
+/// The parameter of a hook that says what it follows.
+const HOOK: &str = "hook";
 
 /// Checks the hooks of a job. Gives the jobs that they become, by field.
 pub(super) fn read(
@@ -32,7 +39,12 @@ pub(super) fn read(
             let value = own.params.values.get(name).cloned().unwrap_or_default();
             (name.clone(), json!({"type": "any", "default": value}))
         });
-        let params: Map<String, Json> = params.collect();
+        let mut params: Map<String, Json> = params.collect();
+        if params.contains_key(HOOK) {
+            let detail = "a job with hooks cannot have a parameter `hook`: it says to them what they follow";
+            return Err(Problem::new(Code::InvalidValue, detail).at(&format!("/params/{HOOK}"), "reserved"));
+        }
+        params.insert(HOOK.to_owned(), json!({"type": "object"}));
         let job = json!({"defaults": defaults, "params": params, "tasks": {name: task}});
         if let Err(mut problem) = read_job(&job.to_string(), &Defaults::default(), definitions) {
             for item in &mut problem.errors {
@@ -43,4 +55,53 @@ pub(super) fn read(
         jobs.insert(name.clone(), job);
     }
     Ok(jobs)
+}
+
+/// What a hook follows.
+#[derive(Clone, Copy, Debug)]
+pub struct Followed<'a> {
+    /// The id of the job.
+    pub job_id: &'a str,
+    /// Its human name.
+    pub job_name: Option<&'a str>,
+    /// How it ended.
+    pub status: &'a str,
+    /// Which generation of it.
+    pub generation: u32,
+}
+
+/// The hooks that follow a job that ended so, from the job's body: their fields, and the text of the jobs that they become.
+pub fn due(body: &str, status: &str) -> Vec<(&'static str, Json)> {
+    // Most jobs have none.
+    if !body.contains("\"hooks\"") {
+        return Vec::new();
+    }
+    let mut body: Json = serde_json::from_str(body).unwrap_or_default();
+    let due = HOOKS.into_iter().filter(|(_, statuses)| statuses.contains(&status));
+    due.filter_map(|(name, _)| Some((name, body.get_mut("hooks")?.get_mut(name)?.take()))).collect()
+}
+
+/// Makes the job of a hook.
+///
+/// # Errors
+/// What is wrong with it by now, like a definition that is gone.
+pub fn hook_job(
+    name: &str,
+    mut job: Json,
+    followed: &Followed<'_>,
+    (tenant, key): (Name, Name),
+    definitions: Definitions<'_>,
+) -> Result<ParsedJob, Problem> {
+    let value = json!({
+        "jobId": followed.job_id, "jobName": followed.job_name, "status": followed.status, "generation": followed.generation,
+    });
+    job["params"][HOOK] = json!({"type": "object", "default": value});
+    let title = format!("{} {name}", followed.job_name.unwrap_or(followed.job_id));
+    job["jobName"] = title.chars().take(mainspring_core::limits::NAME_CHARS_MAX).collect::<String>().into();
+    let defaults = Defaults { tenant: Some(tenant), idempotency_key: Some(key), ..Defaults::default() };
+    let mut parsed = read_job(&job.to_string(), &defaults, definitions)?;
+    let mut body: Map<String, Json> = serde_json::from_str(&parsed.body).unwrap_or_default();
+    body.insert("hookOf".to_owned(), followed.job_id.into());
+    parsed.body = Arc::from(Json::Object(body).to_string());
+    Ok(parsed)
 }

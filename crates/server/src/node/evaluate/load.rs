@@ -68,6 +68,9 @@ pub(super) async fn load(
 ) -> Result<Option<Loaded>, Error> {
     let Some(row) = reader.jobs_by_key(vec![job]).await?.pop() else { return Ok(None) };
     let graph = graphs.of(reader, job).await?;
+    if tasks.iter().any(|task| task.index as usize >= graph.tasks.len()) {
+        return Err(Error::Unavailable("a part of the job's graph cannot be read yet".to_owned()));
+    }
     let body: JobBody = serde_json::from_str(&row.body).unwrap_or_default();
     let plans = || tasks.iter().filter_map(|task| Some((task, graph.plan(task.index)?.ok()?)));
     let mut own = Vec::new();
