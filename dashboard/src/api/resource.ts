@@ -22,6 +22,9 @@ export interface Resource<T> {
   reload: () => void;
 }
 
+/** What took long is done more rarely: the pause is at least this many times as long as the last run took. */
+const PAUSE_FOR_WORK = 3;
+
 /** Runs `work` now or once the pause since its last run has passed; never twice at a time, never lost. */
 export function usePaced(work: () => Promise<unknown>, pause = PAUSE_MS): () => void {
   const latest = useRef(work);
@@ -35,12 +38,13 @@ export function usePaced(work: () => Promise<unknown>, pause = PAUSE_MS): () => 
     }
     now.busy = true;
     now.again = false;
+    const started = performance.now();
     void latest.current().finally(() => {
       now.busy = false;
       now.timer = setTimeout(() => {
         now.timer = undefined;
         if (now.again) run();
-      }, pause);
+      }, Math.max(pause, PAUSE_FOR_WORK * (performance.now() - started)));
     });
   }, [pause]);
   useEffect(() => {

@@ -56,3 +56,25 @@ export function withState(q: string, state: string): string {
   const rest = q.replace(/(^| )status:[a-z,]+(?= |$)/, '').trim();
   return [state && `status:${state}`, rest].filter(Boolean).join(' ');
 }
+
+/** How long ago something was accepted, as choices: what is written in the query, and how it reads. */
+export const AGES: [string, string][] = [
+  ['', 'at any time'],
+  ['<1h', 'in the last hour'],
+  ['<24h', 'in the last day'],
+  ['>1h', 'before the last hour'],
+  ['>24h', 'before the last day'],
+  ['>7d', 'more than a week ago'],
+  ['>30d', 'more than 30 days ago'],
+];
+
+/** The age that a query asks for, as in `AGES`. */
+export function ageOf(q: string): string {
+  return /(?:^| )created:([<>][^ ]+)(?= |$)/.exec(q)?.[1] ?? '';
+}
+
+/** A query that asks for another age, or for any. */
+export function withAge(q: string, age: string): string {
+  const rest = q.replace(/(^| )created:[^ ]+(?= |$)/g, '').trim();
+  return [rest, age && `created:${age}`].filter(Boolean).join(' ');
+}

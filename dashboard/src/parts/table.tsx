@@ -29,6 +29,23 @@ interface Props<T> {
   foot?: ReactNode;
 }
 
+/**
+ * Browsers draw no element taller than about 33 million pixels. A list that would be taller has a scroll bar of this length,
+ * and each of its pixels stands for several.
+ */
+export const HEIGHT_MAX = 16_000_000;
+
+/** How far the rows have moved up when the scroll bar stands at `at`, in a view of `height` over `total` pixels of rows. */
+export function rowsAt(at: number, height: number, total: number): number {
+  if (total <= HEIGHT_MAX) return at;
+  return at * Math.max(1, (total - height) / (HEIGHT_MAX - height));
+}
+
+/** Where the scroll bar stands when the rows have moved up by `rows`; the reverse of `rowsAt`. */
+export function barAt(rows: number, height: number, total: number): number {
+  return rows / Math.max(rowsAt(1, height, total), 1);
+}
+
 /** Rows drawn beyond the edges. */
 const MARGIN = 8;
 
@@ -57,8 +74,10 @@ export function Table<T>(props: Props<T>) {
   const [active, setActive] = useState(-1);
   const shown = columns.filter((column) => size.width >= (column.from ?? 0));
   const template = [...(onSelect ? ['16px'] : []), ...shown.map((column) => column.width)].join(' ');
-  const first = Math.max(0, Math.floor(top / rowHeight) - MARGIN);
-  const last = Math.min(count - 1, Math.ceil((top + size.height) / rowHeight) + MARGIN);
+  const total = count * rowHeight;
+  const moved = rowsAt(top, size.height, total);
+  const first = Math.max(0, Math.floor(moved / rowHeight) - MARGIN);
+  const last = Math.min(count - 1, Math.ceil((moved + size.height) / rowHeight) + MARGIN);
   useEffect(() => {
     onShow?.(first, Math.max(last, 0));
   }, [onShow, first, last, version, count]);
@@ -69,8 +88,8 @@ export function Table<T>(props: Props<T>) {
     const scroll = ref.current;
     if (!scroll) return;
     const [above, below] = [index * rowHeight, (index + 1) * rowHeight + 34];
-    if (above < scroll.scrollTop) scroll.scrollTop = above;
-    else if (below > scroll.scrollTop + size.height) scroll.scrollTop = below - size.height;
+    if (above < moved) scroll.scrollTop = barAt(above, size.height, total);
+    else if (below > moved + size.height) scroll.scrollTop = barAt(below - size.height, size.height, total);
   };
   const onKey = useRef((_: KeyboardEvent) => {});
   onKey.current = (event) => {
@@ -94,7 +113,7 @@ export function Table<T>(props: Props<T>) {
   for (let index = first; index <= last; index += 1) {
     const row = at(index);
     const key = row ? keyOf(row) : `at ${index}`;
-    const style = { transform: `translateY(${index * rowHeight}px)`, gridTemplateColumns: template, height: rowHeight };
+    const style = { transform: `translateY(${index * rowHeight - moved + top}px)`, gridTemplateColumns: template, height: rowHeight };
     rows.push(
       <div key={key} role="row" aria-rowindex={index + 2} className={`row${index === active ? ' active' : ''}`} style={style}>
         {onSelect && (
@@ -125,7 +144,7 @@ export function Table<T>(props: Props<T>) {
                 ))}
               </div>
             </div>
-            <div role="rowgroup" style={{ position: 'relative', height: count * rowHeight }}>{rows}</div>
+            <div role="rowgroup" style={{ position: 'relative', height: Math.min(total, HEIGHT_MAX) }}>{rows}</div>
           </div>
         )}
       </div>

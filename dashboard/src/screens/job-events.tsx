@@ -1,6 +1,7 @@
 // What happened to a job from its submission on: what is kept is read once, what comes arrives by the stream.
-import { useEffect, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import type { Event } from '../api/types';
+import { quoted } from '../format';
 import { useBatches } from '../live/live';
 import { SseReader } from '../live/sse';
 import { EventTable } from './events';
@@ -43,24 +44,44 @@ export function merged(older: Event[], newer: Event[]): Event[] {
   return [...newer.filter((event) => !known.has(event.eventId)), ...older].slice(0, SHOWN_MAX);
 }
 
+/** Between two looks at what was read so far, in milliseconds: a job of many tasks has hundreds of thousands of events. */
+const SHOW_MS = 300;
+
 export function EventsOfJob({ id }: { id: string }) {
-  const [events, setEvents] = useState<Event[]>([]);
+  const [kept, setKept] = useState<Event[]>([]);
+  const [heard, setHeard] = useState<Event[]>([]);
   const [reading, setReading] = useState(true);
   const [round, setRound] = useState(0);
   useEffect(() => {
     const control = new AbortController();
-    let kept: Event[] = [];
-    const take = (more: Event[]) => {
-      kept = [...more.toReversed(), ...kept].slice(0, SHOWN_MAX);
-      setEvents((before) => merged(kept, before.filter((event) => !kept.some((other) => other.eventId === event.eventId)).slice(0, 200)));
+    let read: Event[] = [];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const show = () => {
+      timer = undefined;
+      setKept(read.slice(-SHOWN_MAX).reverse());
     };
-    void readKept(id, control.signal, take).catch(() => undefined).finally(() => setReading(false));
-    return () => control.abort();
+    const take = (more: Event[]) => {
+      for (const event of more) read.push(event);
+      if (read.length > 2 * SHOWN_MAX) read = read.slice(-SHOWN_MAX);
+      timer ??= setTimeout(show, SHOW_MS);
+    };
+    const done = () => {
+      clearTimeout(timer);
+      if (control.signal.aborted) return;
+      show();
+      setReading(false);
+    };
+    void readKept(id, control.signal, take).catch(() => undefined).finally(done);
+    return () => {
+      control.abort();
+      clearTimeout(timer);
+    };
   }, [id, round]);
   useBatches((batch) => {
     const mine = batch.events.filter((event) => event.jobId === id).toReversed();
-    if (mine.length > 0) setEvents((before) => merged(before, mine));
+    if (mine.length > 0) setHeard((before) => merged(before, mine));
     if (batch.resync) setRound((before) => before + 1);
   });
-  return <EventTable events={events} reading={reading} label={`Events of ${id}`} line={`mainspring jobs events ${id}`} withJob={false} />;
+  const events = useMemo(() => merged(kept, heard), [kept, heard]);
+  return <EventTable events={events} reading={reading} label={`Events of ${id}`} line={`mainspring jobs events ${quoted(id)}`} withJob={false} />;
 }

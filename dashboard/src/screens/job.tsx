@@ -1,15 +1,15 @@
 // One job: what it is, what can be done with it, and its graph, timeline, tasks, events and logs.
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense } from 'react';
 import { cancelJob, pauseJob, rerunJob, resumeJob } from '../actions';
 import { jobHref, query, taskHref } from '../api/client';
 import { usePages } from '../api/pages';
 import { useResource } from '../api/resource';
-import type { Event, Job as JobType, Task } from '../api/types';
-import { number } from '../format';
+import type { Event, Job as JobType, Page, Task } from '../api/types';
+import { number, quoted } from '../format';
 import { ActButton, AskButton } from '../parts/dialog';
 import { Copy, Empty, Note, Skeleton, Status, StateBar, Time, Took, Trouble } from '../parts/basics';
 import { Table } from '../parts/table';
-import { Link } from '../router';
+import { Link, useParam } from '../router';
 import { isTerminal } from '../states';
 import { EventsOfJob } from './job-events';
 import { Timeline } from './job-timeline';
@@ -110,20 +110,24 @@ function TasksOfJob({ id }: { id: string }) {
       <Trouble error={pages.error} />
       <Table label={`Tasks of ${id}`} columns={NO_JOB} count={pages.count} at={pages.at} keyOf={(task) => task.taskId} href={(task) => taskHref(task.taskId, id)}
         onShow={pages.show} version={pages.version} empty={pages.loading ? <Skeleton lines={8} /> : <Empty title="This job has no task" />}
-        foot={<code className="cut" data-cli>mainspring jobs tasks {id}</code>} />
+        foot={<code className="cut" data-cli>mainspring jobs tasks {quoted(id)}</code>} />
     </>
   );
 }
 
-/** Of which task the log is looked for first: failed, running, then those that printed last. */
-const FIRST = ['failed', 'running', 'completed', 'cancelled'];
+/** Tasks that are offered of each kind; the rest is found under Tasks. */
+const OFFERED = 200;
 
 function LogsOfJob({ id }: { id: string }) {
-  const { data, error } = useResource<{ items: Task[] }>(`/api/v1/jobs/${encodeURIComponent(id)}/tasks?limit=1000`, (event) => event.jobId === id && event.eventType !== 'TASK_PROGRESS');
-  const [chosen, setChosen] = useState('');
-  if (!data) return error ? <Trouble error={error} /> : <Skeleton />;
-  const rank = (task: Task) => FIRST.indexOf(task.status) + 1 || FIRST.length + 1;
-  const tasks = data.items.filter((task) => task.attempt > 0).sort((a, b) => rank(a) - rank(b));
+  // What failed or runs is found by an index, however many tasks there are, and stands first.
+  const mine = (event: Event) => event.jobId === id && event.eventType !== 'TASK_PROGRESS';
+  const of = (status: string) => `/api/v1/jobs/${encodeURIComponent(id)}/tasks?status=${status}&limit=${OFFERED}`;
+  const parts = [useResource<Page<Task>>(of('failed'), mine), useResource<Page<Task>>(of('running'), mine), useResource<Page<Task>>(of('completed,cancelled,ready,scheduled'), mine)];
+  const [chosen, setChosen] = useParam('task');
+  const error = parts.find((part) => part.error)?.error;
+  if (parts.some((part) => !part.data)) return error ? <Trouble error={error} /> : <Skeleton />;
+  const tasks = parts.flatMap((part) => part.data?.items ?? []).filter((each) => each.attempt > 0);
+  const more = parts.some((part) => part.data?.nextCursor);
   if (tasks.length === 0) return <div className="card"><Empty title="Nothing has run yet">What a task prints appears here as it is printed.</Empty></div>;
   const task = tasks.find((each) => each.taskId === chosen) ?? tasks[0];
   return (
@@ -135,6 +139,7 @@ function LogsOfJob({ id }: { id: string }) {
             <span className="mono cut">{each.taskId}</span>
           </button>
         ))}
+        {more && <Link className="muted small" href={jobHref(id) + '/tasks'}>The first {OFFERED} of a kind; all tasks</Link>}
       </div>
       {task && <LogView key={task.taskId} taskId={task.taskId} jobId={id} attempt={task.attempt} ended={isTerminal(task.status)} />}
     </div>

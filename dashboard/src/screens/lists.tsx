@@ -8,7 +8,7 @@ import { counted, quoted } from '../format';
 import { useLive } from '../live/live';
 import { AskButton } from '../parts/dialog';
 import { Empty, Skeleton, Status, StateBar, Time, Took, Trouble } from '../parts/basics';
-import { stateOf, withState } from '../parts/offers';
+import { AGES, ageOf, stateOf, withAge, withState } from '../parts/offers';
 import { Search } from '../parts/search';
 import { Table, type Column } from '../parts/table';
 import { Link, useParam } from '../router';
@@ -23,7 +23,23 @@ function StateChoices({ states, q, onChange, counts }: { states: string[]; q: st
           <Status state={state} /> {counted(counts?.[state])}
         </button>
       ))}
+      <Age q={q} onChange={onChange} />
     </div>
+  );
+}
+
+/** How long ago: the way into the far end of a long list. */
+function Age({ q, onChange }: { q: string; onChange: (q: string) => void }) {
+  const chosen = ageOf(q);
+  const known = AGES.some(([age]) => age === chosen);
+  return (
+    <label className="choice">
+      submitted
+      <select value={chosen} onChange={(event) => onChange(withAge(q, event.target.value))}>
+        {AGES.map(([age, title]) => <option key={age} value={age}>{title}</option>)}
+        {!known && <option value={chosen}>{chosen}</option>}
+      </select>
+    </label>
   );
 }
 

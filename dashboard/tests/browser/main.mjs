@@ -8,6 +8,7 @@ import { graphs } from './graphs.mjs';
 import { keys } from './keys.mjs';
 import { live } from './live.mjs';
 import { pictures } from './look.mjs';
+import { scale } from './scale.mjs';
 import { screens } from './screens.mjs';
 import { seed } from './seed.mjs';
 import { Server } from './server.mjs';
@@ -24,7 +25,7 @@ async function run() {
     await seed(server);
     // What the pictures for people show, before the tests change it.
     if (wanted === '') await pictures(browser, server, FOLDER, ['overview', 'job', 'tasks', 'dead-letters', 'task']);
-    for (const [name, test] of [...screens, ...keys, ...actions, ...graphs, ...clusters, ...live]) {
+    for (const [name, test] of [...screens, ...keys, ...actions, ...graphs, ...scale, ...clusters, ...live]) {
       if (!name.includes(wanted)) continue;
       const started = Date.now();
       const opened = [];

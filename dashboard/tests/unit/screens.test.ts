@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { barAt, HEIGHT_MAX, rowsAt } from '../../src/parts/table';
 import { match } from '../../src/router-match';
 import { offers } from '../../src/parts/offers';
-import { stateOf, withState } from '../../src/parts/offers';
+import { ageOf, stateOf, withAge, withState } from '../../src/parts/offers';
 import { LineReader, shownText } from '../../src/screens/log-lines';
 import { examine, moves, ranges } from '../../src/screens/checks';
 import { diff } from '../../src/screens/diff';
@@ -32,6 +33,26 @@ describe('the query field', () => {
     expect(withState('queue:a status:failed,ready tag:x', 'running')).toBe('status:running queue:a tag:x');
     expect(withState('status:failed', '')).toBe('');
     expect(withState('-status:failed', 'ready')).toBe('status:ready -status:failed');
+  });
+});
+
+describe('ages', () => {
+  it('are exchanged in a query, which keeps the rest', () => {
+    expect(ageOf('queue:a created:>24h')).toBe('>24h');
+    expect(ageOf('-created:>24h')).toBe('');
+    expect(withAge('queue:a created:<1h tag:x', '>7d')).toBe('queue:a tag:x created:>7d');
+    expect(withAge('created:>7d', '')).toBe('');
+  });
+});
+
+describe('a list taller than a browser draws', () => {
+  it('begins at its first row, ends at its last, and finds its way back', () => {
+    const [height, total] = [600, 36_000_000];
+    expect(rowsAt(0, height, total)).toBe(0);
+    expect(Math.round(rowsAt(HEIGHT_MAX - height, height, total))).toBe(total - height);
+    expect(Math.round(barAt(rowsAt(5_000, height, total), height, total))).toBe(5_000);
+    expect(rowsAt(5_000, height, HEIGHT_MAX)).toBe(5_000);
+    expect(barAt(5_000, height, HEIGHT_MAX)).toBe(5_000);
   });
 });
 

@@ -35,7 +35,7 @@ pub(crate) struct Found<T> {
 /// Reads what a filter finds, newest first, up to `max`.
 pub(crate) async fn find_tasks(api: &Api, filter: TaskFilter, max: usize) -> Result<Found<TaskRow>, Refused> {
     let mut found = Found { rows: Vec::new(), more: false };
-    let mut after = None;
+    let mut after = selection::start(None, &filter.terms, api.now());
     loop {
         let page = api.reader.tasks(filter.clone(), after, LIMIT_MAX).await.map_err(not_read)?;
         found.rows.extend(page.items);
@@ -50,7 +50,7 @@ pub(crate) async fn find_tasks(api: &Api, filter: TaskFilter, max: usize) -> Res
 
 async fn find_jobs(api: &Api, filter: JobFilter, max: usize) -> Result<Found<JobRow>, Refused> {
     let mut found = Found { rows: Vec::new(), more: false };
-    let mut after = None;
+    let mut after = selection::start(None, &filter.terms, api.now());
     loop {
         let page = api.reader.jobs(filter.clone(), after, LIMIT_MAX).await.map_err(not_read)?;
         found.rows.extend(page.items);

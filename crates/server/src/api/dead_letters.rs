@@ -76,6 +76,7 @@ async fn list(call: Call) -> Answer {
     let after = call.params.text("cursor").map(cursor::to_key).transpose()?;
     let mut filter = call.task_filter().await?;
     filter.dead = true;
+    let after = selection::start(after, &filter.terms, call.api.now());
     let page = call.api.reader.tasks(filter, after, limit).await.map_err(not_read)?;
     let names = Names::of_jobs(&call.api, &page.items).await?;
     let items = page.items.iter().map(|row| DeadLetterView::from_row(row, names.job_of(row))).collect();

@@ -20,7 +20,7 @@ use super::definitions;
 use super::params::{CURSOR, LIMIT, SORT, WAIT};
 use super::reply::{json, not_called, not_read, nothing, ok};
 use super::route::{BodyKind, Route};
-use super::selection::JOB_FILTERS;
+use super::selection::{self, JOB_FILTERS};
 use super::state::Api;
 use super::submit::defaults;
 use super::tasks::Nothing;
@@ -84,7 +84,9 @@ async fn list(call: Call) -> Answer {
     call.params.newest_first()?;
     let limit = call.params.limit()?;
     let after = call.params.text("cursor").map(cursor::to_key).transpose()?;
-    let page = call.api.reader.jobs(call.job_filter().await?, after, limit).await.map_err(not_read)?;
+    let filter = call.job_filter().await?;
+    let after = selection::start(after, &filter.terms, call.api.now());
+    let page = call.api.reader.jobs(filter, after, limit).await.map_err(not_read)?;
     let items = page.items.iter().map(|row| JobView::from_row(row).for_list()).collect();
     ok(&Page { items, next_cursor: page.next.map(cursor::of_key) })
 }

@@ -1,8 +1,9 @@
 //! From query parameters and the query language to what a store filters by.
 
-use mainspring_core::id::Name;
+use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::JobStatus;
 use mainspring_core::task::TaskStatus;
+use mainspring_core::time::Timestamp;
 use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::query;
 use mainspring_store::{Compare, Field, JobFilter, TaskFilter, Term, Test};
@@ -120,6 +121,23 @@ pub(crate) async fn jobs(api: &Api, q: &str, tenant: Option<Name>) -> Result<Job
     Ok(filter)
 }
 
+/// How far a key may stand ahead of the instant at which it was minted, in milliseconds: a burst borrows from the time to
+/// come, and a clock that is set back does not take keys with it.
+const KEY_AHEAD_MS: u64 = 60_000;
+
+/// Where a list starts: below `after`, and where all must be older than something, below the keys of that time. So the far
+/// end of a long list costs no more than its beginning.
+pub(crate) fn start(after: Option<Key>, terms: &[Term], now: Timestamp) -> Option<Key> {
+    let oldest = terms.iter().filter_map(|term| match term.test {
+        Test::Number(Compare::Greater, age_ms) if term.field == Field::Age && !term.negated => Some(age_ms),
+        _ => None,
+    });
+    let Some(age_ms) = oldest.max() else { return after };
+    let until = Timestamp::from_millis(now.plus_ms(KEY_AHEAD_MS).as_millis().saturating_sub_unsigned(age_ms));
+    let below = Key::new(Key::first_sequence_at(until), Bucket::CONTROL);
+    Some(after.map_or(below, |after| after.min(below)))
+}
+
 fn narrow_tenant(tenant: &mut Option<Name>, term: &query::Term, names: &[String]) -> Result<(), Refused> {
     match names {
         [name] if !term.negated && tenant.as_ref().is_none_or(|tenant| **tenant == **name) => {
@@ -182,4 +200,29 @@ fn no_status(word: &str, known: &[&str]) -> Refused {
 
 fn not_yet(detail: &str) -> Refused {
     Box::new(Problem::new(Code::NotSupportedYet, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn older_than(age_ms: u64, negated: bool) -> Term {
+        Term { field: Field::Age, negated, test: Test::Number(Compare::Greater, age_ms) }
+    }
+
+    #[test]
+    fn a_list_of_what_is_old_starts_below_the_keys_of_that_time_and_above_every_row_that_fits() {
+        let now = Timestamp::from_millis(1_900_000_000_000);
+        let minted = |ms_ago: i64| {
+            let at = Timestamp::from_millis(now.as_millis() - ms_ago);
+            Key::new(Key::first_sequence_at(at), Bucket::CONTROL)
+        };
+        let hour = older_than(3_600_000, false);
+        let from = start(None, &[hour.clone(), older_than(60_000, false)], now).unwrap();
+        assert!(minted(3_600_001) < from && from < minted(3_600_000 - 2 * KEY_AHEAD_MS as i64));
+        assert_eq!(start(Some(minted(7_200_000)), &[hour.clone()], now), Some(minted(7_200_000)), "a page further on");
+        assert_eq!(start(Some(minted(0)), &[hour], now), Some(from), "a page before");
+        assert_eq!(start(None, &[older_than(3_600_000, true)], now), None, "not older: from the newest");
+        assert_eq!(start(None, &[older_than(u64::MAX, false)], now).map(Key::raw), Some(0), "older than time");
+    }
 }

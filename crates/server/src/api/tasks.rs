@@ -19,7 +19,7 @@ use super::names::Names;
 use super::params::{CURSOR, LIMIT, SORT, WAIT};
 use super::reply::{not_called, not_read, nothing, ok};
 use super::route::{BodyKind, Route};
-use super::selection::TASK_FILTERS;
+use super::selection::{self, TASK_FILTERS};
 use super::state::Api;
 
 /// Characters of the comment on an approval.
@@ -92,6 +92,7 @@ async fn list(call: Call) -> Answer {
     let limit = call.params.limit()?;
     let after = call.params.text("cursor").map(cursor::to_key).transpose()?;
     let filter = call.task_filter().await?;
+    let after = selection::start(after, &filter.terms, call.api.now());
     let page = call.api.reader.tasks(filter, after, limit).await.map_err(not_read)?;
     let names = Names::of_jobs(&call.api, &page.items).await?;
     let items = page.items.iter().map(|row| TaskView::from_row(row, names.job_of(row)).for_list()).collect();
