@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainspring_protocol::duration;
 
 pub(crate) use import::{CrontabForm, Files, Import};
-pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Signal, Tasks, Workers};
+pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Reply, Tasks, Workers};
 pub(crate) use processes::{
     Backup, Bench, BenchFormat, Dev, MigrateStore, RedisKey, Restore, Run, Scenario, Serve, Worker,
 };

@@ -129,6 +129,9 @@ pub enum Compare {
     Less,
 }
 
+/// What a task returned, as JSON text.
+pub type TaskOutput = (Key, Arc<str>);
+
 /// How many tasks of a queue have a status.
 pub type TaskCount = (Name, TaskStatus, u64);
 
@@ -199,7 +202,7 @@ pub trait Reader: Send + Sync {
     fn output(&self, task: Key) -> BoxFuture<Result<Option<Arc<str>>, Error>>;
 
     /// The outputs of several tasks; those without one are left out, order is kept.
-    fn outputs(&self, tasks: Vec<Key>) -> BoxFuture<Result<Vec<(Key, Arc<str>)>, Error>>;
+    fn outputs(&self, tasks: Vec<Key>) -> BoxFuture<Result<Vec<TaskOutput>, Error>>;
 
     /// Stored log chunks of an attempt, from number `after` on. Where chunks were cut (see [`crate::LOG_HEAD_BYTES`]), a
     /// chunk of stream `system` says so; it does not count towards `limit`.

@@ -150,13 +150,13 @@ pub(crate) enum Tasks {
     /// Delete ended tasks
     Delete(Act),
     /// Say yes to tasks that wait for an approval
-    Approve(Signal),
+    Approve(Reply),
     /// Say no to tasks that wait for an approval: they fail
-    Refuse(Signal),
+    Refuse(Reply),
     /// Answer tasks that wait for an approval
     Signal {
         #[command(flatten)]
-        signal: Signal,
+        reply: Reply,
         /// Whether the answer is yes.
         #[arg(long, action = clap::ArgAction::Set, value_name = "true|false")]
         approved: bool,
@@ -165,7 +165,7 @@ pub(crate) enum Tasks {
 
 /// An answer to tasks that wait for an approval.
 #[derive(Args, Debug)]
-pub(crate) struct Signal {
+pub(crate) struct Reply {
     /// JOB/TASK, or unique beginnings of ids.
     #[arg(required = true, value_name = "ID")]
     pub ids: Vec<String>,

@@ -99,7 +99,10 @@ async fn hooks(node: &Arc<Node>, key: Key, id: &str) -> Outcome {
     let row = reader.jobs_by_key(vec![key]).await.context("cannot read the job")?;
     let row = row.into_iter().next().context("the job was deleted")?;
     let wanted = due(&row.body, row.state.status.word()).len();
-    while wanted > 0 {
+    if wanted == 0 {
+        return Ok(());
+    }
+    loop {
         let page = reader.jobs(JobFilter::default(), None, 1_000).await.context("cannot read jobs")?;
         let follows = |job: &&JobRow| {
             let body: serde_json::Value = serde_json::from_str(&job.body).unwrap_or_default();
@@ -107,11 +110,10 @@ async fn hooks(node: &Arc<Node>, key: Key, id: &str) -> Outcome {
         };
         let hooks: Vec<&JobRow> = page.items.iter().filter(follows).collect();
         if hooks.len() >= wanted && hooks.iter().all(|job| job.state.status.is_terminal()) {
-            break;
+            return Ok(());
         }
         tokio::time::sleep(LOOK_PAUSE).await;
     }
-    Ok(())
 }
 
 async fn end(node: &Arc<Node>, key: Key, watched: &Watched, picture: &Picture, args: &Run) -> Outcome {

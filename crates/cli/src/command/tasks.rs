@@ -7,7 +7,7 @@ use mainspring_core::task::TaskStatus;
 use mainspring_protocol::order::SignalRequest;
 use mainspring_protocol::view::TaskView;
 
-use crate::args::{Act, Format, Listing, One, Signal, Tasks};
+use crate::args::{Act, Format, Listing, One, Reply, Tasks};
 use crate::command::acting::{Words, by_query, told};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Listed as _};
@@ -53,21 +53,21 @@ pub(crate) async fn run(command: Tasks, quiet: bool) -> Outcome {
             let words = Words { action: "delete", done: "deleted", noun: "task" };
             order(act, words, true, async |client, task| client.delete_task(task).await).await
         }
-        Tasks::Approve(signal) => answer(signal, true, quiet).await,
-        Tasks::Refuse(signal) => answer(signal, false, quiet).await,
-        Tasks::Signal { signal, approved } => answer(signal, approved, quiet).await,
+        Tasks::Approve(reply) => answer(reply, true, quiet).await,
+        Tasks::Refuse(reply) => answer(reply, false, quiet).await,
+        Tasks::Signal { reply, approved } => answer(reply, approved, quiet).await,
     }
 }
 
 /// Answers approvals.
-async fn answer(signal: Signal, approved: bool, quiet: bool) -> Outcome {
-    let client = remote::client(&signal.remote)?;
-    let request = SignalRequest { approved, comment: signal.comment.clone() };
-    for id in &signal.ids {
+async fn answer(reply: Reply, approved: bool, quiet: bool) -> Outcome {
+    let client = remote::client(&reply.remote)?;
+    let request = SignalRequest { approved, comment: reply.comment.clone() };
+    for id in &reply.ids {
         let task = remote::reference(&remote::task(&client, id).await?);
         client.signal_task(&task, &request).await?;
         let id = task.to_string();
-        match signal.output.output {
+        match reply.output.output {
             Format::Name => output::line(&id)?,
             _ => output::line(&format!("task {id} {}", if approved { "approved" } else { "refused" }))?,
         }

@@ -42,7 +42,7 @@ const BAD_TASKS: &[(&str, &str, &str)] = &[
     ("{\"type\":\"noop\",\"unique\":{\"key\":\"a\"}}", "not_supported_yet", "/unique"),
     ("{\"type\":\"noop\",\"rateLimit\":\"5/s\"}", "not_supported_yet", "/rateLimit"),
     ("{\"type\":\"noop\",\"approval\":{}}", "not_supported_yet", "/approval"),
-    ("{\"type\":\"noop\",\"payload\":\"${{ params.x }}\"}", "not_supported_yet", "/payload"),
+    ("{\"type\":\"noop\",\"payload\":\"${{ params.x }}\"}", "invalid_value", "/payload"),
 ];
 
 /// A body for `POST /api/v1/jobs` that is refused.

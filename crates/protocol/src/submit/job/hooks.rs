@@ -42,7 +42,7 @@ pub(super) fn read(
         let mut params: Map<String, Json> = params.collect();
         if params.contains_key(HOOK) {
             let detail = "a job with hooks cannot have a parameter `hook`: it says to them what they follow";
-            return Err(Problem::new(Code::InvalidValue, detail).at(&format!("/params/{HOOK}"), "reserved"));
+            return Err(Problem::new(Code::InvalidValue, detail).at(format!("/params/{HOOK}"), "reserved"));
         }
         params.insert(HOOK.to_owned(), json!({"type": "object"}));
         let job = json!({"defaults": defaults, "params": params, "tasks": {name: task}});
