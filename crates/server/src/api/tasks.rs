@@ -137,12 +137,6 @@ async fn order(call: Call, order: impl FnOnce(Key) -> Order) -> Answer {
 
 async fn signal(mut call: Call) -> Answer {
     let mut found = call.task().await?;
-    let request: SignalRequest = call.json().await?;
-    let chars = request.comment.as_ref().map_or(0, |comment| comment.chars().count());
-    if chars > COMMENT_CHARS_MAX {
-        let detail = format!("`comment` has {chars} characters, the limit is {COMMENT_CHARS_MAX}");
-        return Err(Box::new(Problem::new(Code::LimitExceeded, detail).at("/comment", "too long")));
-    }
     let is_approval =
         found.row.state.status == TaskStatus::Waiting && !found.row.state.held && found.row.state.child.is_none();
     if !is_approval {
@@ -150,6 +144,12 @@ async fn signal(mut call: Call) -> Answer {
         let detail = format!("`{}` is {status} and waits for no approval", task_id(&found.row));
         let problem = Problem::new(Code::WrongState, detail);
         return Err(Box::new(if found.row.state.held { problem.with_hint("it is held: retry it") } else { problem }));
+    }
+    let request: SignalRequest = call.json().await?;
+    let chars = request.comment.as_ref().map_or(0, |comment| comment.chars().count());
+    if chars > COMMENT_CHARS_MAX {
+        let detail = format!("`comment` has {chars} characters, the limit is {COMMENT_CHARS_MAX}");
+        return Err(Box::new(Problem::new(Code::LimitExceeded, detail).at("/comment", "too long")));
     }
     let mut output = serde_json::json!({"approved": request.approved, "by": &*call.actor()});
     if let Some(comment) = request.comment {

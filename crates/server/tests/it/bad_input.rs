@@ -41,7 +41,8 @@ const BAD_TASKS: &[(&str, &str, &str)] = &[
     ("{\"command\":\"a\",\"run\":\"b\"}", "conflicting_fields", ""),
     ("{\"type\":\"noop\",\"unique\":{\"key\":\"a\"}}", "not_supported_yet", "/unique"),
     ("{\"type\":\"noop\",\"rateLimit\":\"5/s\"}", "not_supported_yet", "/rateLimit"),
-    ("{\"type\":\"noop\",\"approval\":{}}", "not_supported_yet", "/approval"),
+    ("{\"approval\":{}}", "invalid_value", "/approval"),
+    ("{\"type\":\"noop\",\"if\":\"true\"}", "invalid_value", "/if"),
     ("{\"type\":\"noop\",\"payload\":\"${{ params.x }}\"}", "invalid_value", "/payload"),
 ];
 
@@ -57,6 +58,8 @@ const BAD_JOBS: &[(&str, &str, &str, &str)] = &[
     (JSON, "{\"tasks\":{\"a\":\"true\"},\"schedule\":{\"cron\":\"* * * * *\"}}", "not_supported_yet", "/schedule"),
     (JSON, "{\"tasks\":{\"a\":\"true\"},\"notify\":[]}", "not_supported_yet", "/notify"),
     (JSON, "{\"tasks\":[\"nowhere\"]}", "unknown_task", "/tasks/0"),
+    (JSON, "{\"tasks\":{\"a\":{\"run\":\"a\",\"if\":\"tasks.b.output\"}}}", "invalid_expression", "/tasks/a/if"),
+    (JSON, "{\"tasks\":{\"a\":{\"job\":\"nowhere\"}}}", "unknown_definition", "/tasks/a/job"),
     (YAML, "tasks: {a: [", "invalid_yaml", ""),
     (YAML, "tasks:\n  a: echo\n  a: echo\n", "duplicate_key", ""),
     (YAML, "a: &a [x, x]\nb: &b [*a, *a]\ntasks: {t: *b}\n---\nx: 1\n", "invalid_yaml", ""),

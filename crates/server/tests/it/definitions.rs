@@ -62,7 +62,7 @@ async fn a_job_definition_runs_and_its_jobs_keep_the_version_they_began_with() {
         assert_eq!((&job["status"], &job["definition"]), (&json!("completed"), &json!("report")));
     }
     server.post(&format!("{path}/run"), &json!({"parms": {}})).await.refused(422, "unknown_field");
-    server.post(&format!("{path}/run"), &json!({"params": {"a": 1}})).await.refused(422, "not_supported_yet");
+    server.post(&format!("{path}/run"), &json!({"params": {"a": 1}})).await.refused(422, "unknown_field");
     server.post(&format!("{JOBS}/nope/run"), &json!({})).await.refused(404, "not_found");
     server.put(&format!("{TASKS}/t"), &json!({"type": "mine"})).await.good(201);
     server.post(&format!("{TASKS}/t/run"), &json!({})).await.refused(422, "not_supported_yet");
