@@ -135,7 +135,7 @@ impl Shard {
                     return;
                 }
                 let name = task.given_id.clone().unwrap_or_default();
-                let message = format!("`{name}` failed, and {} of {tasks} tasks in all", state.unhandled);
+                let message = format!("`{name}` failed; {} of {tasks} tasks did", state.unhandled);
                 self.fail_early(group, failure("group_failed", message));
             }
             _ => self.end_task(group, TaskStatus::Cancelled),

@@ -21,7 +21,7 @@ pub(crate) struct Store {
     high_water: HighWater,
     pub(crate) tasks: BTreeMap<Key, TaskRow>,
     pub(crate) jobs: BTreeMap<Key, JobRow>,
-    chunks: BTreeMap<(Key, u32), GraphChunk>,
+    pub(crate) chunks: BTreeMap<(Key, u32), GraphChunk>,
     edited: BTreeSet<Key>,
     pub(crate) claims: BTreeMap<ClaimName, ClaimRow>,
     lanes: Vec<LaneRow>,

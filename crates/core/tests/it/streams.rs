@@ -1,6 +1,8 @@
 //! Arbitrary streams of events, sensible and nonsensical, over a store that answers late, with crashes in between: `step`
 //! never panics, what is loaded equals what is live, and once the nonsense stops every task comes to its end.
 
+mod flow;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -159,6 +161,7 @@ impl Stream {
             let mut draft = draft(&format!("t{index}"), &needs, trigger);
             draft.spec = self.spec();
             draft.delay_ms = self.dice.maybe(Dice::ms).unwrap_or(0);
+            draft.flow = flow::flow(&mut self.dice);
             draft
         });
         let graph = Graph::build(drafts.collect()).expect("parents come first");
@@ -174,8 +177,8 @@ impl Stream {
             body: "{}".into(),
             tags: Arc::new([]),
             graph: Arc::new(graph),
-            deadline_ms: None,
-            active_key: None,
+            deadline_ms: self.dice.maybe(Dice::ms),
+            active_key: self.dice.maybe(|dice| ("d".into(), dice.below(3) as u32)),
         }))
     }
 
@@ -219,13 +222,14 @@ impl Stream {
             token: self.token(),
             percent: self.dice.maybe(|_| 100),
             message: self.dice.maybe(|_| "m".into()),
-            checkpoint: None,
+            checkpoint: self.dice.maybe(|dice| format!("{}", dice.below(9)).into()),
         }
     }
 
     fn order(&mut self) -> Order {
         let keys = |stream: &mut Self| (0..stream.dice.below(4)).map(|_| stream.key()).collect::<Vec<_>>();
-        match self.dice.below(16) {
+        match self.dice.below(18) {
+            16 | 17 => Order::Signal { task: self.key(), approved: self.dice.below(2) == 0, output: None },
             0 => Order::CancelTask(self.key()),
             1 => Order::CancelJob(self.key()),
             2 => Order::PauseJob(self.key()),
@@ -269,6 +273,7 @@ impl Stream {
                 let reason = [SessionEnd::Left, SessionEnd::Lost][self.dice.below(2) as usize];
                 Event::EndSession(EndSession { session: format!("w0-{}", self.dice.below(3)).into(), reason })
             }
+            9 | 10 if self.dice.below(2) == 0 => self.verdict(),
             8 => {
                 self.world.now = self.world.now.plus_ms(self.dice.below(5_000));
                 return;
@@ -352,6 +357,7 @@ impl Stream {
         for round in 0..2_000 {
             let exchange = self.last_exchange(std::mem::take(&mut outcomes), round == 0);
             self.world.driver.push(Event::Exchange(exchange));
+            self.answer_all();
             self.world.settle();
             for seen in std::mem::take(&mut self.world.seen) {
                 if let Seen::Effect(Effect::Grant(grant)) = seen {
