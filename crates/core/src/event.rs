@@ -30,8 +30,8 @@ pub enum Event {
     EndNode(Name),
     /// What the control shard's settings are, for a shard that does not own them.
     Settings(Settings),
-    /// What came out of an [`crate::effect::Effect::Evaluate`]. One that comes late, twice, or for another generation
-    /// changes nothing.
+    /// What came out of an [`crate::effect::Effect::Evaluate`]. One that comes late, twice, for another generation, or once
+    /// the job is being cancelled changes nothing. In a paused job it counts: a pause stops nothing but grants.
     Evaluated(Evaluated),
     /// An operator's order about a task or a job.
     Command(Command),
@@ -53,7 +53,8 @@ pub struct Evaluated {
 pub enum Verdict {
     /// It goes on: to its delay and its attempts, or to its approval.
     Run {
-        /// Replaces the task's body for this generation; `None`: the body stays.
+        /// Replaces the task's body for this generation; `None`: the body stays as it is, also as an earlier generation
+        /// left it. So a task whose body has expressions needs one in every generation.
         body: Option<Body>,
     },
     /// Its `if` was false: it is skipped, reason `condition`.

@@ -84,7 +84,9 @@ impl Shard {
                 self.start_sweep(next, SweepKind::Starting);
             }
         }
-        self.lines.retain(|other, line| *other != name || line.live > 0);
+        if self.lines.get(&name).is_some_and(|line| line.live == 0) {
+            self.lines.remove(&name);
+        }
     }
 
     /// Turns deadlines that have come into work.
