@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use mainspring_core::effect::Effect;
-use mainspring_core::event::{Event, NewTask, Start, SubmitJob, SubmitTasks};
+use mainspring_core::event::{ChildJob, Evaluated, Event, NewTask, Start, SubmitJob, SubmitTasks, Verdict};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Token};
-use mainspring_core::job::{FailurePolicy, JobStatus};
+use mainspring_core::job::{FailurePolicy, Flow, JobStatus, Step};
+use mainspring_core::limits::INSTANCES_MAX;
 use mainspring_core::row::TransitionKind;
 use mainspring_core::shard::ShardConfig;
 use mainspring_core::spec::Trigger;
+use mainspring_core::task::TaskStatus;
 use proptest::prelude::*;
 
 use crate::batches::{exchange, granted};
@@ -106,6 +108,51 @@ fn ten_thousand_parents_that_end_together_start_their_join_once() {
         }
     }
     assert_eq!((ready, grants), (1, 1));
+}
+
+#[test]
+fn a_group_of_ten_thousand_keeps_to_the_step_budget_and_ends_once() {
+    let mut world = World::new(ShardConfig { resting_max: 1_000, chunks_max: 16, ..ShardConfig::default() });
+    let mut group = draft("each", &[], Trigger::AllSuccess);
+    group.flow = Some(Arc::new(Flow { evaluated: true, step: Step::Group, logic: "{}".into() }));
+    world.driver.push(job(vec![group]));
+    world.driver.push(exchange(4_000, [], None));
+    world.settle();
+    let parent = *world.store.jobs.keys().next().expect("there is a job");
+    let each = parent.task_of_job(0);
+    let instances: Vec<String> = (0..INSTANCES_MAX).map(|n| format!("each~{n}")).collect();
+    let drafts = instances.iter().map(|name| draft(name, &[], Trigger::AllSuccess)).collect();
+    let child = ChildJob {
+        graph: Graph::build(drafts).expect("the graph is valid"),
+        title: None,
+        body: "{}".into(),
+        tags: Arc::new([]),
+        failure_policy: FailurePolicy::Continue,
+        instances: true,
+    };
+    let verdict = Verdict::Child(Box::new(child));
+    world.driver.push(Event::Evaluated(Evaluated { task: each, generation: 1, verdict }));
+    world.settle();
+    let (mut most, mut ended) = (0, 0);
+    loop {
+        for seen in &world.seen {
+            let Seen::Commit(changes) = seen else { continue };
+            most = most.max(changes.insert_tasks.len() + changes.update_tasks.len());
+            let of_group = |event: &&mainspring_core::row::Transition| event.task == Some(each);
+            ended += changes.feed.iter().filter(of_group).count();
+        }
+        let tokens = granted(&mut world);
+        if tokens.is_empty() {
+            break;
+        }
+        world.driver.push(exchange(4_000, tokens, None));
+        world.settle();
+    }
+    assert!(most <= 2 * 4_000, "rows of tasks in one commit: {most}");
+    assert_eq!((ended, world.store.jobs[&parent].state.status), (1, JobStatus::Completed));
+    // Each instance is inserted, made ready, granted, ended and settled once.
+    assert!(world.store.written <= 10_000 * 6, "rows written: {}", world.store.written);
+    assert!(world.store.tasks.values().all(|row| row.state.status == TaskStatus::Completed));
 }
 
 fn delayed(delays: &[u64]) -> Event {
