@@ -13,7 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainspring_protocol::duration;
 
 pub(crate) use import::{CrontabForm, Files, Import};
-pub(crate) use objects::{Act, Dlq, Jobs, Listing, Named, One, Queues, Reply, Tasks, Workers};
+pub(crate) use objects::{
+    Act, Dlq, Jobs, Listing, Named, One, Queues, Reply, SetLimits, SetTenant, Setting, Tasks, Tenants, Types, Workers,
+};
 pub(crate) use processes::{
     Backup, Bench, BenchFormat, Dev, MigrateStore, RedisKey, Restore, Run, Scenario, Serve, Worker,
 };
@@ -82,9 +84,15 @@ pub(crate) enum Command {
     Why(Why),
     /// Whether a server and its cluster are well, and how to mend what is not
     Doctor(Doctor),
-    /// List, pause and resume queues
+    /// List, pause, resume and limit queues
     #[command(subcommand, visible_alias = "queue")]
     Queues(Queues),
+    /// List and set the limits of task types
+    #[command(subcommand, visible_alias = "type")]
+    Types(Types),
+    /// List and set the shares of tenants
+    #[command(subcommand, visible_alias = "tenant")]
+    Tenants(Tenants),
     /// When schedules are due
     #[command(subcommand, visible_alias = "schedule")]
     Schedules(Schedules),

@@ -76,6 +76,8 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         Command::Why(args) => command::why::run(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,
         Command::Queues(args) => command::queues::run(args, quiet).await,
+        Command::Types(args) => command::limits::types(args, quiet).await,
+        Command::Tenants(args) => command::limits::tenants(args, quiet).await,
         Command::Workers(args) => command::workers::run(args, quiet).await,
         Command::Dlq(args) => command::dlq::run(args, quiet).await,
         Command::Events(args) => command::events::run(&args).await,

@@ -1,6 +1,8 @@
 //! The API's views as rows of a table, and as text about one thing.
 
 use mainspring_core::time::Timestamp;
+use mainspring_protocol::rate::WireRate;
+use mainspring_protocol::settings::{TenantView, TypeView};
 use mainspring_protocol::time::Rfc3339;
 use mainspring_protocol::view::{
     AttemptView, CountView, DeadLetterGroup, DeadLetterView, JobView, QueueView, TaskView, WorkerView,
@@ -92,7 +94,8 @@ impl Listed for AttemptView {
 }
 
 impl Listed for QueueView {
-    const COLUMNS: &'static [&'static str] = &["QUEUE", "STATE", "READY", "RUNNING", "SCHEDULED", "FAILED", "OLDEST"];
+    const COLUMNS: &'static [&'static str] =
+        &["QUEUE", "STATE", "READY", "RUNNING", "SCHEDULED", "FAILED", "OLDEST", "LIMITS"];
     const WIDE: &'static [&'static str] = &["PENDING", "WAITING", "COMPLETED", "CANCELLED", "SKIPPED"];
 
     fn name(&self) -> String {
@@ -105,8 +108,42 @@ impl Listed for QueueView {
         let mut cells = vec![self.name.clone(), if self.paused { "paused" } else { "open" }.to_owned()];
         cells.extend(["ready", "running", "scheduled", "failed"].map(count));
         cells.push(oldest.unwrap_or_else(|| NONE.to_owned()));
+        cells.push(limits(self.concurrency, self.rate));
         cells.extend(["pending", "waiting", "completed", "cancelled", "skipped"].map(count));
         cells
+    }
+}
+
+/// Limits in a few characters: `10, 100/1m`.
+fn limits(concurrency: Option<u32>, rate: Option<WireRate>) -> String {
+    let rate = rate.map(|WireRate(rate)| mainspring_protocol::rate::text(&rate));
+    let parts: Vec<String> = concurrency.map(|max| max.to_string()).into_iter().chain(rate).collect();
+    if parts.is_empty() { NONE.to_owned() } else { parts.join(", ") }
+}
+
+impl Listed for TypeView {
+    const COLUMNS: &'static [&'static str] = &["TYPE", "LIMITS"];
+    const WIDE: &'static [&'static str] = &[];
+
+    fn name(&self) -> String {
+        self.kind.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.kind.clone(), limits(self.concurrency, self.rate)]
+    }
+}
+
+impl Listed for TenantView {
+    const COLUMNS: &'static [&'static str] = &["TENANT", "WEIGHT", "SUBMITS"];
+    const WIDE: &'static [&'static str] = &[];
+
+    fn name(&self) -> String {
+        self.user_id.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.user_id.clone(), self.weight.to_string(), limits(None, self.submit_rate)]
     }
 }
 

@@ -1,9 +1,11 @@
 //! Calls about queues, workers, dead letters, events and figures.
 
 use mainspring_protocol::order::{DiscardRequest, EditRequest, RedriveRequest};
+use mainspring_protocol::settings::{QueueSettings, TenantSettings, TenantView, TypeSettings, TypeView};
 use mainspring_protocol::view::{BulkView, ClusterView, DeadLettersView, Page, QueueView, StatsView, WorkerView};
 use reqwest::Method;
-use serde::de::IgnoredAny;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::client::{Call, Client, JSON};
 use crate::error::Error;
@@ -26,6 +28,31 @@ impl Client {
     /// Ends a pause.
     pub async fn resume_queue(&self, queue: &str) -> Result<(), Error> {
         self.order(vec!["queues", queue, "resume"]).await
+    }
+
+    /// Changes the settings of a queue; gives back what it is then.
+    pub async fn set_queue(&self, queue: &str, settings: &QueueSettings) -> Result<QueueView, Error> {
+        self.patch(vec!["queues", queue], settings).await
+    }
+
+    /// Every task type that has limits.
+    pub async fn types(&self) -> Result<Page<TypeView>, Error> {
+        self.get(vec!["types"], Vec::new()).await
+    }
+
+    /// Changes the limits of a task type.
+    pub async fn set_type(&self, kind: &str, settings: &TypeSettings) -> Result<TypeView, Error> {
+        self.patch(vec!["types", kind], settings).await
+    }
+
+    /// Every tenant that has settings.
+    pub async fn tenants(&self) -> Result<Page<TenantView>, Error> {
+        self.get(vec!["tenants"], Vec::new()).await
+    }
+
+    /// Changes the settings of a tenant.
+    pub async fn set_tenant(&self, tenant: &str, settings: &TenantSettings) -> Result<TenantView, Error> {
+        self.patch(vec!["tenants", tenant], settings).await
     }
 
     /// Every connected worker.
@@ -69,6 +96,11 @@ impl Client {
         let mut path = vec!["dead-letters"];
         path.extend(id.split('/'));
         self.call::<IgnoredAny>(Method::PATCH, Call { path, body, ..Call::default() }).await.map(drop)
+    }
+
+    async fn patch<T: DeserializeOwned>(&self, path: Vec<&str>, request: &impl Serialize) -> Result<T, Error> {
+        let body = Some((self.encode(request)?, JSON));
+        self.call(Method::PATCH, Call { path, body, ..Call::default() }).await
     }
 
     /// The event feed: from after this event if one is named, otherwise what comes from now on.

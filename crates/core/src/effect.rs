@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::event::RequestId;
 use crate::id::{Key, Name, SessionId, Token};
+use crate::permit::{LimitRow, LimitedBy, Rate};
 use crate::row::Directive;
 use crate::spec::TaskSpec;
 use crate::task::{Outcome, TaskStatus};
@@ -143,6 +144,33 @@ pub enum Refusal {
     /// The idempotency key was used with another body.
     #[error("the idempotency key `{0}` was used with another body")]
     KeyReused(Name),
+    /// Another task holds the unique key.
+    #[error("the task `{}` holds the unique key `{key}`", holder.id(crate::id::IdKind::Task))]
+    NotUnique {
+        /// The key.
+        key: Name,
+        /// Who holds it.
+        holder: Key,
+    },
+    /// The tenant has used up what it may submit.
+    #[error("the tenant `{tenant}` has used up what it may submit now")]
+    QuotaExceeded {
+        /// Whose quota.
+        tenant: Name,
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// A limit that several shards share is too small for each to have a share.
+    #[error("a limit of {limit} is too small for the {shards} shards of this store to share")]
+    LimitTooSmall {
+        /// The limit, or the burst of the rate.
+        limit: u32,
+        /// How many shards there are.
+        shards: u16,
+    },
+    /// The limit of a key is kept by another shard than the one that an id, or another key, leads to.
+    #[error("the limit of the key `{0}` is kept by another shard than its task would live in")]
+    KeyElsewhere(Name),
     /// The order does not fit the state.
     #[error("cannot {order} what is {status}")]
     WrongState {
@@ -224,6 +252,44 @@ pub enum Gate {
         /// The queue.
         queue: Name,
     },
+    /// As many tasks of its queue run as may.
+    QueueLimit {
+        /// The queue.
+        queue: Name,
+        /// How many may run.
+        max: u32,
+        /// Running tasks that have its places, at most ten.
+        holders: Vec<Key>,
+    },
+    /// As many tasks of its type run as may.
+    TypeLimit {
+        /// The type.
+        kind: Name,
+        /// How many may run.
+        max: u32,
+        /// Running tasks that have its places, at most ten.
+        holders: Vec<Key>,
+    },
+    /// As many tasks with its `concurrencyKey` run as it allows.
+    KeyLimit {
+        /// The key.
+        key: Name,
+        /// How many may run.
+        max: u32,
+        /// Running tasks that have its places, at most ten.
+        holders: Vec<Key>,
+    },
+    /// Tasks start as fast as they may.
+    RateLimit {
+        /// What is limited.
+        of: LimitedBy,
+        /// Its name.
+        name: Name,
+        /// The rate.
+        rate: Rate,
+        /// When the next one may start; `None`: none may in this shard, of several that share the rate.
+        until: Option<Timestamp>,
+    },
     /// No connected worker serves its queue with its class.
     NoWorker {
         /// The queue.
@@ -269,6 +335,8 @@ pub struct Figures {
     pub leases: u64,
     /// Paused queues.
     pub paused_queues: Vec<Name>,
+    /// Limits that are set, by scope and name.
+    pub limits: Vec<LimitRow>,
     /// Start latencies (ready to granted) by bucket: upper bounds in [`START_LATENCY_BOUNDS_MS`], then the rest.
     pub start_latency: Vec<u64>,
     /// Sum of start latencies, in milliseconds.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::graph::Graph;
 use crate::id::{Bucket, Key, Name, SessionId, Token};
 use crate::job::{FailurePolicy, RerunFrom};
+use crate::permit::{LimitRow, LimitScope, LimitsPatch, shared_key};
 use crate::row::{ClaimName, DefinitionKind, Directive, LogStream};
 use crate::spec::{Body, TaskSpec};
 use crate::task::{Failure, Outcome};
@@ -114,12 +115,39 @@ pub struct NewTask {
     pub spec: Arc<TaskSpec>,
     /// When it may start.
     pub start: Start,
+    /// What it must be the only one of. Not beside `given_id` and `idempotency_key`.
+    pub unique: Option<Unique>,
+}
+
+/// A key that one task of a tenant holds at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unique {
+    /// The key.
+    pub key: Name,
+    /// How long it is held, in milliseconds from the submission; `None`: while the task is live.
+    pub window_ms: Option<u64>,
+    /// What a second task does.
+    pub policy: UniquePolicy,
+}
+
+/// What a task does whose key another one holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UniquePolicy {
+    /// It is refused.
+    Reject,
+    /// It replaces a holder that has not started.
+    Replace,
+    /// It gives its body and its start to a holder that has not started.
+    Debounce,
 }
 
 impl NewTask {
-    /// The bucket that what its client chose leads to; `None`: the server may choose.
+    /// The bucket that what its client chose leads to; `None`: the server may choose. An idempotency key stands with the
+    /// task, wherever that is: the same body leads to the same place.
     pub fn home(&self) -> Option<Bucket> {
-        self.given_id.as_ref().or(self.idempotency_key.as_ref()).map(|text| Bucket::of_text(text))
+        let chosen = self.given_id.as_ref().or(self.unique.as_ref().map(|unique| &unique.key));
+        let chosen = chosen.or_else(|| shared_key(&self.spec.limits)).or(self.idempotency_key.as_ref());
+        chosen.map(|text| Bucket::of_text(text))
     }
 }
 
@@ -168,7 +196,9 @@ pub struct SubmitJob {
 impl SubmitJob {
     /// The bucket that what its client chose leads to; `None`: the server may choose.
     pub fn home(&self) -> Option<Bucket> {
-        self.given_id.as_ref().or(self.idempotency_key.as_ref()).map(|text| Bucket::of_text(text))
+        let of_tasks = || self.graph.tasks().iter().find_map(|task| shared_key(&task.spec.limits));
+        let chosen = self.given_id.as_ref().or_else(of_tasks).or(self.idempotency_key.as_ref());
+        chosen.map(|text| Bucket::of_text(text))
     }
 }
 
@@ -280,6 +310,8 @@ pub struct Settings {
     pub paused_queues: BTreeSet<Name>,
     /// Workers that are paused.
     pub paused_workers: BTreeSet<Name>,
+    /// Limits that are set.
+    pub limits: Vec<LimitRow>,
 }
 
 /// An operator's order.
@@ -362,6 +394,15 @@ pub enum Order {
         queue: Name,
         /// Whether nothing is granted from it.
         paused: bool,
+    },
+    /// Changes the limits of a queue, a type or a tenant.
+    SetLimits {
+        /// What kind of thing.
+        scope: LimitScope,
+        /// Which.
+        name: Name,
+        /// What changes.
+        patch: LimitsPatch,
     },
     /// Tells a worker what to do. A pause is kept by `workerId` over its restarts; a drain is for its present session.
     DirectWorker {

@@ -12,6 +12,7 @@ pub mod id;
 pub mod job;
 pub mod limits;
 mod parts;
+pub mod permit;
 pub mod retry;
 pub mod row;
 pub mod shard;

@@ -20,6 +20,14 @@ pub const DELAY_MS_MAX: u64 = 10 * 365 * 86_400_000;
 pub const TIMEOUT_MS_MAX: u64 = 30 * 86_400_000;
 /// Tags, and labels, of one task or job.
 pub const TAGS_MAX: usize = 32;
+/// Limits by key that one task carries.
+pub const KEY_LIMITS_MAX: usize = 4;
+/// The longest period of a rate, in milliseconds: a day.
+pub const RATE_PERIOD_MS_MAX: u64 = 86_400_000;
+/// The largest number in a rate, as its limit and as its burst.
+pub const RATE_MAX: u32 = 1_000_000;
+/// The largest weight of a tenant.
+pub const WEIGHT_MAX: u32 = 100;
 /// Priorities run from 0 to this; the highest goes first.
 pub const PRIORITY_MAX: u8 = 9;
 /// Losses of a worker after which a task is poison and goes to the dead letters.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::id::{Key, Name};
 use crate::job::{GraphChunk, JobRow, JobState};
+use crate::permit::{KeyLimits, LimitRow};
 use crate::spec::{Body, Class, TaskSpec, Trigger};
 use crate::task::{Attempt, LaneId, TaskState};
 use crate::time::Timestamp;
@@ -91,6 +92,8 @@ pub enum ClaimKind {
     JobId,
     /// An `Idempotency-Key` (or a body's `idempotencyKey`).
     IdempotencyKey,
+    /// The key of a unique task. Unlike the others it passes from task to task.
+    Unique,
 }
 
 /// Names one claim: unique per (kind, tenant, text).
@@ -122,12 +125,23 @@ pub struct ClaimRow {
 pub struct LaneRow {
     /// The number.
     pub lane: LaneId,
+    /// What it stands for.
+    pub name: LaneName,
+}
+
+/// What the tasks of a lane have in common. So either each of them may start under its limits, or none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneName {
     /// The queue.
     pub queue: Name,
     /// The tenant.
     pub tenant: Name,
     /// The class.
     pub class: Class,
+    /// The type, which differs from the class's executor for tasks with a command.
+    pub kind: Name,
+    /// The limits that they carry.
+    pub limits: KeyLimits,
 }
 
 /// A queue's settings. A queue without a row has the defaults.
@@ -338,6 +352,8 @@ pub struct Changes {
     pub insert_lanes: Vec<LaneRow>,
     /// Queue settings; the last one of a name wins.
     pub put_queues: Vec<QueueRow>,
+    /// Limits; the last ones of a scope and name win.
+    pub put_limits: Vec<LimitRow>,
     /// Worker settings; the last one of a name wins.
     pub put_workers: Vec<WorkerRow>,
     /// New versions of definitions.
@@ -433,6 +449,8 @@ pub struct Snapshot {
     pub next_timer: Option<Timestamp>,
     /// Settings.
     pub queues: Vec<QueueRow>,
+    /// Settings: limits that are not the default ones.
+    pub limits: Vec<LimitRow>,
     /// Settings.
     pub workers: Vec<WorkerRow>,
     /// The newest version of each definition, without its body.

@@ -13,6 +13,7 @@ mod lanes;
 mod moves;
 mod needs;
 mod orders;
+mod permits;
 mod places;
 mod residency;
 mod seal;
@@ -62,6 +63,10 @@ pub struct ShardConfig {
     /// Whether this is the control shard: it stores the settings and tells of workers that come and go. Others learn the
     /// settings by [`Event::Settings`] and keep them in memory only. Default true.
     pub control: bool,
+    /// Which shard of how many this is: limits that hold for all are shared out among them. Default 0 of 1.
+    pub shard: u16,
+    /// See `shard`.
+    pub shards: u16,
 }
 
 impl Default for ShardConfig {
@@ -77,6 +82,8 @@ impl Default for ShardConfig {
             session_grace_ms: 45_000,
             seed: 0,
             control: true,
+            shard: 0,
+            shards: 1,
         }
     }
 }
@@ -122,7 +129,7 @@ struct Task {
     /// is only cached.
     active: bool,
     /// The lane it stands in, while it is ready and active.
-    lane: Option<crate::task::LaneId>,
+    lane: Option<lanes::Slot>,
     /// The entry in `Shard::timers`, if armed.
     timer: Option<Timestamp>,
     /// Until when the lease is good without renewal. Volatile.
@@ -223,6 +230,7 @@ pub(crate) struct Shard {
     rotation: u64,
     paused_queues: BTreeSet<Name>,
     paused_workers: BTreeSet<Name>,
+    permits: permits::Permits,
     definitions: BTreeMap<(DefinitionKind, Name, Name), u32>,
     work: BTreeSet<Work>,
     /// How much of `work` is [`Work::Admit`].

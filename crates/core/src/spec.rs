@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::id::Name;
+use crate::id::{IdKind, Key, Name};
+use crate::permit::{KeyLimit, KeyLimits, is_local};
+use crate::row::LaneName;
 
 /// The part of a task that only the worker reads: the text of one JSON object (`{}` at the least) whose members
 /// are handed over with the grant as they are (`payload`, `command`, `run`, `http`, `env`, `workingDir`, …).
@@ -27,6 +29,8 @@ pub struct TaskSpec {
     pub expires_at_ms: Option<i64>,
     /// Retries, timeouts and the like; shared between the tasks of a batch that have the same.
     pub policy: Arc<Policy>,
+    /// Limits that it carries, by key. Default none.
+    pub limits: KeyLimits,
     /// What the worker gets.
     pub body: Body,
     /// Tags, as submitted.
@@ -44,8 +48,34 @@ impl TaskSpec {
             priority: 0,
             expires_at_ms: None,
             policy: Arc::default(),
+            limits: Arc::default(),
             body,
             tags: Arc::from([]),
+        }
+    }
+
+    /// The limits that it carries as a task of this job: keys of the engine's own name the job.
+    pub fn limits_in(&self, job: Option<Key>) -> KeyLimits {
+        match job.filter(|_| self.limits.iter().any(|limit| is_local(&limit.key))) {
+            None => self.limits.clone(),
+            Some(job) => {
+                let named = |limit: &KeyLimit| match is_local(&limit.key) {
+                    true => KeyLimit { key: format!("{}{}", limit.key, job.id(IdKind::Job)).into(), ..limit.clone() },
+                    false => limit.clone(),
+                };
+                self.limits.iter().map(named).collect()
+            }
+        }
+    }
+
+    /// The lane that such a task of this tenant and job stands in.
+    pub fn lane(&self, tenant: &Name, job: Option<Key>) -> LaneName {
+        LaneName {
+            queue: self.queue.clone(),
+            tenant: tenant.clone(),
+            class: self.class.clone(),
+            kind: self.kind.clone(),
+            limits: self.limits_in(job),
         }
     }
 }

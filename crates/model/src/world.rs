@@ -305,6 +305,7 @@ fn submission(to: u64, key: Option<Name>) -> Event {
         body_hash: 1,
         spec: Arc::new(TaskSpec { policy, ..TaskSpec::new("noop".into(), "{}".into()) }),
         start: Start::Now,
+        unique: None,
     };
     Event::SubmitTasks(SubmitTasks { to, bucket: Bucket::new(1), tasks: vec![task] })
 }

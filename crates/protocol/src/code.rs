@@ -88,6 +88,8 @@ codes! {
     IdTaken = "id_taken", 409, "The id is taken";
     /// The idempotency key was used with another body.
     IdempotencyKeyReused = "idempotency_key_reused", 409, "The idempotency key was used with another body";
+    /// Another task holds the unique key; the detail names it.
+    NotUnique = "not_unique", 409, "Another task holds the unique key";
     /// The order does not fit the state it met.
     WrongState = "wrong_state", 409, "Not possible in this state";
     /// The task is not among the dead letters.

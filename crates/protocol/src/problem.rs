@@ -154,6 +154,17 @@ impl From<&Refusal> for Problem {
             Refusal::NoDefinition => (Code::NotFound, None),
             Refusal::IdTaken(_) => (Code::IdTaken, Some("repeat the same body, or choose another id")),
             Refusal::KeyReused(_) => (Code::IdempotencyKeyReused, Some("repeat the same body, or use another key")),
+            Refusal::NotUnique { .. } => {
+                (Code::NotUnique, Some("wait for it, or give the policy `replace` or `debounce`"))
+            }
+            Refusal::QuotaExceeded { .. } => (Code::QuotaExceeded, None),
+            Refusal::LimitTooSmall { .. } => {
+                (Code::LimitExceeded, Some("give at least one to each shard, 0, or use a store with one shard"))
+            }
+            Refusal::KeyElsewhere(_) => (
+                Code::NotSupportedYet,
+                Some("leave the id out, so that the key chooses the shard, or use a store with one shard"),
+            ),
             Refusal::WrongState { .. } => (Code::WrongState, None),
             Refusal::NotDead => (Code::NotDead, None),
             Refusal::Busy => (Code::Busy, Some("try again shortly")),
@@ -162,7 +173,10 @@ impl From<&Refusal> for Problem {
                 (Code::OutcomeUnknown, Some("repeat the request with the same id or Idempotency-Key"))
             }
         };
-        let problem = Self::new(code, refusal.to_string());
+        let mut problem = Self::new(code, refusal.to_string());
+        if let Refusal::QuotaExceeded { retry_after_ms, .. } = refusal {
+            problem = problem.retry_after_ms(*retry_after_ms);
+        }
         match hint {
             Some(hint) => problem.with_hint(hint),
             None => problem,

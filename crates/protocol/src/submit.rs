@@ -15,6 +15,7 @@ mod hostile;
 mod http;
 mod intern;
 mod job;
+mod limits;
 mod members;
 mod params;
 mod policy;
@@ -24,6 +25,7 @@ mod sensor;
 mod task;
 #[cfg(test)]
 mod tests;
+mod unique;
 
 use mainspring_core::id::Name;
 use mainspring_core::spec::Trigger;

@@ -35,6 +35,7 @@ mod history;
 mod internal;
 mod job_details;
 mod jobs;
+mod limits;
 mod logs;
 mod metrics;
 mod names;

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod model;
 pub mod moves;
 pub mod orders;
+mod permits;
 pub mod places;
 mod records;
 pub mod replies;
@@ -22,7 +23,8 @@ pub mod trigger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mainspring_core::id::{Key, SessionId};
+use mainspring_core::id::{Key, Name, SessionId};
+use mainspring_core::permit::Rate;
 use mainspring_core::row::{Changes, ClaimName, Snapshot, TaskRow};
 use mainspring_core::task::{Place, TaskStatus};
 use mainspring_core::time::Timestamp;
@@ -86,6 +88,8 @@ pub struct Checker {
     /// Under which epoch each lease was granted first, and which outcomes were acknowledged.
     granted: BTreeMap<u64, u64>,
     settled: BTreeSet<u64>,
+    /// Buckets of rate keys.
+    rates: BTreeMap<(Name, Name, Rate), permits::Bucket>,
     loads: u64,
 }
 
@@ -114,6 +118,7 @@ impl Checker {
             deleted: BTreeSet::new(),
             granted: BTreeMap::new(),
             settled: BTreeSet::new(),
+            rates: BTreeMap::new(),
             loads: 0,
         }
     }
@@ -125,6 +130,7 @@ impl Checker {
         self.check_claims(changes)?;
         let before = self.note_before(changes);
         let old_paused = self.model.paused_queues.clone();
+        let old_limits = self.model.limits.clone();
         let old_directives = self.model.directives.clone();
         let old_water = self.model.water;
         let mut jobs: BTreeSet<Key> = changes.insert_jobs.iter().map(|row| row.key).collect();
@@ -143,6 +149,7 @@ impl Checker {
             }
         }
         self.check_lease_numbers(&before, &old_water)?;
+        self.check_permits(old_water.lease, &old_limits)?;
         for job in old_jobs.keys() {
             self.check_job(*job, old_jobs[job].as_ref(), &before)?;
         }

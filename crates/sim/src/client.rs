@@ -7,6 +7,7 @@ use mainspring_core::effect::{Answer, Refusal};
 use mainspring_core::event::Order;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::RerunFrom;
+use mainspring_core::permit::{LimitScope, LimitsPatch};
 use mainspring_core::row::{DefinitionKind, Directive};
 use mainspring_core::task::TaskStatus;
 use mainspring_core::time::Timestamp;
@@ -15,7 +16,7 @@ use crate::check::model::Model;
 use crate::config::WorldConfig;
 use crate::rng::Rng;
 use crate::wire::{Ask, Call};
-use crate::workload::{QUEUES, TENANTS, Workload};
+use crate::workload::{KINDS, QUEUES, TENANTS, Workload, rate};
 
 /// How long a client waits before it gives up or repeats.
 const ANSWER_MS: i64 = 4_000;
@@ -126,7 +127,7 @@ impl Clients {
 
     fn order(&mut self, config: &WorldConfig, model: &Model) -> Option<Order> {
         let queue: Name = (*self.rng.pick(&QUEUES)).into();
-        match self.rng.below(if config.flow_percent > 0 { 20 } else { 18 }) {
+        match self.rng.below(if config.flow_percent > 0 { 22 } else { 20 }) {
             0 => self.task(model, |_, _| true).map(Order::CancelTask),
             1 => self.job(model).map(Order::CancelJob),
             2 => self.job(model).map(Order::PauseJob),
@@ -160,6 +161,7 @@ impl Clients {
                 self.task(model, |_, dead| dead).map(|key| Order::EditBody { task: key, body, before: None })
             }
             13 => Some(self.delete(model)),
+            18 | 19 => Some(self.limits(queue)),
             14 => Some(Order::PauseQueue { queue, paused: self.rng.percent(50) }),
             15 => {
                 let worker = format!("w{}", self.rng.below(config.workers as u64)).into();
@@ -171,7 +173,7 @@ impl Clients {
                 let body = self.rng.percent(70).then(|| Arc::from("{}"));
                 Some(Order::Define { kind: DefinitionKind::Job, tenant: TENANTS[0].into(), name, body })
             }
-            18 | 19 => {
+            20 | 21 => {
                 let approved = self.rng.percent(60);
                 let output = self.rng.percent(50).then(|| Arc::from(r#"{"by":"me"}"#));
                 let waiting = self.rng.percent(90);
@@ -184,6 +186,25 @@ impl Clients {
                 _ => Some(Order::Sessions),
             },
         }
+    }
+
+    fn limits(&mut self, queue: Name) -> Order {
+        let rng = &mut self.rng;
+        let (scope, name) = match rng.below(5) {
+            0..=2 => (LimitScope::Queue, queue),
+            3 => (LimitScope::Type, Name::from(*rng.pick(&KINDS))),
+            _ => (LimitScope::Tenant, Name::from(*rng.pick(&TENANTS))),
+        };
+        let mut patch = LimitsPatch::default();
+        if scope == LimitScope::Tenant {
+            patch.weight = Some(rng.percent(70).then(|| rng.range(1, 5) as u32));
+            patch.submit_rate = rng.percent(30).then(|| rng.percent(60).then(|| rate(rng)));
+        } else if rng.percent(75) {
+            patch.concurrency = Some(rng.percent(80).then(|| *rng.pick(&[0, 1, 1, 2, 3])));
+        } else {
+            patch.rate = Some(rng.percent(80).then(|| rate(rng)));
+        }
+        Order::SetLimits { scope, name, patch }
     }
 
     fn some_dead(&mut self, model: &Model) -> Vec<Key> {
@@ -216,6 +237,7 @@ fn is_repeatable(ask: &Ask) -> bool {
                 | Order::CancelJob(_)
                 | Order::PauseQueue { .. }
                 | Order::DirectWorker { .. }
+                | Order::SetLimits { .. }
                 | Order::ResumeJob(_)
         ),
     }

@@ -143,6 +143,8 @@ impl WorldConfig {
             session_grace_ms: *rng.pick(&[1_000, 10_000, 45_000]),
             seed: rng.next_u64(),
             control: true,
+            shard: 0,
+            shards: 1,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod bug;
 mod flow;
+mod limits;
 mod loaded;
 mod state;
 mod told;

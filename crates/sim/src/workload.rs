@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use mainspring_core::event::{ChildJob, NewTask, Start, SubmitJob};
+use mainspring_core::event::{ChildJob, NewTask, Start, SubmitJob, Unique, UniquePolicy};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Name};
 use mainspring_core::job::{FailurePolicy, Flow, Step};
+use mainspring_core::permit::{KeyBound, KeyLimit, Rate};
 use mainspring_core::spec::{Backoff, BackoffShape, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
 use mainspring_core::time::Timestamp;
 
@@ -111,6 +112,7 @@ impl Workload {
                 .percent(8)
                 .then(|| now.plus_ms(rng.range(1, config.delay_max_ms.saturating_mul(2))).as_millis()),
             policy,
+            limits: limits(rng).into(),
             body,
             tags: Arc::from([]),
         })
@@ -129,7 +131,9 @@ impl Workload {
                 now.as_millis() + rng.below(config.delay_max_ms) as i64 - config.delay_max_ms as i64 / 8,
             )),
         };
-        NewTask { tenant: self.tenant(), given_id, idempotency_key, body_hash: self.body_hash(), spec, start }
+        let named = given_id.is_some() || idempotency_key.is_some();
+        let unique = (!named && rng.percent(20)).then(|| unique(rng));
+        NewTask { tenant: self.tenant(), given_id, idempotency_key, body_hash: self.body_hash(), spec, start, unique }
     }
 
     /// A few hashes only, so that a name comes with the same body as often as with another.
@@ -224,5 +228,25 @@ impl Workload {
             drafts.push(DraftTask { name: format!("{prefix}{index}").into(), spec, trigger, delay_ms, needs, flow });
         }
         Graph::build(drafts).expect("needs point backwards only")
+    }
+}
+
+fn limits(rng: &mut Rng) -> Vec<KeyLimit> {
+    let running = rng.percent(25).then(|| (*rng.pick(&["a", "a", "b"]), KeyBound::Running(*rng.pick(&[1, 1, 2]))));
+    let starts = rng.percent(8).then(|| (*rng.pick(&["a", "b"]), KeyBound::Starts(rate(rng))));
+    let limit = |(key, bound): (&str, KeyBound)| KeyLimit { key: key.into(), bound };
+    running.into_iter().chain(starts).map(limit).collect()
+}
+
+/// A rate that a world can wait for.
+pub fn rate(rng: &mut Rng) -> Rate {
+    Rate { limit: rng.range(1, 4) as u32, per_ms: *rng.pick(&[7, 200, 3_000]), burst: rng.range(1, 3) as u32 }
+}
+
+fn unique(rng: &mut Rng) -> Unique {
+    Unique {
+        key: (*rng.pick(&["u", "u", "v"])).into(),
+        window_ms: rng.percent(25).then(|| *rng.pick(&[1, 500, 60_000])),
+        policy: *rng.pick(&[UniquePolicy::Reject, UniquePolicy::Replace, UniquePolicy::Debounce]),
     }
 }

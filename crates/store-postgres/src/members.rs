@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use mainspring_core::id::SessionId;
+use mainspring_core::permit::LimitRow;
 use mainspring_core::row::{Directive, QueueRow, WorkerRow};
 use mainspring_store::record::Unreadable;
 use mainspring_store::{BoxFuture, Error, Holding, Members, NodeRow, Roster, ShardId};
@@ -27,7 +28,7 @@ const BEGIN_BEATING: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCA
 /// Longest wait for one beat; the next is tried over a fresh connection.
 const BEAT_MAX: Duration = Duration::from_secs(2);
 
-/// Rows of five kinds, told apart by the first column. A statement does not see its own insert: hence the union.
+/// Rows of six kinds, told apart by the first column. A statement does not see its own insert: hence the union.
 const BEAT: &str = "WITH mine AS (
         INSERT INTO @nodes AS n (id, address, about, process, version, beat) VALUES ($1, $2, $3, $4, $5, 1)
         ON CONFLICT (id) DO UPDATE SET address = excluded.address, about = excluded.about, process = excluded.process,
@@ -40,7 +41,8 @@ const BEAT: &str = "WITH mine AS (
         CASE WHEN EXISTS (SELECT 1 FROM @inbox AS i WHERE i.shard = s.id) THEN 'inbox' END, NULL, NULL, NULL FROM @shards AS s
     UNION ALL SELECT 2, 0, NULL, NULL, NULL, NULL, NULL, key FROM @cluster
     UNION ALL SELECT 3, 0, name, NULL, NULL, NULL, NULL, NULL FROM @queues WHERE paused
-    UNION ALL SELECT 4, directive, worker, NULL, NULL, NULL, NULL, NULL FROM @workers WHERE directive <> 0";
+    UNION ALL SELECT 4, directive, worker, NULL, NULL, NULL, NULL, NULL FROM @workers WHERE directive <> 0
+    UNION ALL SELECT 5, scope, name, data, NULL, NULL, NULL, NULL FROM @limits";
 
 /// See [`Members`].
 pub(crate) struct PostgresMembers {
@@ -121,7 +123,7 @@ impl Members for PostgresMembers {
 fn roster(rows: &[Row]) -> Result<(Roster, Vec<ShardId>), Failure> {
     let (mut key, mut waiting) = (None, Vec::new());
     let (mut nodes, mut shards) = (Vec::new(), Vec::new());
-    let (mut queues, mut workers) = (Vec::new(), Vec::new());
+    let (mut queues, mut workers, mut limits) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
         let mut cells = Cells::of(row);
         match cells.int()? {
@@ -145,6 +147,7 @@ fn roster(rows: &[Row]) -> Result<(Roster, Vec<ShardId>), Failure> {
                 cells.skip(1);
                 queues.push(QueueRow { name: cells.name()?, paused: true });
             }
+            5 => limits.push(crate::rows::limits_of(&mut cells)?),
             _ => {
                 let directive: Directive = directive(&mut cells)?;
                 workers.push(WorkerRow { worker: cells.name()?, directive });
@@ -154,7 +157,8 @@ fn roster(rows: &[Row]) -> Result<(Roster, Vec<ShardId>), Failure> {
     nodes.sort_by(|a, b| a.0.id.cmp(&b.0.id));
     shards.sort_by_key(|held| held.shard);
     queues.sort_by(|a, b| a.name.cmp(&b.name));
+    limits.sort_by(|a: &LimitRow, b| (a.scope, &a.name).cmp(&(b.scope, &b.name)));
     workers.sort_by(|a, b| a.worker.cmp(&b.worker));
     let key = Arc::new(key.ok_or(Unreadable("key of the cluster"))?);
-    Ok((Roster { nodes, shards, key, queues, workers }, waiting))
+    Ok((Roster { nodes, shards, key, queues, limits, workers }, waiting))
 }

@@ -18,7 +18,8 @@ use tokio_postgres::types::Type;
 
 pub(crate) use job::{JOB_COLUMNS, job};
 pub(crate) use record::{
-    ATTEMPT_COLUMNS, CLAIM_COLUMNS, LOG_COLUMNS, attempt, claim, definition_kind, directive, lane, log,
+    ATTEMPT_COLUMNS, CLAIM_COLUMNS, LOG_COLUMNS, attempt, claim, definition_kind, directive, lane, limits, limits_of,
+    log,
 };
 pub(crate) use task::{Bodies, TaskDecoder, columns as task_columns};
 

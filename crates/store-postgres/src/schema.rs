@@ -23,11 +23,12 @@ struct Migration {
 }
 
 /// One per version of the schema, from 1.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration { script: include_str!("schema/0001.sql"), usable_from: 1 },
     Migration { script: include_str!("schema/0002.sql"), usable_from: 2 },
     Migration { script: include_str!("schema/0003.sql"), usable_from: 2 },
     Migration { script: include_str!("schema/0004.sql"), usable_from: 2 },
+    Migration { script: include_str!("schema/0005.sql"), usable_from: 2 },
 ];
 
 /// How many shards a schema gets, unless the URL says otherwise.

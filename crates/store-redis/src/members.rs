@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::fetch::{self, take};
 use crate::memory::Memory;
 use crate::meta;
-use crate::record::{decode_queue, decode_worker};
+use crate::record::{decode_limit, decode_queue, decode_worker};
 use crate::script::Script;
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -168,7 +168,7 @@ impl Table {
 
     async fn enter(&mut self, node: &SessionId, record: &str) -> Result<Cmd, Failure> {
         let control = &self.links[usize::from(ShardId::CONTROL.0)];
-        let keys = ["nodes", "meta", "queues", "workers"].map(|name| control.keys().one(name));
+        let keys = ["nodes", "meta", "queues", "workers", "limits"].map(|name| control.keys().one(name));
         let arguments = |command: &mut Cmd| _ = command.arg(keys.len()).arg(&keys).arg(&**node).arg(record);
         self.script.call(control, &arguments).await
     }
@@ -199,10 +199,11 @@ fn holding(shard: usize, answer: Value) -> Result<Holding, Failure> {
     Ok(Holding { shard: ShardId(shard as u16), epoch: epoch.unwrap_or_default(), owner })
 }
 
-/// What the script answers: nodes, the key, queues, workers.
-type Stands = (BTreeMap<String, String>, Option<Vec<u8>>, BTreeMap<Vec<u8>, Vec<u8>>, BTreeMap<Vec<u8>, Vec<u8>>);
+/// What the script answers: nodes, the key, queues, workers, limits.
+type Stands = (BTreeMap<String, String>, Option<Vec<u8>>, Fields, Fields, Fields);
+type Fields = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn roster((nodes, key, queues, workers): Stands, shards: Vec<Holding>) -> Result<Option<Roster>, Failure> {
+fn roster((nodes, key, queues, workers, limits): Stands, shards: Vec<Holding>) -> Result<Option<Roster>, Failure> {
     let Some(key) = key else { return Ok(None) };
     let key: [u8; 32] = key.try_into().map_err(|_| Unreadable("key of the cluster"))?;
     let nodes = nodes.into_iter().map(|(id, record)| {
@@ -211,12 +212,15 @@ fn roster((nodes, key, queues, workers): Stands, shards: Vec<Holding>) -> Result
         Ok((NodeRow { id: id.into(), address, about, process, version }, beat))
     });
     let workers = workers.into_iter().map(decode_worker).collect::<Result<Vec<WorkerRow>, _>>()?;
+    let mut limits = limits.into_iter().map(decode_limit).collect::<Result<Vec<_>, _>>()?;
+    limits.sort_by(|a, b| (a.scope, &a.name).cmp(&(b.scope, &b.name)));
     let queues = queues.into_iter().map(decode_queue);
     Ok(Some(Roster {
         nodes: nodes.collect::<Result<_, Unreadable>>()?,
         shards,
         key: Arc::new(key),
         queues: queues.filter(|row: &QueueRow| row.paused).collect(),
+        limits,
         workers: workers.into_iter().filter(|row| row.directive != Directive::Run).collect(),
     }))
 }

@@ -85,6 +85,7 @@ impl Work {
             priority: 0,
             expires_at_ms: None,
             policy: self.policy.clone(),
+            limits: Arc::default(),
             body: format!(r#"{{"payload":{{"number":{number},"text":"{}"}}}}"#, "x".repeat(70)).into(),
             tags: Arc::from([]),
         };

@@ -17,7 +17,9 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, ValueRef};
 
 pub(crate) use job::{JOB_COLUMNS, job};
-pub(crate) use record::{ATTEMPT_COLUMNS, CLAIM_COLUMNS, attempt, claim, definition_kind, directive, lane, log};
+pub(crate) use record::{
+    ATTEMPT_COLUMNS, CLAIM_COLUMNS, attempt, claim, definition_kind, directive, lane, limits, log,
+};
 pub(crate) use task::{Bodies, TaskDecoder};
 
 use crate::failure::Failure;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use mainspring_core::id::{Name, SessionId};
+use mainspring_core::permit::LimitRow;
 use mainspring_core::row::{QueueRow, WorkerRow};
 
 use crate::store::{BoxFuture, Error, ShardId};
@@ -48,6 +49,8 @@ pub struct Roster {
     pub key: Arc<[u8; 32]>,
     /// Queues that are paused, by name.
     pub queues: Vec<QueueRow>,
+    /// Limits that were set, by scope and name.
+    pub limits: Vec<LimitRow>,
     /// Workers that are told anything but to run, by `workerId`.
     pub workers: Vec<WorkerRow>,
 }

@@ -6,12 +6,14 @@ mod feed;
 mod graph;
 mod job;
 mod json;
+mod limits;
 mod spec;
 
 pub use feed::{decode_feed, encode_feed};
 pub use graph::{decode_graph, encode_graph};
 pub use job::{RareJob, job_flags, set_job_flags};
 pub use json::{RareState, SweepRecord, decode_names, encode_names};
+pub use limits::{decode_key_limits, decode_limits, encode_key_limits, encode_limits};
 pub use spec::RareSpec;
 
 /// A stored record that cannot be read.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use mainspring_protocol::rate::WireRate;
+
 use super::{Output, Remote, parse_duration};
 
 /// What a list shows.
@@ -187,6 +189,79 @@ pub(crate) enum Queues {
     Pause(Named),
     /// End a pause
     Resume(Named),
+    /// Limit how many of its tasks run, and how fast they start
+    Set(SetLimits),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Types {
+    /// Every task type that has limits
+    #[command(visible_alias = "ls")]
+    List(Watching),
+    /// Limit how many of its tasks run, and how fast they start, over all queues
+    Set(SetLimits),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tenants {
+    /// Every tenant that has settings
+    #[command(visible_alias = "ls")]
+    List(Watching),
+    /// Set how much of the work goes to a tenant
+    Set(SetTenant),
+}
+
+/// Limits of a queue or of a type.
+#[derive(Args, Debug)]
+pub(crate) struct SetLimits {
+    /// Its name.
+    pub name: String,
+    /// How many may run at a time; `none` takes the limit away.
+    #[arg(long, value_name = "N", value_parser = count, required_unless_present = "rate")]
+    pub concurrency: Option<Setting<u32>>,
+    /// How fast they may start, like `100/1m`; `none` takes the limit away.
+    #[arg(long, value_name = "N/TIME", value_parser = rate)]
+    pub rate: Option<Setting<WireRate>>,
+    /// How many may start at once after a quiet time. Default: as many as the rate's number.
+    #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub burst: Option<u32>,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// Settings of a tenant.
+#[derive(Args, Debug)]
+pub(crate) struct SetTenant {
+    /// Its name (`userId`).
+    pub name: String,
+    /// How many of its tasks are taken in its turn, 1 to 100; `none` for the default of 1.
+    #[arg(long, value_name = "N", value_parser = count, required_unless_present = "submit_rate")]
+    pub weight: Option<Setting<u32>>,
+    /// How fast it may submit tasks, like `1000/1m`; `none` takes the limit away.
+    #[arg(long, value_name = "N/TIME", value_parser = rate)]
+    pub submit_rate: Option<Setting<WireRate>>,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// A value, or `none`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting<T>(pub Option<T>);
+
+fn count(text: &str) -> Result<Setting<u32>, String> {
+    if text == "none" {
+        return Ok(Setting(None));
+    }
+    text.parse().map(|count| Setting(Some(count))).map_err(|_| "give a whole number, or `none`".to_owned())
+}
+
+fn rate(text: &str) -> Result<Setting<WireRate>, String> {
+    if text == "none" {
+        return Ok(Setting(None));
+    }
+    mainspring_protocol::rate::parse_rate(text)
+        .map(|rate| Setting(Some(WireRate(rate))))
+        .map_err(|error| format!("{error}; give a rate like `100/1m`, or `none`"))
 }
 
 /// A list without filters.

@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod graph;
 pub(crate) mod import;
 pub(crate) mod jobs;
+pub(crate) mod limits;
 pub(crate) mod logs;
 pub(crate) mod migrate_store;
 pub(crate) mod plan;

@@ -27,5 +27,6 @@ pub(crate) async fn run(command: Queues, quiet: bool) -> Outcome {
             remote::follow_up(quiet, "mainspring queues list");
             Ok(())
         }
+        Queues::Set(args) => super::limits::queue(args, quiet).await,
     }
 }

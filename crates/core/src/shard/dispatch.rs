@@ -107,11 +107,12 @@ impl Shard {
 
     /// How many ready tasks wait, those of paused queues left out: at least 1 if there are any.
     pub(crate) fn demand(&self) -> u64 {
-        if self.paused_queues.is_empty() {
-            return self.lanes.ready() as u64 + u64::from(self.lanes.has_cold());
+        if self.paused_queues.is_empty() && self.permits.has_no_gates() {
+            return self.lanes.open() as u64 + u64::from(self.lanes.has_cold());
         }
-        let open = self.lanes.iter().filter(|lane| !self.paused_queues.contains(&lane.row.queue));
-        open.map(|lane| lane.len() as u64 + lane.cold).sum()
+        let open = self.lanes.groups().iter().filter(|group| self.opens_at(group) == Some(self.now));
+        let open = open.map(|group| group.ready as u64).sum::<u64>();
+        if open > 0 || !self.lanes.has_cold() { open } else { self.cold_demand() }
     }
 
     /// Ends sessions that have been silent for too long.
@@ -151,6 +152,7 @@ impl Shard {
             })
             .map(|(id, _)| id.clone())
             .collect();
+        self.permits.wait_for(None);
         if waiting.is_empty() {
             return;
         }
@@ -190,12 +192,10 @@ impl Shard {
             return false;
         }
         let groups = std::mem::take(&mut session.groups);
-        let granted = if self.paused_queues.is_empty() {
+        let granted = if self.paused_queues.is_empty() && self.permits.has_no_gates() {
             self.grant_from(id, &groups)
         } else {
-            let all = self.lanes.groups();
-            let open = groups.iter().filter(|group| !self.paused_queues.contains(&all[**group].queue));
-            let open: Vec<usize> = open.copied().collect();
+            let open = self.open_of(&groups);
             self.grant_from(id, &open)
         };
         self.sessions.get_mut(id).expect("the session waits").groups = groups;
@@ -272,6 +272,7 @@ impl Shard {
         self.touch(key);
         self.activate(key);
         self.watch_attempt(key);
+        self.take_permits(key);
         self.figures.started(waited);
         if let Some(job) = job {
             let around = self.job(job).row.ancestors.clone();

@@ -48,10 +48,10 @@ impl Shard {
         let mut ready_age_ms: BTreeMap<Name, u64> = BTreeMap::new();
         for lane in self.lanes.iter() {
             let ready = lane.len() as u64 + lane.cold;
-            *tasks.entry((lane.row.queue.clone(), TaskStatus::Ready)).or_default() += ready;
+            *tasks.entry((lane.name.queue.clone(), TaskStatus::Ready)).or_default() += ready;
             let oldest = lane.oldest().and_then(|key| self.tasks.get(&key)).and_then(|task| task.row.state.ready_at);
             let age = oldest.map_or(0, |at| self.now.since(at));
-            let queue = ready_age_ms.entry(lane.row.queue.clone()).or_default();
+            let queue = ready_age_ms.entry(lane.name.queue.clone()).or_default();
             *queue = age.max(*queue);
         }
         let mut leases = 0;
@@ -77,6 +77,7 @@ impl Shard {
             resident: (self.tasks.len() as u64, self.jobs.len() as u64, self.chunks.len() as u64),
             leases,
             paused_queues: self.paused_queues.iter().cloned().collect(),
+            limits: self.permits.rows(),
             start_latency: counters.start_latency.to_vec(),
             start_latency_sum_ms: counters.start_latency_sum_ms,
             duration: counters.duration.to_vec(),

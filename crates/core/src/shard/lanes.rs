@@ -1,4 +1,13 @@
 //! Ready queues: lanes, the rows behind their windows (`cold`), and the order in which their heads are taken (`order`).
+//!
+//! The tasks of a lane share everything that may keep them from starting, so a lane is open or shut as a whole: a limit
+//! by key that is used up shuts the lanes of its key, and nobody stands behind a task that may not start.
+//!
+//! ```text
+//!  plain lane (queue, tenant, class, type)            numbered for good when it is made
+//!    └─ keyed lane (…, limits by key)                 there while it has tasks; numbered once it has a backlog of its own
+//! ```
+//! Behind the windows, tasks of many keys go cold in their plain lane, and those of a key with a long backlog in its own.
 
 mod cold;
 mod order;
@@ -7,11 +16,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{Key, Name};
 use crate::limits::PRIORITY_MAX;
-use crate::row::LaneRow;
+use crate::permit::KeyLimits;
+use crate::row::{LaneName, LaneRow};
 use crate::spec::Class;
 use crate::task::LaneId;
 pub(super) use cold::Page;
-use order::{Group, Share};
+pub(super) use order::Group;
+use order::{Share, Stand};
 
 /// Position in a lane: `9 − priority`, so that the smallest goes first.
 pub(super) type Rank = u8;
@@ -21,12 +32,23 @@ pub(super) fn rank(priority: u8) -> Rank {
     PRIORITY_MAX - priority.min(PRIORITY_MAX)
 }
 
+/// A lane in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(u32);
+
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
-    pub(super) row: LaneRow,
-    group: usize,
-    share: usize,
+    pub(super) name: LaneName,
+    /// Under what the store knows it.
+    pub(super) number: Option<LaneId>,
+    /// The plain lane of a keyed one; itself otherwise.
+    plain: Slot,
+    stand: usize,
     ready: BTreeSet<(Rank, Key)>,
+    /// Tasks in its open keyed lanes.
+    keyed: usize,
+    /// A limit by key lets none of its tasks start.
+    shut: bool,
     /// Cold rows of the lane that are not active here, see [`crate::task::Place::ColdReady`].
     pub(super) cold: u64,
     /// Active tasks whose stored place is still cold: a page read returns them again.
@@ -39,23 +61,52 @@ pub(super) struct Lane {
     pub(super) cold_from: Option<(Rank, Key)>,
     /// The best that went cold since the page that is being read was asked for.
     pub(super) cold_made: Option<(Rank, Key)>,
-    /// The rank of its best task.
-    level: Option<Rank>,
+    /// Its best task as the order knows it; `None` while it is shut.
+    head: Option<(Rank, Key)>,
     oldest: Option<Key>,
 }
 
 impl Lane {
+    fn new(name: LaneName, number: Option<LaneId>, plain: Slot, stand: usize) -> Self {
+        Self {
+            name,
+            number,
+            plain,
+            stand,
+            ready: BTreeSet::new(),
+            keyed: 0,
+            shut: false,
+            cold: 0,
+            cold_active: 0,
+            paging: false,
+            page: None,
+            cold_from: None,
+            cold_made: None,
+            head: None,
+            oldest: None,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.ready.len()
     }
 
+    pub(super) fn is_keyed(&self) -> bool {
+        !self.name.limits.is_empty()
+    }
+
+    /// Tasks in memory that fill its window: in a plain lane also those of its keyed lanes that may start.
+    fn in_window(&self) -> usize {
+        self.ready.len() + self.keyed
+    }
+
     /// Whether a task that comes now belongs into memory: before everything cold, and inside the window (or before its
     /// end, whose tail then goes cold).
-    pub(super) fn has_room(&self, entry: (Rank, Key), window: usize) -> bool {
+    fn has_room(&self, entry: (Rank, Key), window: usize) -> bool {
         if self.cold > 0 {
             return self.cold_from.is_some_and(|from| entry < from);
         }
-        self.ready.len() < window || self.ready.last().is_some_and(|last| entry < *last)
+        self.in_window() < window || self.ready.last().is_some_and(|last| entry < *last)
     }
 
     /// The `count` tasks that would go last, last first.
@@ -81,8 +132,9 @@ impl Lane {
         (best..=worst).filter_map(first_of).map(|entry| entry.1).min()
     }
 
+    /// The oldest task, also of a lane that is shut.
     pub(super) fn oldest(&self) -> Option<Key> {
-        self.oldest
+        if self.shut { self.find_oldest() } else { self.oldest }
     }
 }
 
@@ -90,15 +142,25 @@ impl Lane {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
+    /// Slots without a lane.
+    free: Vec<Slot>,
+    /// The lanes that the store knows, by number.
+    numbered: Vec<Slot>,
     /// Lanes with anything cold.
-    with_cold: BTreeSet<LaneId>,
-    by_name: BTreeMap<(Name, Name, Class), LaneId>,
+    with_cold: BTreeSet<Slot>,
+    by_name: BTreeMap<LaneName, Slot>,
     groups: Vec<Group>,
-    group_by_name: BTreeMap<(Name, Class), usize>,
+    group_by_name: BTreeMap<(Name, Class, Name), usize>,
     shares: Vec<Share>,
     share_by_name: BTreeMap<(Name, Name), usize>,
+    stands: Vec<Stand>,
+    stand_by_parts: BTreeMap<(usize, usize), usize>,
+    /// Weights of tenants, where they are not 1.
+    weights: BTreeMap<Name, u32>,
     grants: u64,
     ready: usize,
+    /// Tasks in memory in lanes that are not shut.
+    open: usize,
 }
 
 impl Lanes {
@@ -107,68 +169,103 @@ impl Lanes {
         let mut lanes = Self::default();
         rows.sort_by_key(|row| row.lane);
         for row in rows {
-            lanes.add(row);
+            let slot = lanes.add(row.name, Some(row.lane));
+            lanes.numbered.push(slot);
+            assert_eq!(row.lane.0 as usize + 1, lanes.numbered.len(), "lane numbers are dense");
         }
         lanes
     }
 
-    fn add(&mut self, row: LaneRow) {
-        assert_eq!(row.lane.0 as usize, self.lanes.len(), "lane numbers are dense");
+    fn add(&mut self, name: LaneName, number: Option<LaneId>) -> Slot {
         let next = self.groups.len();
-        let group = *self.group_by_name.entry((row.queue.clone(), row.class.clone())).or_insert(next);
+        let group_name = (name.queue.clone(), name.class.clone(), name.kind.clone());
+        let group = *self.group_by_name.entry(group_name).or_insert(next);
         if group == next {
-            self.groups.push(Group::new(row.queue.clone(), row.class.clone()));
+            self.groups.push(Group::new(name.queue.clone(), name.class.clone(), name.kind.clone()));
         }
         let next = self.shares.len();
-        let share = *self.share_by_name.entry((row.queue.clone(), row.tenant.clone())).or_insert(next);
+        let share = *self.share_by_name.entry((name.queue.clone(), name.tenant.clone())).or_insert(next);
         if share == next {
-            self.shares.push(Share::default());
+            let weight = self.weights.get(&name.tenant).copied();
+            self.shares.push(Share::new(name.tenant.clone(), weight.unwrap_or(1)));
         }
-        self.by_name.insert((row.queue.clone(), row.tenant.clone(), row.class.clone()), row.lane);
-        self.lanes.push(Lane {
-            row,
-            group,
-            share,
-            ready: BTreeSet::new(),
-            cold: 0,
-            cold_active: 0,
-            paging: false,
-            page: None,
-            cold_from: None,
-            cold_made: None,
-            level: None,
-            oldest: None,
-        });
-    }
-
-    /// The lane of these names; `None` if it must be created.
-    pub(super) fn find(&self, queue: &Name, tenant: &Name, class: &Class) -> Option<LaneId> {
-        // The map is keyed by owned names, which are cheap to clone.
-        self.by_name.get(&(queue.clone(), tenant.clone(), class.clone())).copied()
-    }
-
-    /// Creates a lane.
-    pub(super) fn create(&mut self, queue: &Name, tenant: &Name, class: &Class) -> LaneRow {
-        let row = LaneRow {
-            lane: LaneId(self.lanes.len() as u32),
-            queue: queue.clone(),
-            tenant: tenant.clone(),
-            class: class.clone(),
+        let next = self.stands.len();
+        let stand = *self.stand_by_parts.entry((group, share)).or_insert(next);
+        if stand == next {
+            self.stands.push(Stand::new(group, share));
+        }
+        let slot = self.free.pop().unwrap_or(Slot(self.lanes.len() as u32));
+        let plain = match name.limits.is_empty() {
+            true => slot,
+            false => self.by_name[&plain_of(&name)],
         };
-        self.add(row.clone());
-        row
+        self.by_name.insert(name.clone(), slot);
+        let lane = Lane::new(name, number, plain, stand);
+        match self.lanes.get_mut(slot.0 as usize) {
+            Some(place) => *place = lane,
+            None => self.lanes.push(lane),
+        }
+        slot
     }
 
-    pub(super) fn get(&self, lane: LaneId) -> &Lane {
-        &self.lanes[lane.0 as usize]
+    /// The lane of this name; `None` if it must be created.
+    pub(super) fn find(&self, name: &LaneName) -> Option<Slot> {
+        self.by_name.get(name).copied()
     }
 
-    pub(super) fn get_mut(&mut self, lane: LaneId) -> &mut Lane {
-        &mut self.lanes[lane.0 as usize]
+    /// Creates a lane, and the plain one that it belongs to; gives back what the store must know.
+    pub(super) fn create(&mut self, name: LaneName) -> (Slot, Option<LaneRow>) {
+        if name.limits.is_empty() {
+            let slot = self.add(name, None);
+            return (slot, Some(self.give_number(slot)));
+        }
+        let plain = plain_of(&name);
+        let row = self.find(&plain).is_none().then(|| {
+            let slot = self.add(plain, None);
+            self.give_number(slot)
+        });
+        (self.add(name, None), row)
     }
 
+    fn give_number(&mut self, slot: Slot) -> LaneRow {
+        let lane = LaneId(self.numbered.len() as u32);
+        self.numbered.push(slot);
+        self.get_mut(slot).number = Some(lane);
+        LaneRow { lane, name: self.get(slot).name.clone() }
+    }
+
+    /// Forgets a keyed lane that is empty, if the store does not know it; gives back its name.
+    pub(super) fn drop_if_empty(&mut self, slot: Slot) -> Option<LaneName> {
+        let lane = self.get(slot);
+        if !lane.is_keyed() || lane.number.is_some() || lane.len() > 0 {
+            return None;
+        }
+        let name = lane.name.clone();
+        self.by_name.remove(&name);
+        self.free.push(slot);
+        Some(name)
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> &Lane {
+        &self.lanes[slot.0 as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Lane {
+        &mut self.lanes[slot.0 as usize]
+    }
+
+    pub(super) fn slot_of(&self, lane: LaneId) -> Slot {
+        self.numbered[lane.0 as usize]
+    }
+
+    /// All lanes, those that were forgotten as empty ones.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Lane> {
         self.lanes.iter()
+    }
+
+    /// The lanes that the store knows, by number.
+    pub(super) fn iter_numbered(&self) -> impl Iterator<Item = (LaneId, &Lane)> {
+        (0..).map(LaneId).zip(self.numbered.iter().map(|slot| self.get(*slot)))
     }
 
     /// How many tasks stand in all lanes.
@@ -176,9 +273,9 @@ impl Lanes {
         self.ready
     }
 
-    /// Whether anything stands behind a window.
-    pub(super) fn has_cold(&self) -> bool {
-        !self.with_cold.is_empty()
+    /// How many of them no limit by key keeps from starting.
+    pub(super) fn open(&self) -> usize {
+        self.open
     }
 
     pub(super) fn groups(&self) -> &[Group] {
@@ -186,18 +283,59 @@ impl Lanes {
     }
 
     /// Puts a task into its lane.
-    pub(super) fn push(&mut self, lane: LaneId, rank: Rank, key: Key) {
-        self.ready += usize::from(self.lanes[lane.0 as usize].ready.insert((rank, key)));
-        self.refresh(lane);
+    pub(super) fn push(&mut self, slot: Slot, rank: Rank, key: Key) {
+        if self.get_mut(slot).ready.insert((rank, key)) {
+            self.ready += 1;
+            self.count_open(slot, 1);
+            self.refresh(slot);
+        }
     }
 
     /// Takes a task out of its lane; false if it does not stand there.
-    pub(super) fn remove(&mut self, lane: LaneId, rank: Rank, key: Key) -> bool {
-        let removed = self.lanes[lane.0 as usize].ready.remove(&(rank, key));
+    pub(super) fn remove(&mut self, slot: Slot, rank: Rank, key: Key) -> bool {
+        let removed = self.get_mut(slot).ready.remove(&(rank, key));
         if removed {
             self.ready -= 1;
-            self.refresh(lane);
+            self.count_open(slot, -1);
+            self.refresh(slot);
         }
         removed
     }
+
+    /// Opens or shuts a lane.
+    pub(super) fn set_shut(&mut self, slot: Slot, shut: bool) {
+        let len = self.get(slot).len() as isize;
+        if self.get(slot).shut == shut {
+            return;
+        }
+        if shut {
+            self.count_open(slot, -len);
+            self.get_mut(slot).shut = true;
+        } else {
+            self.get_mut(slot).shut = false;
+            self.count_open(slot, len);
+        }
+        self.refresh(slot);
+    }
+
+    /// Counts tasks that came to a lane, or left it, unless it is shut.
+    fn count_open(&mut self, slot: Slot, change: isize) {
+        let lane = self.get(slot);
+        if lane.shut {
+            return;
+        }
+        let (plain, stand) = (lane.plain, lane.stand);
+        self.open = self.open.saturating_add_signed(change);
+        let group = &mut self.groups[self.stands[stand].group];
+        group.ready = group.ready.saturating_add_signed(change);
+        if plain != slot {
+            let plain = self.get_mut(plain);
+            plain.keyed = plain.keyed.saturating_add_signed(change);
+        }
+    }
+}
+
+/// The plain lane of a keyed one.
+fn plain_of(name: &LaneName) -> LaneName {
+    LaneName { limits: KeyLimits::default(), ..name.clone() }
 }

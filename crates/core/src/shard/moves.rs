@@ -7,10 +7,10 @@
 mod attempt;
 mod job;
 
-use super::lanes::rank;
+use super::lanes::{Rank, Slot, rank};
 use super::{Dirt, Shard, Task};
 use crate::id::Key;
-use crate::row::{TaskRow, TransitionKind};
+use crate::row::{LaneRow, TaskRow, TransitionKind};
 use crate::task::{Place, SkipReason, TaskStatus};
 use crate::time::Timestamp;
 
@@ -58,6 +58,7 @@ impl Shard {
                 }
                 if let (Some(lane), true) = (lane, active) {
                     self.lanes.remove(lane, entry.0, entry.1);
+                    self.forget_lane_if_empty(lane);
                 }
             }
             (TaskStatus::Pending, _) => {
@@ -74,10 +75,11 @@ impl Shard {
                 (_, false) => {}
             },
             (TaskStatus::Running, _) => {
-                if let Some(lease) = task.row.state.lease.take()
-                    && let Some(session) = self.sessions.get_mut(&lease.session)
-                {
-                    session.leases.remove(&key);
+                if let Some(lease) = task.row.state.lease.take() {
+                    if let Some(session) = self.sessions.get_mut(&lease.session) {
+                        session.leases.remove(&key);
+                    }
+                    self.free_permits(key);
                 }
             }
             _ => {}
@@ -152,31 +154,46 @@ impl Shard {
 
     /// Puts a ready task into its lane: into memory if it belongs to the window, behind it otherwise.
     pub(super) fn enter_lane(&mut self, key: Key) {
-        let task = self.task(key);
-        let spec = task.row.spec.clone().expect("a ready task has its spec");
-        let tenant = task.row.tenant.clone();
-        let lane = match self.lanes.find(&spec.queue, &tenant, &spec.class) {
-            Some(lane) => lane,
-            None => {
-                let row = self.lanes.create(&spec.queue, &tenant, &spec.class);
-                let lane = row.lane;
-                self.changes.insert_lanes.push(row);
-                lane
-            }
-        };
-        let entry = (rank(spec.priority), key);
+        let lane = self.lane_of(key);
+        let entry = (self.rank_of(key), key);
         let window = self.window();
         self.touch(key);
-        if !self.lanes.get(lane).has_room(entry, window) {
-            self.lanes.went_cold(lane, entry);
-            self.task_mut(key).row.state.place = Place::ColdReady { lane };
+        if let Some(cold) = self.lanes.cold_home(lane, entry, window) {
+            self.go_cold(entry, cold);
+            self.forget_lane_if_empty(lane);
             return;
         }
         self.task_mut(key).row.state.place = Place::Hot;
         self.stand_in_lane(key, lane);
-        if self.lanes.get(lane).len() > window.saturating_mul(2) {
-            self.demote(lane, window.min(self.config.step_rows_max / 4).max(1));
+        self.shorten(lane);
+    }
+
+    /// The lane of a ready task, made if it is its first one.
+    pub(super) fn lane_of(&mut self, key: Key) -> Slot {
+        let row = &self.task(key).row;
+        let spec = row.spec.as_ref().expect("a ready task has its spec");
+        let name = spec.lane(&row.tenant, row.job);
+        if let Some(lane) = self.lanes.find(&name) {
+            return lane;
         }
+        let (lane, row) = self.lanes.create(name);
+        self.insert_lane(row);
+        self.watch_keys_of(lane);
+        lane
+    }
+
+    fn insert_lane(&mut self, row: Option<LaneRow>) {
+        self.changes.insert_lanes.extend(row);
+    }
+
+    fn rank_of(&self, key: Key) -> Rank {
+        rank(self.task(key).row.spec.as_ref().map_or(0, |spec| spec.priority))
+    }
+
+    fn go_cold(&mut self, entry: (Rank, Key), lane: Slot) {
+        let (number, row) = self.lanes.went_cold(lane, entry);
+        self.insert_lane(row);
+        self.task_mut(entry.1).row.state.place = Place::ColdReady { lane: number };
     }
 
     /// How many ready tasks a lane may have in memory at this moment.
@@ -184,8 +201,17 @@ impl Shard {
         if self.lanes.ready() < self.config.ready_max { usize::MAX } else { self.config.lane_window }
     }
 
+    /// Moves the tail of a lane behind its window, if it is much longer than that.
+    pub(super) fn shorten(&mut self, lane: Slot) {
+        let window = self.window();
+        if self.lanes.is_too_long(lane, window) {
+            let count = self.lanes.get(lane).len() / 2;
+            self.demote(lane, count.min(self.config.step_rows_max / 4).max(1));
+        }
+    }
+
     /// Makes a ready task active in this lane; its stored place stays as it is.
-    pub(super) fn stand_in_lane(&mut self, key: Key, lane: crate::task::LaneId) {
+    pub(super) fn stand_in_lane(&mut self, key: Key, lane: Slot) {
         let task = self.task_mut(key);
         task.lane = Some(lane);
         let spec = task.row.spec.as_ref().expect("a ready task has its spec");
@@ -198,13 +224,11 @@ impl Shard {
     }
 
     /// Moves the tasks that would go last behind the window.
-    fn demote(&mut self, lane: crate::task::LaneId, count: usize) {
+    fn demote(&mut self, lane: Slot, count: usize) {
         for entry in self.lanes.get(lane).tail(count) {
-            let key = entry.1;
-            self.leave(key);
-            self.lanes.went_cold(lane, entry);
-            self.task_mut(key).row.state.place = Place::ColdReady { lane };
-            self.touch(key);
+            self.leave(entry.1);
+            self.go_cold(entry, lane);
+            self.touch(entry.1);
         }
     }
 

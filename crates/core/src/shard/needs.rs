@@ -1,7 +1,7 @@
 //! Which rows an event, or a piece of the shard's own work, needs in memory before it can be carried out. Asked again
 //! after each read until nothing is missing: what a row names is known only once the row is there.
 
-use super::submit::claims_of;
+use super::submit::{claims_of, unique_claim};
 use super::{Shard, Work};
 use crate::event::{Command, Event, Order};
 use crate::id::Key;
@@ -19,6 +19,11 @@ impl Shard {
         match event {
             Event::SubmitTasks(submission) => {
                 for task in &submission.tasks {
+                    if let Some(unique) = &task.unique
+                        && let Some(holder) = self.need_claim(unique_claim(&task.tenant, unique), set)
+                    {
+                        self.need_task(holder, set);
+                    }
                     if task.given_id.is_some() || task.idempotency_key.is_some() {
                         let (id, key) = (task.given_id.as_ref(), task.idempotency_key.as_ref());
                         for claim in claims_of(ClaimKind::TaskId, &task.tenant, id, key) {
@@ -91,6 +96,7 @@ impl Shard {
                 }
             }
             Order::PauseQueue { .. }
+            | Order::SetLimits { .. }
             | Order::DirectWorker { .. }
             | Order::Define { .. }
             | Order::Figures
@@ -232,8 +238,7 @@ impl Shard {
         if self.admitting > 0 || self.has_changes() {
             return;
         }
-        let low = (self.config.lane_window / 2).max(1);
-        set.lanes.extend(self.lanes.wanted_pages(low));
+        set.lanes.extend(self.lanes.wanted_pages(self.config.lane_window));
         if let Some(page) = self.wanted_timers() {
             self.timers_paging = true;
             self.cold_timer_made = None;

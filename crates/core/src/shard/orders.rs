@@ -5,6 +5,7 @@ mod audit;
 mod dead_letters;
 mod deletion;
 mod jobs;
+mod limits;
 mod settings;
 
 use super::Shard;
@@ -36,6 +37,7 @@ impl Shard {
             Order::Delete { tasks, jobs, forget } => Ok(self.order_delete(Some(actor), tasks, jobs, forget)),
             Order::DeleteOld { tasks, jobs, forget } => Ok(self.order_delete(None, tasks, jobs, forget)),
             Order::PauseQueue { queue, paused } => Ok(self.order_pause_queue(actor, queue, paused)),
+            Order::SetLimits { scope, name, patch } => self.order_limits(actor, scope, name, patch),
             Order::DirectWorker { worker, directive } => Ok(self.order_direct_worker(actor, worker, directive)),
             Order::Define { kind, tenant, name, body } => self.order_define(actor, kind, tenant, name, body),
             Order::Why(key) => self.why(key),

@@ -139,7 +139,7 @@ impl Shard {
     /// A read failed: its pages are asked for again.
     pub(crate) fn pages_failed(&mut self, set: &ReadSet) {
         for page in &set.lanes {
-            self.lanes.get_mut(page.lane).paging = false;
+            self.lanes.page_failed(page.lane);
         }
         if set.timers.is_some() {
             self.timers_paging = false;
@@ -148,7 +148,7 @@ impl Shard {
 
     /// The lanes as the store has them: how many cold rows each.
     pub(super) fn cold_total(&self, lane: LaneId) -> u64 {
-        let lane = self.lanes.get(lane);
+        let lane = self.lanes.get(self.lanes.slot_of(lane));
         lane.cold + u64::from(lane.cold_active)
     }
 }

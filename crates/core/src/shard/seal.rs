@@ -81,9 +81,10 @@ impl Shard {
             text.push('\n');
         };
         line(format_args!("incarnation {} {:?}", self.incarnation, self.high_water));
-        for lane in self.lanes.iter() {
-            line(format_args!("{:?} cold {}", lane.row, self.cold_total(lane.row.lane)));
+        for (number, lane) in self.lanes.iter_numbered() {
+            line(format_args!("{number:?} {:?} cold {}", lane.name, self.cold_total(number)));
         }
+        line(format_args!("{}", self.permits.canonical()));
         line(format_args!("cold timers {}", self.cold_timers + u64::from(self.cold_timers_active)));
         line(format_args!("paused {:?}", self.paused_queues));
         line(format_args!("paused workers {:?}", self.paused_workers));

@@ -1,10 +1,13 @@
 //! Takes work in: standalone tasks, each judged alone, and jobs, as a whole.
 
+mod quota;
+mod unique;
+
 use std::sync::Arc;
 
 use super::{Dirt, Job, Shard};
 use crate::effect::{Answer, Refusal, Submitted};
-use crate::event::{NewTask, RequestId, Start, SubmitJob, SubmitTasks};
+use crate::event::{NewTask, RequestId, SubmitJob, SubmitTasks};
 use crate::graph::Graph;
 use crate::id::{Bucket, Key, Name};
 use crate::job::{GraphTask, JobRow, JobState, JobStatus, Sweep, SweepKind};
@@ -12,6 +15,8 @@ use crate::limits::{DELAY_MS_MAX, IDEMPOTENCY_MS, STAGED_TASKS_MIN};
 use crate::row::{ClaimKind, ClaimName, ClaimRow, TaskRow, TransitionKind};
 use crate::spec::Trigger;
 use crate::task::{Place, TaskState, TaskStatus};
+
+pub(super) use unique::unique_claim;
 
 /// The state of a task that nothing has happened to.
 pub(super) fn fresh_state(generation: u32) -> TaskState {
@@ -37,10 +42,17 @@ impl Shard {
         if let Some(target) = self.claimed(&claims, task.body_hash)? {
             return Ok(self.submitted_before(target));
         }
-        let bucket = claims.first().map_or(bucket, |claim| Bucket::of_text(&claim.text));
-        let key = self.mint(bucket, 1);
+        self.check_keys(&task.spec)?;
+        self.charge_quota(&task.tenant, 1)?;
+        if let Some(joined) = self.meet_holder(&task)? {
+            return Ok(joined);
+        }
+        let key = self.mint(task.home().unwrap_or(bucket), 1);
         self.put_claims(claims, key, task.body_hash);
-        let start = task.start;
+        if let Some(unique) = &task.unique {
+            self.hold_key(&task.tenant, unique, key);
+        }
+        let due = self.due_of(task.start);
         self.insert_task(TaskRow {
             key,
             tenant: task.tenant,
@@ -53,14 +65,14 @@ impl Shard {
             state: fresh_state(1),
         });
         self.tell(TransitionKind::TaskSubmitted, Some(key), None, 0, None);
-        match start {
-            Start::Now => self.make_ready(key),
-            Start::After(ms) => self.make_scheduled(key, self.now.plus_ms(ms)),
-            Start::At(at) => self.make_scheduled(key, at),
-        }
+        self.make_scheduled(key, due);
+        Ok(self.answer_of(key, false))
+    }
+
+    fn answer_of(&self, key: Key, repeated: bool) -> Submitted {
         let state = &self.task(key).row.state;
         let run_at = if state.status == TaskStatus::Scheduled { state.due } else { None };
-        Ok(Submitted { key, status: state.status, run_at, repeated: false })
+        Submitted { key, status: state.status, run_at, repeated }
     }
 
     /// What the first claimed name leads to; an error if it was claimed with another body.
@@ -75,7 +87,7 @@ impl Shard {
             }
             return Err(match name.kind {
                 ClaimKind::IdempotencyKey => Refusal::KeyReused(name.text.clone()),
-                ClaimKind::TaskId | ClaimKind::JobId => Refusal::IdTaken(name.text.clone()),
+                ClaimKind::TaskId | ClaimKind::JobId | ClaimKind::Unique => Refusal::IdTaken(name.text.clone()),
             });
         }
         Ok(None)
@@ -84,13 +96,17 @@ impl Shard {
     fn put_claims(&mut self, names: Vec<ClaimName>, target: Key, body_hash: u128) {
         for name in names {
             let expires_at = (name.kind == ClaimKind::IdempotencyKey).then(|| self.now.plus_ms(IDEMPOTENCY_MS));
-            let claim = ClaimRow { name: name.clone(), target, body_hash, expires_at };
-            self.claims.insert(name, (Some(claim.clone()), self.high_water.commit + 1));
-            // Stores forget after they put: a name that was forgotten in this batch would be lost.
-            self.changes.delete_claims.retain(|forgotten| *forgotten != claim.name);
-            self.changes.put_claims.push(claim);
-            self.rows += 1;
+            self.put_claim(ClaimRow { name, target, body_hash, expires_at });
         }
+    }
+
+    fn put_claim(&mut self, claim: ClaimRow) {
+        self.claims.insert(claim.name.clone(), (Some(claim.clone()), self.high_water.commit + 1));
+        // Stores forget after they put: a name that was forgotten in this batch would be lost.
+        self.changes.delete_claims.retain(|forgotten| *forgotten != claim.name);
+        self.changes.put_claims.retain(|put| put.name != claim.name || put.name.kind != ClaimKind::Unique);
+        self.changes.put_claims.push(claim);
+        self.rows += 1;
     }
 
     /// The answer that an accepted task got, as far as it still exists.
@@ -113,8 +129,12 @@ impl Shard {
             Ok(Some(key)) => return self.answer_repeated_job(submission.to, key),
             Ok(None) => {}
         }
-        let bucket = claims.first().map_or(submission.bucket, |claim| Bucket::of_text(&claim.text));
         let tasks = submission.graph.tasks().len() as u32;
+        let keys = submission.graph.tasks().iter().try_for_each(|task| self.check_keys(&task.spec));
+        if let Err(refusal) = keys.and_then(|()| self.charge_quota(&submission.tenant, tasks)) {
+            return self.reply(submission.to, Err(refusal));
+        }
+        let bucket = submission.home().unwrap_or(submission.bucket);
         let key = self.mint(bucket, u64::from(tasks) + 1);
         self.put_claims(claims, key, submission.body_hash);
         let row = JobRow {

@@ -14,6 +14,7 @@ impl Shard {
     pub(crate) fn collect_due(&mut self) {
         self.check_sessions();
         self.collect_deadlines();
+        self.refill_keys();
         while let Some(&(at, key)) = self.timers.first() {
             if at > self.now || self.work.len() >= self.config.step_rows_max {
                 break;
@@ -149,7 +150,7 @@ impl Shard {
             })
             .min()
             .map(|at| at.max(self.sessions_checked_at.plus_ms(1_000)));
-        [timer, deadline, page, session].into_iter().flatten().min()
+        [timer, deadline, page, session, self.permits.wake_at()].into_iter().flatten().min()
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::Shard;
 use super::dispatch::serves;
-use super::lanes::rank;
+use super::lanes::{Slot, rank};
 use super::needs::WHY_PARENTS_MAX;
 use crate::effect::{Answer, Gate, Refusal};
 use crate::id::Key;
 use crate::row::Directive;
-use crate::task::{LaneId, TaskStatus};
+use crate::task::TaskStatus;
 
 /// Parents that are named.
 const NAMED_PARENTS_MAX: usize = 10;
@@ -105,13 +105,14 @@ impl Shard {
         } else if running == 0 {
             gates.push(Gate::WorkersBusy { workers: busy });
         }
-        if let Some(lane) = self.lanes.find(&spec.queue, &task.row.tenant, &spec.class) {
+        gates.extend(self.limit_gates(&spec, &task.row.tenant, job));
+        if let Some(lane) = self.lanes.find(&spec.lane(&task.row.tenant, job)) {
             gates.extend(self.place_in_lane(lane, rank(spec.priority), key));
         }
         gates
     }
 
-    fn place_in_lane(&self, lane: LaneId, rank: u8, key: Key) -> Option<Gate> {
+    fn place_in_lane(&self, lane: Slot, rank: u8, key: Key) -> Option<Gate> {
         let (higher_priority, older) = self.lanes.get(lane).ahead_of(rank, key);
         (higher_priority + older > 0).then_some(Gate::Behind { higher_priority, older })
     }

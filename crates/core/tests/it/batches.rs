@@ -25,6 +25,7 @@ pub(crate) fn submission(count: usize) -> Event {
         body_hash: 0,
         spec: spec(0),
         start: Start::Now,
+        unique: None,
     };
     Event::SubmitTasks(SubmitTasks { to: 1, bucket: Bucket::new(1), tasks: vec![task; count] })
 }

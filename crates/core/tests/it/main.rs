@@ -4,6 +4,7 @@ mod arithmetic;
 mod batches;
 mod graphs;
 mod names;
+mod permits;
 mod render;
 mod scale;
 mod script;

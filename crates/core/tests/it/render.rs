@@ -179,6 +179,7 @@ pub(crate) fn commit(out: &mut String, changes: &Changes, names: &Names) {
     list(out, "forgot", &changes.delete_claims, claim);
     list(out, "body", &changes.rewrite_bodies, |(key, body)| format!("{} {body}", names.of(*key)));
     list(out, "queue", &changes.put_queues, |row| format!("{} paused={}", row.name, row.paused));
+    list(out, "limits", &changes.put_limits, |row| format!("{} {} {:?}", row.scope.word(), row.name, row.limits));
     list(out, "worker", &changes.put_workers, |row| format!("{} {:?}", row.worker, row.directive));
     list(out, "audit", &changes.insert_audit, |row| match &*row.detail {
         "{}" => row.action.to_string(),
@@ -278,7 +279,19 @@ fn gate(gate: &Gate, names: &Names) -> String {
         Gate::Approval { until } => {
             format!("approval{}", until.map_or(String::new(), |at| format!(" until {}", instant(at))))
         }
+        Gate::QueueLimit { queue, max, holders } => held("queue", queue, *max, holders, names),
+        Gate::TypeLimit { kind, max, holders } => held("type", kind, *max, holders, names),
+        Gate::KeyLimit { key, max, holders } => held("key", key, *max, holders, names),
+        Gate::RateLimit { of, name, rate, until } => {
+            let (of, until) = (of.word(), until.map_or("never".to_owned(), instant));
+            format!("{of} {name}: {} per {} ms, until {until}", rate.limit, rate.per_ms)
+        }
         Gate::Running { worker, since } => format!("runs on {worker} since {}", instant(*since)),
         other => format!("{other:?}"),
     }
+}
+
+fn held(of: &str, name: &str, max: u32, holders: &[Key], names: &Names) -> String {
+    let holders: Vec<String> = holders.iter().map(|key| names.of(*key)).collect();
+    format!("{of} {name}: {max} may run: {}", holders.join(" "))
 }

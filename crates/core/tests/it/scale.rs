@@ -9,6 +9,7 @@ use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Token};
 use mainspring_core::job::{FailurePolicy, Flow, JobStatus, Step};
 use mainspring_core::limits::INSTANCES_MAX;
+use mainspring_core::permit::{KeyBound, KeyLimit};
 use mainspring_core::row::TransitionKind;
 use mainspring_core::shard::ShardConfig;
 use mainspring_core::spec::Trigger;
@@ -163,6 +164,7 @@ fn delayed(delays: &[u64]) -> Event {
         body_hash: 0,
         spec: spec(0),
         start: Start::After(*delay),
+        unique: None,
     };
     Event::SubmitTasks(SubmitTasks { to: 1, bucket: Bucket::new(1), tasks: delays.iter().map(task).collect() })
 }
@@ -202,4 +204,66 @@ proptest! {
         prop_assert_eq!(fired, expected);
         let _: Vec<Token> = granted(&mut world);
     }
+}
+
+fn of_key(count: usize, key: Option<&str>, priority: u8) -> Event {
+    let mut spec = mainspring_core::spec::TaskSpec::clone(&spec(priority));
+    spec.limits = key.map(|key| KeyLimit { key: key.into(), bound: KeyBound::Running(1) }).into_iter().collect();
+    let task = NewTask {
+        tenant: "default".into(),
+        given_id: None,
+        idempotency_key: None,
+        body_hash: 0,
+        spec: Arc::new(spec),
+        start: Start::Now,
+        unique: None,
+    };
+    Event::SubmitTasks(SubmitTasks { to: 1, bucket: Bucket::new(1), tasks: vec![task; count] })
+}
+
+/// Rows in memory.
+fn resident(world: &mut World) -> u64 {
+    let order = mainspring_core::event::Order::Figures;
+    world.driver.push(Event::Command(mainspring_core::event::Command { to: 9, actor: "test".into(), order }));
+    world.settle();
+    let figures = world.seen.iter().rev().find_map(|seen| match seen {
+        Seen::Effect(Effect::Reply { answer: Ok(mainspring_core::effect::Answer::Figures(figures)), .. }) => {
+            Some(figures.resident.0)
+        }
+        _ => None,
+    });
+    figures.expect("the figures were answered")
+}
+
+#[test]
+fn a_flood_of_one_blocked_key_fills_no_memory_and_holds_up_nobody() {
+    let config = ShardConfig { ready_max: 2_000, lane_window: 512, resting_max: 100, ..ShardConfig::default() };
+    let mut world = World::new(config);
+    for _ in 0..6 {
+        world.driver.push(of_key(10_000, Some("busy"), 5));
+        world.settle();
+    }
+    world.driver.push(of_key(50, None, 5));
+    world.driver.push(of_key(50, Some("idle"), 5));
+    world.settle();
+    assert!(resident(&mut world) < 8_000, "{} rows in memory", resident(&mut world));
+    // One of the flood runs and goes on running: the others pass it.
+    world.seen.clear();
+    world.driver.push(exchange(20, [], None));
+    world.settle();
+    let mut tokens = granted(&mut world);
+    let mut ended = 0;
+    while tokens.len() > 1 {
+        let busy = tokens.remove(0);
+        ended += tokens.len();
+        world.driver.push(exchange(20, tokens, None));
+        world.settle();
+        tokens = granted(&mut world);
+        tokens.insert(0, busy);
+    }
+    let left = world.store.tasks.values().filter(|row| !row.state.status.is_terminal());
+    let left = left.filter(|row| !row.spec.iter().flat_map(|spec| spec.limits.iter()).any(|l| &*l.key == "busy"));
+    assert_eq!((left.count(), ended), (0, 100));
+    assert!(resident(&mut world) < 8_000, "{} rows in memory", resident(&mut world));
+    world.check_recovery();
 }

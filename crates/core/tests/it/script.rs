@@ -209,5 +209,7 @@ fn config(words: &Words<'_>) -> ShardConfig {
         session_grace_ms: words.number("session_grace").unwrap_or(default.session_grace_ms),
         seed: 0,
         control: words.number("control").is_none_or(|number| number > 0),
+        shard: number("shard", 0) as u16,
+        shards: number("shards", 1) as u16,
     }
 }

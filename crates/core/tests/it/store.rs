@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, SweepKind};
 use mainspring_core::limits::{PRIORITY_MAX, RESIDENT_BODY_BYTES_MAX};
+use mainspring_core::permit::{LimitRow, LimitScope, Limits};
 use mainspring_core::row::{
     AttemptRow, Changes, ClaimName, ClaimRow, DefinitionKind, HighWater, LaneRow, QueueRow, ReadSet, Rows, Snapshot,
     TaskRow, WorkerRow,
@@ -26,6 +27,7 @@ pub(crate) struct Store {
     pub(crate) claims: BTreeMap<ClaimName, ClaimRow>,
     lanes: Vec<LaneRow>,
     queues: BTreeMap<Name, QueueRow>,
+    limits: BTreeMap<(LimitScope, Name), LimitRow>,
     workers: BTreeMap<Name, WorkerRow>,
     definitions: BTreeMap<(DefinitionKind, Name, Name), u32>,
     hot: BTreeSet<Key>,
@@ -46,6 +48,8 @@ impl Store {
     pub(crate) fn apply(&mut self, changes: &Changes) {
         assert_eq!(changes.high_water.commit, self.high_water.commit + 1, "commits have no gaps");
         assert!(changes.high_water.lease >= self.high_water.lease && changes.high_water.time >= self.high_water.time);
+        let leases = self.high_water.lease;
+        let limits = self.limits.clone();
         self.high_water = changes.high_water;
         self.apply_tasks(changes);
         self.apply_jobs(changes);
@@ -57,6 +61,15 @@ impl Store {
         }
         self.lanes.extend(changes.insert_lanes.iter().cloned());
         self.queues.extend(changes.put_queues.iter().map(|row| (row.name.clone(), row.clone())));
+        for row in &changes.put_limits {
+            let id = (row.scope, row.name.clone());
+            if row.limits == Limits::default() {
+                self.limits.remove(&id);
+            } else {
+                self.limits.insert(id, row.clone());
+            }
+        }
+        crate::permits::check(self.tasks.values(), leases, &limits, &self.limits);
         self.workers.extend(changes.put_workers.iter().map(|row| (row.worker.clone(), row.clone())));
         let definitions = changes.insert_definitions.iter();
         self.definitions.extend(definitions.map(|row| ((row.kind, row.tenant.clone(), row.name.clone()), row.version)));
@@ -196,6 +209,7 @@ impl Store {
             cold_timers: self.cold_timers.len() as u64,
             next_timer: self.cold_timers.first().map(|(due, _)| *due),
             queues: self.queues.values().cloned().collect(),
+            limits: self.limits.values().cloned().collect(),
             workers: self.workers.values().cloned().collect(),
             definitions: self.definitions.iter().map(|((k, t, n), v)| (*k, t.clone(), n.clone(), *v)).collect(),
             jobs: jobs.cloned().collect(),

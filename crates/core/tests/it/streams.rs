@@ -10,12 +10,13 @@ use mainspring_core::driver::{Driver, Io};
 use mainspring_core::effect::Effect;
 use mainspring_core::event::{
     AttemptEnded, Command, EndSession, Event, Exchange, LogLine, NewTask, Offer, Order, Progress, SessionEnd, Start,
-    SubmitJob, SubmitTasks,
+    SubmitJob, SubmitTasks, Unique, UniquePolicy,
 };
 use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Key, Name, Token};
 use mainspring_core::job::{FailurePolicy, RerunFrom};
 use mainspring_core::limits::PRIORITY_MAX;
+use mainspring_core::permit::{KeyBound, KeyLimit, LimitScope, LimitsPatch, Rate};
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive, LogStream};
 use mainspring_core::shard::ShardConfig;
 use mainspring_core::spec::{Backoff, OnWorkerLost, Policy, TaskSpec, Trigger};
@@ -65,6 +66,26 @@ impl Dice {
     }
 }
 
+fn unique(dice: &mut Dice) -> Unique {
+    let policies = [UniquePolicy::Reject, UniquePolicy::Replace, UniquePolicy::Debounce];
+    Unique {
+        key: ["u", "v"][dice.below(2) as usize].into(),
+        window_ms: dice.maybe(Dice::ms),
+        policy: policies[dice.below(3) as usize],
+    }
+}
+
+fn rate(dice: &mut Dice) -> Rate {
+    Rate { limit: 1 + dice.below(3) as u32, per_ms: 1 + dice.below(2_000), burst: 1 + dice.below(3) as u32 }
+}
+
+fn limits(dice: &mut Dice) -> Vec<KeyLimit> {
+    let key = |dice: &mut Dice| -> Name { ["k", "l"][dice.below(2) as usize].into() };
+    let running = dice.maybe(|dice| (key(dice), KeyBound::Running(1 + dice.below(2) as u32)));
+    let starts = dice.maybe(|dice| (key(dice), KeyBound::Starts(rate(dice))));
+    running.into_iter().chain(starts).map(|(key, bound)| KeyLimit { key, bound }).collect()
+}
+
 struct Stream {
     world: World,
     dice: Dice,
@@ -88,6 +109,8 @@ impl Stream {
             session_grace_ms: dice.below(5_000),
             seed: dice.next(),
             control: true,
+            shard: 0,
+            shards: 1,
         };
         Self { world: World::new(config), dice, late: VecDeque::new(), tokens: Vec::new(), requests: 0 }
     }
@@ -122,6 +145,7 @@ impl Stream {
             ..Policy::default()
         };
         let mut spec = TaskSpec::clone(&spec(dice.below(12) as u8));
+        spec.limits = limits(dice).into();
         spec.queue = ["p", "q"][dice.below(2) as usize].into();
         spec.expires_at_ms = dice.maybe(|dice| crate::world::START.plus_ms(dice.ms()).as_millis());
         spec.policy = Arc::new(policy);
@@ -145,6 +169,7 @@ impl Stream {
                 Start::After(self.dice.ms()),
                 Start::At(Timestamp::from_millis(self.dice.next() as i64)),
             ][self.dice.below(3) as usize],
+            unique: self.dice.maybe(unique),
         });
         let tasks = tasks.collect();
         Event::SubmitTasks(SubmitTasks { to: self.requests, bucket: Bucket::new(1), tasks })
@@ -249,6 +274,22 @@ impl Stream {
                     forget: self.name().into_iter().map(forget).collect(),
                 }
             }
+            16 | 17 => {
+                let scope = LimitScope::ALL[self.dice.below(3) as usize];
+                let name = match scope {
+                    LimitScope::Queue => "q",
+                    LimitScope::Type => "noop",
+                    LimitScope::Tenant => "them",
+                };
+                let patch = LimitsPatch {
+                    concurrency: self.dice.maybe(|dice| dice.maybe(|dice| dice.below(4) as u32)),
+                    rate: self.dice.maybe(|dice| dice.maybe(rate)),
+                    weight: self.dice.maybe(|dice| dice.maybe(|dice| 1 + dice.below(9) as u32)),
+                    submit_rate: self.dice.maybe(|dice| dice.maybe(rate)),
+                    ..LimitsPatch::default()
+                };
+                Order::SetLimits { scope, name: name.into(), patch }
+            }
             12 => Order::PauseQueue { queue: "q".into(), paused: self.dice.below(2) == 0 },
             13 => {
                 let directive = [Directive::Run, Directive::Pause, Directive::Drain][self.dice.below(3) as usize];
@@ -346,7 +387,10 @@ impl Stream {
         let jobs: Vec<Order> = self.world.store.jobs.keys().map(|job| Order::ResumeJob(*job)).collect();
         let queue = Order::PauseQueue { queue: "q".into(), paused: false };
         let worker = Order::DirectWorker { worker: "w0".into(), directive: Directive::Run };
-        for order in jobs.into_iter().chain([queue, worker]) {
+        let patch = LimitsPatch { concurrency: Some(None), ..LimitsPatch::default() };
+        let limits = [(LimitScope::Queue, "q"), (LimitScope::Type, "noop")];
+        let limits = limits.map(|(scope, name)| Order::SetLimits { scope, name: name.into(), patch });
+        for order in jobs.into_iter().chain([queue, worker]).chain(limits) {
             self.world.driver.push(Event::Command(Command { to: 1, actor: "operator".into(), order }));
         }
         for session in ["w0-0", "w0-1", "w0-2", "w1-0", "w1-1", "w1-2"] {

@@ -45,12 +45,15 @@ transcripts! {
     a_handled_failure_does_not_fail_the_job
     a_job_that_exceeds_its_deadline_fails
     a_large_job_is_published_by_its_last_commit
+    a_limit_by_key_holds_back_only_its_own_tasks
+    a_limit_of_a_queue_or_a_type_holds_for_all_tenants
     a_new_session_of_a_worker_ends_the_old_one
     a_pause_does_not_lose_a_verdict
     a_pause_reaches_the_child_of_a_group
     a_paused_job_is_not_granted
     a_paused_queue_is_not_granted
     a_program_that_prints_is_not_silent
+    a_rate_by_key_gives_its_burst_and_then_its_rate
     a_redelivered_grant_gets_its_full_time
     a_repeated_outcome_is_taken_once
     a_session_that_speaks_of_an_older_lease_is_granted_the_newer_again
@@ -59,6 +62,9 @@ transcripts! {
     a_staged_job_that_was_not_published_is_gone_after_a_crash
     a_stale_token_changes_nothing
     a_sweep_keeps_nobody_waiting
+    a_tenant_submits_no_faster_than_its_quota
+    a_unique_task_is_refused_replaced_or_put_off
+    several_shards_share_a_limit_out
     a_task_expires_in_its_queue
     a_task_is_granted_and_completes
     a_task_of_a_job_waits_for_its_delay
@@ -101,5 +107,6 @@ transcripts! {
     the_same_body_answers_the_same_and_another_is_refused
     three_losses_are_poison
     urgent_work_passes_a_backlog_of_jobs
+    weights_share_out_the_turns
     waiting_renewals_are_read_before_leases_expire
 }

@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
-use mainspring_core::event::Start;
+use mainspring_core::event::{Start, Unique, UniquePolicy};
 use mainspring_core::id::Name;
+use mainspring_core::permit::{KeyBound, KeyLimit, LimitsPatch, Rate};
 use mainspring_core::spec::{Backoff, BackoffShape, Body, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
 use mainspring_core::time::Timestamp;
 
 use crate::world::START;
+
+/// `LIMIT/MS` or `LIMIT/MS/BURST`.
+fn rate(text: &str) -> Rate {
+    let numbers: Vec<u64> = text.split('/').map(|number| number.parse().expect("limit/ms/burst")).collect();
+    let limit = numbers[0] as u32;
+    Rate { limit, per_ms: numbers[1], burst: numbers.get(2).map_or(limit, |burst| *burst as u32) }
+}
 
 /// One line, taken apart.
 #[derive(Debug)]
@@ -65,6 +73,18 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// `unique=KEY:POLICY`, `window=MS`.
+    pub(crate) fn unique(&self) -> Option<Unique> {
+        let (key, policy) = self.get("unique")?.split_once(':').expect("key:policy");
+        let policy = match policy {
+            "reject" => UniquePolicy::Reject,
+            "replace" => UniquePolicy::Replace,
+            "debounce" => UniquePolicy::Debounce,
+            other => panic!("no policy `{other}`"),
+        };
+        Some(Unique { key: key.into(), window_ms: self.number("window"), policy })
+    }
+
     fn body(&self) -> Body {
         match self.number("large") {
             Some(bytes) => "x".repeat(bytes as usize).into(),
@@ -82,9 +102,33 @@ impl<'a> Words<'a> {
             priority: self.number("priority").unwrap_or(0) as u8,
             expires_at_ms: self.instant("expires").map(Timestamp::as_millis),
             policy: Arc::new(self.policy()),
+            limits: self.limits().into(),
             body: self.body(),
             tags: Arc::new([]),
         })
+    }
+
+    /// `running=KEY:MAX` and `starts=KEY:RATE`.
+    fn limits(&self) -> Vec<KeyLimit> {
+        let parted = |text: &'a str| text.split_once(':').expect("key:bound");
+        let running = self.all("running").map(parted);
+        let running = running.map(|(key, max)| (key, KeyBound::Running(max.parse().expect("a number"))));
+        let starts = self.all("starts").map(parted).map(|(key, text)| (key, KeyBound::Starts(rate(text))));
+        running.chain(starts).map(|(key, bound)| KeyLimit { key: key.into(), bound }).collect()
+    }
+
+    /// `concurrency= rate= weight= backlog= submit=`; `none` takes a limit away.
+    pub(crate) fn limits_patch(&self) -> LimitsPatch {
+        let number =
+            |option| self.get(option).map(|text| (text != "none").then(|| text.parse::<u32>().expect("number")));
+        let rate = |option| self.get(option).map(|text| (text != "none").then(|| rate(text)));
+        LimitsPatch {
+            concurrency: number("concurrency"),
+            rate: rate("rate"),
+            weight: number("weight"),
+            max_backlog: number("backlog").map(|max| max.map(u64::from)),
+            submit_rate: rate("submit"),
+        }
     }
 
     fn policy(&self) -> Policy {

@@ -52,6 +52,8 @@ fn every_field_of_a_task_is_read_or_not_built_yet() {
         ("skipExitCodes", "99"),
         ("group", r#""g""#),
         ("workingDir", r#""/tmp""#),
+        ("concurrencyKey", r#""k""#),
+        ("rateLimit", r#""1/s""#),
     ] {
         let json = format!(r#"{{"type":"a","{field}":{value}}}"#);
         assert!(task(&json).is_ok(), "{json}: {:?}", task(&json));
@@ -66,7 +68,7 @@ fn every_field_of_a_task_is_read_or_not_built_yet() {
     for json in [r#"{"command":"a b"}"#, r#"{"run":"a"}"#, r#"{"http":{"url":"https://x"}}"#] {
         assert!(task(json).is_ok(), "{json}");
     }
-    let later = "concurrency concurrencyKey rateLimit unique email profile retention schedule";
+    let later = "email profile retention schedule";
     for field in later.split(' ') {
         let json = |value| format!(r#"{{"type":"a","{field}":{value}}}"#);
         assert_eq!(at(field, task(&json("{}"))), Some(Code::NotSupportedYet));

@@ -56,6 +56,10 @@ fields! {
     SuccessExitCodes = "successExitCodes",
     SkipExitCodes = "skipExitCodes",
     Group = "group",
+    ConcurrencyKey = "concurrencyKey",
+    Concurrency = "concurrency",
+    RateLimit = "rateLimit",
+    Unique = "unique",
     UserId = "userId",
     If = "if",
     ForEach = "forEach",
@@ -67,8 +71,7 @@ fields! {
 }
 
 /// Fields that are understood and refused until they are built.
-const LATER: &[&str] =
-    &["concurrency", "concurrencyKey", "rateLimit", "unique", "email", "profile", "retention", "schedule"];
+const LATER: &[&str] = &["email", "profile", "retention", "schedule"];
 
 /// Fields that a job's `defaults` may set.
 pub(super) const DEFAULTABLE: &[&str] = &[
@@ -92,6 +95,9 @@ pub(super) const DEFAULTABLE: &[&str] = &[
     "successExitCodes",
     "skipExitCodes",
     "group",
+    "concurrencyKey",
+    "concurrency",
+    "rateLimit",
 ];
 
 /// Where the value of a field comes from.

@@ -15,6 +15,11 @@ pub(super) fn body_hash(json: &str, members: &Members<'_>) -> u128 {
         text.clear();
         compact(json, &mut text);
     }
+    text_hash(&text)
+}
+
+/// The first 128 bits of the BLAKE3 hash of a text.
+pub(super) fn text_hash(text: &str) -> u128 {
     let hash = blake3::hash(text.as_bytes());
     let mut first = [0_u8; 16];
     first.copy_from_slice(&hash.as_bytes()[..16]);

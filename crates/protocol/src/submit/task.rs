@@ -16,9 +16,11 @@ use crate::submit::body::{read_body, read_labels};
 use crate::submit::fields::{Field, Fields, Misplaced, Origin, refuse_expressions, refuse_in_script, refuse_in_text};
 use crate::submit::hash::body_hash;
 use crate::submit::intern::Interner;
+use crate::submit::limits::read_limits;
 use crate::submit::members::Members;
 use crate::submit::policy::read_policy;
 use crate::submit::read::{Findings, Rule, Value, check_name};
+use crate::submit::unique::read_unique;
 use crate::submit::{DEFAULT_QUEUE, DEFAULT_TENANT, Defaults, NESTING_MAX};
 
 /// The fields of one task and where their values stand.
@@ -110,12 +112,14 @@ pub(super) fn read_element(
     let idempotency_key = read_key(&source, header_key, &mut findings);
     let start = read_start(&source, defaults.now, &mut findings);
     let (spec, _) = read_spec(&source, Home::Alone, names, &mut findings);
+    let body = (&*spec.kind, &*spec.body);
+    let unique = read_unique(&source, body, idempotency_key.is_some(), &mut findings);
     if !findings.is_empty() {
         return Err(findings.into_problem());
     }
     let named = given_id.is_some() || idempotency_key.is_some();
     let body_hash = if named { body_hash(text, &members) } else { 0 };
-    Ok(NewTask { tenant, given_id, idempotency_key, body_hash, spec, start })
+    Ok(NewTask { tenant, given_id, idempotency_key, body_hash, spec, start, unique })
 }
 
 fn read_tenant(source: &Source<'_, '_>, defaults: &Defaults, names: &mut Interner, findings: &mut Findings) -> Name {
@@ -205,6 +209,7 @@ pub(super) fn read_spec(
     refuse_misplaced_expressions(source, home, findings);
     let (kind, class) = read_class(source, names, findings);
     let (body, with) = read_body(source, home != Home::Alone, findings);
+    let limits = read_limits(source, &kind, names, findings);
     let job_priority = match home {
         Home::Job(priority) => priority,
         Home::Alone => None,
@@ -217,6 +222,7 @@ pub(super) fn read_spec(
         priority: job_priority.unwrap_or(0),
         expires_at_ms: None,
         policy: names_policy(source, names, findings),
+        limits,
         body,
         tags: names.list::<&str>(&[]),
     };

@@ -30,6 +30,12 @@ pub struct QueueView {
     pub name: String,
     /// Nothing is granted from it.
     pub paused: bool,
+    /// How many of its tasks may run at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// How fast its tasks may start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<crate::rate::WireRate>,
     /// Its tasks by status.
     pub tasks: BTreeMap<String, CountView>,
     /// How long its oldest ready task has waited, in seconds.

@@ -20,7 +20,7 @@ pub struct WhyView {
 #[serde(rename_all = "camelCase")]
 pub struct GateView {
     /// A stable word: `parents scheduled backoff held evaluating approval group job_paused job_busy job_queued queue_paused
-    /// no_worker workers_paused workers_busy behind running ended`.
+    /// queue_limit type_limit key_limit rate_limit no_worker workers_paused workers_busy behind running ended`.
     pub gate: String,
     /// The same in a sentence.
     pub detail: String,
@@ -97,6 +97,24 @@ impl GateView {
             Gate::JobPaused => Self::new("job_paused", "its job is paused".to_owned()),
             Gate::JobBusy => Self::new("job_busy", "its job is being published, cancelled or rerun".to_owned()),
             Gate::QueuePaused { queue } => Self::new("queue_paused", format!("the queue `{queue}` is paused")),
+            Gate::QueueLimit { queue, max, holders } => {
+                Self::held("queue_limit", format!("the queue `{queue}` runs the {max} tasks"), holders, task_name)
+            }
+            Gate::TypeLimit { kind, max, holders } => {
+                Self::held("type_limit", format!("the type `{kind}` runs the {max} tasks"), holders, task_name)
+            }
+            Gate::KeyLimit { key, max, holders } => {
+                Self::held("key_limit", format!("its concurrencyKey `{key}` runs the {max} tasks"), holders, task_name)
+            }
+            Gate::RateLimit { of, name, rate, until } => {
+                let next = match until {
+                    Some(at) => format!("the next may start at {}", time::format(*at)),
+                    None => "the share of this shard is nothing".to_owned(),
+                };
+                let (of, rate) = (of.word(), crate::rate::text(rate));
+                let detail = format!("the {of} `{name}` starts tasks at its rate of {rate}; {next}");
+                Self { until: until.map(Rfc3339), ..Self::new("rate_limit", detail) }
+            }
             Gate::NoWorker { queue, executor, labels } => {
                 let labels = if labels.is_empty() { String::new() } else { format!(" with {}", labels.join(", ")) };
                 let detail = format!("no connected worker serves queue `{queue}` and type `{executor}`{labels}");
@@ -113,6 +131,13 @@ impl GateView {
                 format!("behind {higher_priority} tasks of higher priority and {older} older ones of the same"),
             ),
         }
+    }
+
+    fn held(gate: &str, detail: String, holders: &[Key], task_name: &dyn Fn(Key) -> String) -> Self {
+        let names: Vec<String> = holders.iter().map(|key| format!("`{}`", task_name(*key))).collect();
+        let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+        let holder = holders.first().map(|key| HolderView { task_id: Some(task_name(*key)), ..HolderView::default() });
+        Self { holder, ..Self::new(gate, format!("{detail} that it may{names}")) }
     }
 
     fn parents(waiting_for: &[Key], left: u32, task_name: &dyn Fn(Key) -> String) -> Self {

@@ -6,9 +6,11 @@ use mainspring_core::effect::Figures;
 use mainspring_core::event::Order;
 use mainspring_core::id::Name;
 use mainspring_core::limits::ID_CHARS_MAX;
+use mainspring_core::permit::{LimitScope, LimitsPatch};
 use mainspring_core::task::TaskStatus;
-use mainspring_protocol::order::QueueSettings;
 use mainspring_protocol::problem::{Code, Problem};
+use mainspring_protocol::rate::WireRate;
+use mainspring_protocol::settings::QueueSettings;
 use mainspring_protocol::view::{CountView, Page, QueueView};
 
 use super::call::{Answer, Call, Refused};
@@ -17,10 +19,6 @@ use super::params::cut;
 use super::reply::{not_called, not_read, ok};
 use super::route::{BodyKind, Route};
 use super::tasks::Nothing;
-
-/// Settings of a queue that are understood, and not built.
-const NOT_BUILT: [&str; 8] =
-    ["limits", "limit", "concurrency", "rateLimit", "rate", "weight", "weights", "concurrencyPerKey"];
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -86,38 +84,44 @@ fn join(figures: &Figures, counts: &[(Name, TaskStatus, u64)], from_shard: bool)
     for name in &figures.paused_queues {
         view(&mut views, name, &|queue| queue.paused = true);
     }
+    for row in figures.limits.iter().filter(|row| row.scope == LimitScope::Queue) {
+        view(&mut views, &row.name, &|queue| {
+            queue.concurrency = row.limits.concurrency;
+            queue.rate = row.limits.rate.map(WireRate);
+        });
+    }
     views.into_values().collect()
 }
 
 async fn patch(mut call: Call) -> Answer {
-    let bytes = call.read().await?;
-    call.media_type(&["application/json"])?;
-    if let Ok(members) = serde_json::from_slice::<BTreeMap<String, serde::de::IgnoredAny>>(&bytes)
-        && let Some(name) = members.keys().find(|name| NOT_BUILT.contains(&name.as_str()))
-    {
-        let problem = Problem::new(Code::NotSupportedYet, format!("the setting `{name}` of a queue is not built yet"));
-        return Err(Box::new(problem.at(format!("/{name}"), "not built yet")));
+    let settings: QueueSettings = call.json().await?;
+    let queue = named(&call, "queue")?;
+    let patch = settings.patch()?;
+    if settings.paused.is_none() || patch != LimitsPatch::default() {
+        super::limits::set(&call, LimitScope::Queue, &queue, patch).await?;
     }
-    let settings: QueueSettings = mainspring_protocol::decode::from_slice(&bytes)?;
-    match settings.paused {
-        Some(paused) => set_paused(&call, paused).await,
-        None => {
-            Err(Box::new(Problem::new(Code::MissingField, "nothing to change").with_hint("send `{\"paused\": true}`")))
-        }
+    if let Some(paused) = settings.paused {
+        set_paused(&call, &queue, paused).await?;
     }
+    show(&call, &queue).await
 }
 
 async fn pause(mut call: Call, paused: bool) -> Answer {
     call.json::<Nothing>().await?;
-    set_paused(&call, paused).await
+    let queue = named(&call, "queue")?;
+    set_paused(&call, &queue, paused).await?;
+    show(&call, &queue).await
 }
 
-async fn set_paused(call: &Call, paused: bool) -> Answer {
-    let queue = named(call, "queue")?;
+async fn set_paused(call: &Call, queue: &Name, paused: bool) -> Result<(), Refused> {
     let order = Order::PauseQueue { queue: queue.clone(), paused };
     call.api.node.order(call.actor(), order).await.map_err(not_called)?;
-    let known = all(call).await?.into_iter().find(|view| view.name == *queue);
-    ok(&known.unwrap_or_else(|| QueueView { name: queue.to_string(), paused, ..QueueView::default() }))
+    Ok(())
+}
+
+async fn show(call: &Call, queue: &Name) -> Answer {
+    let known = all(call).await?.into_iter().find(|view| view.name == **queue);
+    ok(&known.unwrap_or_else(|| QueueView { name: queue.to_string(), ..QueueView::default() }))
 }
 
 /// A segment that names a queue or a worker, which need not be known yet.

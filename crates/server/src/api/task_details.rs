@@ -2,7 +2,7 @@
 
 use mainspring_core::effect::{Answer as Answered, Gate};
 use mainspring_core::event::Order;
-use mainspring_core::id::IdKind;
+use mainspring_core::id::{IdKind, Key};
 use mainspring_protocol::view::{AttemptView, LogView, Page, WhyView};
 
 use super::address::{job_id, task_id};
@@ -74,16 +74,28 @@ async fn why(call: Call) -> Answer {
         return Err(internal(&format!("why was answered by {answer:?}")));
     };
     let mut names = Names::default();
-    let parents = gates.iter().flat_map(|gate| match gate {
-        Gate::Parents { waiting_for, .. } => waiting_for.as_slice(),
-        _ => &[],
-    });
-    names.learn(&call.api, parents.copied(), std::iter::empty()).await?;
+    names.learn(&call.api, gates.iter().flat_map(holders).copied(), std::iter::empty()).await?;
     let mut view =
         WhyView::from_gates(&gates, &|key| names.task(key).map_or_else(|| key.id(IdKind::Task), str::to_owned));
-    // A task that holds another one is of the same job.
-    for holder in view.gates.iter_mut().filter_map(|gate| gate.holder.as_mut()) {
-        holder.job_id = found.job.as_ref().filter(|_| holder.task_id.is_some()).map(job_id);
+    let first: Vec<Key> = gates.iter().filter_map(|gate| holders(gate).first()).copied().collect();
+    let rows = call.api.reader.tasks_by_key(first).await.map_err(not_read)?;
+    names.learn(&call.api, std::iter::empty(), rows.iter().filter_map(|row| row.job)).await?;
+    for (gate, view) in gates.iter().zip(&mut view.gates) {
+        let row = holders(gate).first().and_then(|key| rows.iter().find(|row| row.key == *key));
+        if let (Some(holder), Some(job)) = (&mut view.holder, row.and_then(|row| row.job)) {
+            holder.job_id = names.job(job).map(str::to_owned);
+        }
     }
     ok(&view)
+}
+
+/// The tasks that a gate names.
+fn holders(gate: &Gate) -> &[Key] {
+    match gate {
+        Gate::Parents { waiting_for: holders, .. }
+        | Gate::QueueLimit { holders, .. }
+        | Gate::TypeLimit { holders, .. }
+        | Gate::KeyLimit { holders, .. } => holders,
+        _ => &[],
+    }
 }

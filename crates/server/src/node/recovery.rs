@@ -34,7 +34,13 @@ impl Actor {
         let commit = snapshot.high_water.commit;
         let seed = if self.config.shard.seed == 0 { random() } else { self.config.shard.seed };
         let control = self.shared.shard == ShardId::CONTROL;
-        let config = ShardConfig { seed, control, ..self.config.shard.clone() };
+        let config = ShardConfig {
+            seed,
+            control,
+            shard: self.shared.shard.0,
+            shards: self.shared.shards,
+            ..self.config.shard.clone()
+        };
         self.driver = Some(Driver::new(config, snapshot, now));
         self.quiet = false;
         self.shared.set_fence(Some(self.fence.clone()));

@@ -43,6 +43,7 @@ fn task(body: &str) -> NewTask {
         body_hash: 0,
         spec: Arc::new(TaskSpec::new("noop".into(), body.into())),
         start: Start::Now,
+        unique: None,
     }
 }
 

@@ -15,6 +15,7 @@ mod answer;
 mod fault;
 mod form;
 mod job;
+mod limits;
 mod order;
 mod policy;
 mod task;

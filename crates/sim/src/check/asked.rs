@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainspring_core::event::{AttemptEnded, Event, Exchange, Order, RequestId};
+use mainspring_core::event::{AttemptEnded, Event, Exchange, Order, RequestId, UniquePolicy};
 use mainspring_core::id::{Key, Name, SessionId, Token};
+use mainspring_core::permit::{LimitScope, LimitsPatch};
 use mainspring_core::row::ClaimName;
 use mainspring_core::spec::Body;
 use mainspring_core::task::Outcome;
@@ -26,6 +27,10 @@ pub struct Asked {
     pub(super) switched: BTreeMap<Name, u64>,
     /// Which ways each queue was switched.
     pub(super) pauses: BTreeMap<Name, BTreeSet<bool>>,
+    /// Unique keys whose holder somebody wished to replace, by tenant.
+    pub(super) replaced: BTreeSet<(Name, Name)>,
+    /// What was asked of limits.
+    pub(super) limits: BTreeMap<(LimitScope, Name), Vec<LimitsPatch>>,
     /// The bodies that dead letters were given.
     pub(super) edits: BTreeMap<Key, Vec<Body>>,
     /// What was said of the values of each task and generation.
@@ -78,11 +83,14 @@ impl Checker {
                 }
             }
             Event::Command(command) => self.asked_order(&command.order, commit),
-            Event::SubmitTasks(_)
-            | Event::SubmitJob(_)
-            | Event::EndSession(_)
-            | Event::EndNode(_)
-            | Event::Settings(_) => {}
+            Event::SubmitTasks(submission) => {
+                for task in &submission.tasks {
+                    let unique = task.unique.as_ref().filter(|unique| unique.policy == UniquePolicy::Replace);
+                    let name = unique.map(|unique| (task.tenant.clone(), unique.key.clone()));
+                    self.asked.replaced.extend(name);
+                }
+            }
+            Event::SubmitJob(_) | Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) => {}
             Event::Evaluated(told) => {
                 let verdicts = self.asked.verdicts.entry((told.task, told.generation)).or_default();
                 verdicts.push(told.verdict.clone());
@@ -124,6 +132,9 @@ impl Checker {
             Order::PauseQueue { queue, paused } => {
                 asked.pauses.entry(queue.clone()).or_default().insert(*paused);
                 asked.switched.insert(queue.clone(), commit);
+            }
+            Order::SetLimits { scope, name, patch } => {
+                asked.limits.entry((*scope, name.clone())).or_default().push(*patch);
             }
             Order::DirectWorker { worker, .. } => {
                 asked.switched.insert(worker.clone(), commit);

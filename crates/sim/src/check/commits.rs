@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use mainspring_core::id::{IdKind, Key};
 use mainspring_core::job::SweepKind;
 use mainspring_core::limits::IDEMPOTENCY_MS;
-use mainspring_core::row::{AuditRow, Changes, ClaimKind, Directive};
+use mainspring_core::row::{AuditRow, Changes, ClaimKind, ClaimRow, Directive};
+use mainspring_core::task::{TaskState, TaskStatus};
 
 use super::{Checker, Verdict, ensure, moves};
 
@@ -40,6 +41,16 @@ impl Checker {
         Ok(())
     }
 
+    /// A unique key passes on once its holder has started or ended: never while that one waits for its first start.
+    fn gives_way(&self, changes: &Changes, row: &ClaimRow, holder: Key) -> bool {
+        let updated = changes.update_tasks.iter().find(|(key, _)| *key == holder).map(|(_, state)| state);
+        let inserted = changes.insert_tasks.iter().find(|row| row.key == holder).map(|row| &row.state);
+        let state = updated.or(inserted).or(self.model.tasks.get(&holder).map(|row| &row.state));
+        let waits =
+            |state: &TaskState| matches!(state.status, TaskStatus::Ready | TaskStatus::Scheduled) && state.attempt == 0;
+        row.name.kind == ClaimKind::Unique && !state.is_some_and(waits)
+    }
+
     /// I23: a commit stays near the step budget.
     pub(super) fn check_bounds(&self, changes: &Changes) -> Verdict {
         let rows = changes.insert_tasks.len()
@@ -60,12 +71,13 @@ impl Checker {
             let long_enough = match row.name.kind {
                 ClaimKind::IdempotencyKey => lasts.is_some_and(|ms| ms + CLAIM_SLACK_MS >= IDEMPOTENCY_MS),
                 ClaimKind::TaskId | ClaimKind::JobId => lasts.is_none(),
+                ClaimKind::Unique => true,
             };
             ensure(long_enough, "I16", || format!("{:?} is remembered for {lasts:?} ms", row.name))?;
             if let Some(old) = self.model.claims.get(&row.name) {
                 let over = old.expires_at.is_some_and(|at| at <= changes.high_water.time);
                 let gone = changes.delete_claims.contains(&row.name) || self.asked.forgotten.contains(&row.name);
-                let gone = gone || !self.exists(old.target);
+                let gone = gone || !self.exists(old.target) || self.gives_way(changes, row, old.target);
                 ensure(old.target == row.target || over || gone, "I16", || {
                     format!("{:?} leads to {:?} and is claimed for {:?}", row.name, old.target, row.target)
                 })?;

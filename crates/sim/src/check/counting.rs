@@ -2,6 +2,7 @@
 
 use mainspring_core::job::{FailurePolicy, JobState, JobStatus, SweepKind};
 use mainspring_core::limits::{LOSSES_MAX, RESIDENT_BODY_BYTES_MAX};
+use mainspring_core::permit::Limits;
 use mainspring_core::row::{Changes, Snapshot, TaskRow, TransitionKind};
 use mainspring_core::spec::Trigger;
 use mainspring_core::task::{Outcome, Place, Settling, SkipReason, TaskState, TaskStatus};
@@ -89,6 +90,7 @@ impl Checker {
             ("load.with_question", snapshot.tasks.iter().any(|row| row.state.evaluating)),
             ("load.with_deadline", snapshot.jobs.iter().any(|row| row.deadline_ms.is_some())),
             ("load.with_turn", snapshot.jobs.iter().any(|row| row.active_key.is_some())),
+            ("load.with_limits", snapshot.limits.iter().any(|row| row.limits != Limits::default())),
             ("load.with_pause", snapshot.queues.iter().any(|row| row.paused)),
         ] {
             sometimes.add(name, u64::from(hit));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mainspring_core::event::Offer;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::JobRow;
+use mainspring_core::permit::LimitScope;
 use mainspring_core::row::{Directive, TaskRow};
 use mainspring_core::spec::Class;
 use mainspring_core::task::TaskStatus;
@@ -44,6 +45,11 @@ impl Checker {
                 let spec = row.spec.as_ref()?;
                 if self.model.paused_queues.contains(&spec.queue) {
                     return Some("its queue is paused");
+                }
+                let set = |scope, name: &Name| self.model.limits.get(&(scope, name.clone())).map(|set| set.concurrency);
+                let none = Some(Some(0));
+                if set(LimitScope::Queue, &spec.queue) == none || set(LimitScope::Type, &spec.kind) == none {
+                    return Some("none of its queue or type may run");
                 }
                 let served = offers.iter().any(|(worker, offer)| {
                     let runs = self.model.directives.get(worker).copied().unwrap_or_default() == Directive::Run;

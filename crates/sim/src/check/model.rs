@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphTask, JobRow, SweepKind};
-use mainspring_core::row::{Changes, ClaimName, ClaimRow, Directive, HighWater, LaneRow, TaskRow};
+use mainspring_core::permit::{LimitScope, Limits};
+use mainspring_core::row::{Changes, ClaimKind, ClaimName, ClaimRow, Directive, HighWater, LaneRow, TaskRow};
 use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{Attempt, LaneId};
 
@@ -24,10 +25,14 @@ pub struct Model {
     pub graphs: BTreeMap<Key, Vec<GraphTask>>,
     /// Claims.
     pub claims: BTreeMap<ClaimName, ClaimRow>,
+    /// Unique keys that tasks held, now or before.
+    pub held: BTreeMap<Key, ClaimName>,
     /// Lanes.
     pub lanes: BTreeMap<LaneId, LaneRow>,
     /// Paused queues.
     pub paused_queues: BTreeSet<Name>,
+    /// Limits that were set.
+    pub limits: BTreeMap<(LimitScope, Name), Limits>,
     /// Directives of workers.
     pub directives: BTreeMap<Name, Directive>,
     /// Outputs.
@@ -91,6 +96,8 @@ impl Model {
         }
         self.logs.extend(changes.insert_logs.iter().map(|row| (row.task, row.attempt, row.number)));
         self.claims.extend(changes.put_claims.iter().map(|row| (row.name.clone(), row.clone())));
+        let unique = changes.put_claims.iter().filter(|row| row.name.kind == ClaimKind::Unique);
+        self.held.extend(unique.map(|row| (row.target, row.name.clone())));
         for name in &changes.delete_claims {
             self.claims.remove(name);
         }
@@ -102,6 +109,7 @@ impl Model {
                 self.paused_queues.remove(&row.name);
             }
         }
+        self.limits.extend(changes.put_limits.iter().map(|row| ((row.scope, row.name.clone()), row.limits)));
         self.directives.extend(changes.put_workers.iter().map(|row| (row.worker.clone(), row.directive)));
     }
 

@@ -4,6 +4,7 @@ use mainspring_core::effect::Answer;
 use mainspring_core::event::Order;
 use mainspring_core::id::Key;
 use mainspring_core::job::JobStatus;
+use mainspring_core::permit::Limits;
 
 use super::{Checker, Verdict, ensure, moves};
 
@@ -51,6 +52,15 @@ impl Checker {
                     format!("queue `{queue}`: the order was acknowledged and not done")
                 })?;
                 if *paused { self.hit("queue.pause") } else { Ok(()) }
+            }
+            (Order::SetLimits { scope, name, patch }, Answer::Done) => {
+                let id = (*scope, name.clone());
+                let alone = self.asked.limits.get(&id).is_some_and(|asked| asked.len() == 1);
+                let set = self.model.limits.get(&id).copied().unwrap_or_default();
+                ensure(!alone || set == patch.apply(Limits::default()), "I12", || {
+                    format!("limits of {name}: {patch:?} was acknowledged, {set:?} is stored")
+                })?;
+                self.hit("limit.set")
             }
             (Order::DirectWorker { .. }, Answer::Done) => self.hit("worker.directed"),
             (order, answer) => self.check_dead_letter_answer(order, answer),

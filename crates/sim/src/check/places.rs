@@ -1,6 +1,7 @@
 //! Where rows belong (I4): whatever will move by itself is loaded or paged in; nothing is left behind.
 
 use mainspring_core::row::TaskRow;
+use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{Place, TaskStatus};
 
 use super::{Checker, Verdict, ensure};
@@ -19,8 +20,13 @@ impl Checker {
             (TaskStatus::Ready, Place::ColdReady { lane }) => {
                 let spec = row.spec.as_ref();
                 let fits = self.model.lanes.get(&lane).is_some_and(|lane| {
-                    lane.tenant == row.tenant
-                        && spec.is_some_and(|spec| spec.queue == lane.queue && spec.class == lane.class)
+                    let name = &lane.name;
+                    let same = |spec: &TaskSpec| {
+                        spec.queue == name.queue && spec.class == name.class && spec.kind == name.kind
+                    };
+                    // Of a task with limits its own lane or the plain one that it belongs to.
+                    let limits = |spec: &TaskSpec| name.limits.is_empty() || spec.limits == name.limits;
+                    name.tenant == row.tenant && spec.is_some_and(|spec| same(spec) && limits(spec))
                 });
                 ensure(fits, "I4", || format!("task {:?} stands in the wrong lane {lane:?}", row.key))
             }

@@ -18,13 +18,23 @@ impl Checker {
             self.acknowledged_tasks.insert(key);
         }
         if submitted.repeated {
-            self.sometimes.hit("claim.repeated");
+            let word = if task.unique.is_some() { "unique.put_off" } else { "claim.repeated" };
+            self.sometimes.hit(word);
             return Ok(());
         }
         let Some(row) = self.model.tasks.get(&key) else { return Ok(()) };
         ensure(row.tenant == task.tenant && row.given_id == task.given_id, "I22", || {
             format!("task {key:?} was stored for `{}`, submitted by `{}`", row.tenant, task.tenant)
         })?;
+        if let Some(unique) = &task.unique {
+            let text = unique.key.clone();
+            let name = ClaimName { kind: ClaimKind::Unique, tenant: task.tenant.clone(), text };
+            let held = self.model.claims.contains_key(&name) || self.asked.forgotten.contains(&name);
+            ensure(held, "I16", || format!("task {key:?} was accepted, and nobody holds {name:?}"))?;
+            self.sometimes.hit("unique.accepted");
+            // Others may have put its start off, or brought it forward.
+            return Ok(());
+        }
         let due = match task.start {
             Start::Now => row.created_at,
             Start::After(ms) => row.created_at.plus_ms(ms),
@@ -96,6 +106,16 @@ impl Checker {
         let text: &Name = match refusal {
             Refusal::IdTaken(text) | Refusal::KeyReused(text) => text,
             Refusal::Busy | Refusal::NotServed | Refusal::OutcomeUnknown => return Ok(()),
+            Refusal::NotUnique { holder, .. } => {
+                self.sometimes.hit("unique.refused");
+                let known = self.model.tasks.contains_key(holder) || self.deleted.contains(holder);
+                return ensure(known, "I16", || format!("a task was refused for {holder:?}, which is not there"));
+            }
+            // The rates of tenants let no more in than they say; that they let anything in shows in what is accepted.
+            Refusal::QuotaExceeded { .. } => {
+                self.sometimes.hit("quota.exceeded");
+                return Ok(());
+            }
             other => return ensure(false, "I16", || format!("a submission was refused: {other}")),
         };
         self.sometimes.hit("claim.refused");

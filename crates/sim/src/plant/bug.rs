@@ -171,11 +171,19 @@ pub enum Plant {
     ForgottenDeadline,
     /// A load forgets which jobs of a definition are live.
     ForgottenTurn,
+    /// A key lets one more run than it allows.
+    LimitOffByOne,
+    /// The bucket of a key holds one permit more than it may.
+    OverfullBucket,
+    /// Limits are acknowledged and not written.
+    LostLimits,
+    /// A load forgets the limits.
+    ForgottenLimits,
 }
 
 impl Plant {
     /// All bugs.
-    pub const ALL: [Plant; 84] = [
+    pub const ALL: [Plant; 88] = [
         Plant::LostInsert,
         Plant::LostUpdate,
         Plant::WrongPlace,
@@ -260,6 +268,10 @@ impl Plant {
         Plant::ForgottenChild,
         Plant::ForgottenDeadline,
         Plant::ForgottenTurn,
+        Plant::LimitOffByOne,
+        Plant::OverfullBucket,
+        Plant::LostLimits,
+        Plant::ForgottenLimits,
     ];
 
     /// Its name on the command line: `lost-insert`.

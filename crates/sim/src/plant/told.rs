@@ -20,6 +20,10 @@ impl Planted {
                 }
                 true
             }
+            Event::SubmitTasks(submission) => {
+                submission.tasks.iter_mut().for_each(|task| self.loosen(&mut task.spec));
+                true
+            }
             Event::Command(command) => match command.order {
                 Order::CancelJob(_) => !self.strikes(Plant::IgnoredCancel),
                 Order::PauseQueue { .. } => !self.strikes(Plant::IgnoredPause),

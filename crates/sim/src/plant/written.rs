@@ -62,6 +62,9 @@ impl Planted {
             changes.delete_tasks.push(key);
         }
         for row in &mut changes.insert_tasks {
+            if let (None, Some(spec)) = (row.job, &mut row.spec) {
+                self.tighten(spec);
+            }
             if row.job.is_none() && self.strikes(Plant::WrongTenant) {
                 row.tenant = "nobody".into();
             }
@@ -72,6 +75,7 @@ impl Planted {
         drop_one(self, Plant::LostAttemptRow, &mut changes.insert_attempts);
         drop_one(self, Plant::ForgottenClaim, &mut changes.put_claims);
         drop_one(self, Plant::LostOutput, &mut changes.put_outputs);
+        drop_one(self, Plant::LostLimits, &mut changes.put_limits);
         drop_one(self, Plant::LostLog, &mut changes.insert_logs);
         drop_one(self, Plant::LostChunk, &mut changes.insert_chunks);
         drop_one(self, Plant::ForgottenLane, &mut changes.insert_lanes);

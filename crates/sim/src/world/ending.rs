@@ -1,6 +1,7 @@
 //! The end of faults, and of the world.
 
 use mainspring_core::event::Order;
+use mainspring_core::permit::LimitsPatch;
 use mainspring_core::row::{Directive, ReadSet};
 use mainspring_core::task::TaskStatus;
 
@@ -47,6 +48,12 @@ impl World {
         for queue in crate::workload::QUEUES {
             if self.rng.percent(85) {
                 orders.push(Order::PauseQueue { queue: queue.into(), paused: false });
+            }
+        }
+        let open = LimitsPatch { concurrency: Some(None), ..LimitsPatch::default() };
+        for row in self.checker.model.limits.keys() {
+            if self.rng.percent(85) {
+                orders.push(Order::SetLimits { scope: row.0, name: row.1.clone(), patch: open });
             }
         }
         for index in 0..self.workers.len() {

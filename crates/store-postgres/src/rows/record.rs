@@ -1,17 +1,20 @@
 //! Reads the rows that stand beside tasks and jobs.
 
 use mainspring_core::id::Key;
-use mainspring_core::row::{ClaimKind, ClaimName, ClaimRow, DefinitionKind, Directive, LaneRow, LogRow, LogStream};
+use mainspring_core::permit::{LimitRow, LimitScope};
+use mainspring_core::row::{
+    ClaimKind, ClaimName, ClaimRow, DefinitionKind, Directive, LaneName, LaneRow, LogRow, LogStream,
+};
 use mainspring_core::spec::Class;
 use mainspring_core::task::{Attempt, Failure as AttemptFailure, LaneId, Outcome};
-use mainspring_store::record::{Unreadable, decode_names};
+use mainspring_store::record::{Unreadable, decode_key_limits, decode_limits, decode_names};
 use tokio_postgres::Row;
 
 use super::{Cells, inflate};
 use crate::failure::Failure;
 
 /// All kinds of claims, in the order of their stored numbers.
-const CLAIM_KINDS: [ClaimKind; 3] = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey];
+const CLAIM_KINDS: [ClaimKind; 4] = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey, ClaimKind::Unique];
 
 /// Reads the kind of a definition.
 pub(crate) fn definition_kind(cells: &mut Cells<'_>) -> Result<DefinitionKind, Failure> {
@@ -62,7 +65,20 @@ pub(crate) fn lane(row: &Row) -> Result<LaneRow, Failure> {
     let mut cells = Cells::of(row);
     let (lane, queue, tenant) = (LaneId(cells.small()?), cells.name()?, cells.name()?);
     let class = Class { executor: cells.name()?, labels: decode_names(cells.text()?.as_deref())? };
-    Ok(LaneRow { lane, queue, tenant, class })
+    let kind = cells.name_or_null()?.unwrap_or_else(|| class.executor.clone());
+    let limits = decode_key_limits(cells.text()?.as_deref())?;
+    Ok(LaneRow { lane, name: LaneName { queue, tenant, class, kind, limits } })
+}
+
+/// Reads limits that were set.
+pub(crate) fn limits(row: &Row) -> Result<LimitRow, Failure> {
+    limits_of(&mut Cells::of(row))
+}
+
+/// Reads limits that were set, from here on in a row.
+pub(crate) fn limits_of(cells: &mut Cells<'_>) -> Result<LimitRow, Failure> {
+    let scope = LimitScope::ALL.get(cells.small()? as usize).copied().ok_or(Unreadable("scope of limits"))?;
+    Ok(LimitRow { scope, name: cells.name()?, limits: decode_limits(&cells.text()?.unwrap_or_default())? })
 }
 
 /// The start of a query whose rows [`log`] reads.

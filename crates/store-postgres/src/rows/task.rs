@@ -109,7 +109,7 @@ impl TaskDecoder {
         };
         let class = Class { executor: kind.clone(), labels: Arc::from([]) };
         let policy = self.plain.clone();
-        let mut spec = TaskSpec { kind, title, queue, class, priority, expires_at_ms: None, policy, body: text, tags };
+        let mut spec = TaskSpec { title, queue, class, priority, policy, tags, ..TaskSpec::new(kind, text) };
         rare.complete(&mut spec)?;
         spec.class.executor = self.names.get(&spec.class.executor);
         if spec.policy == self.policy {

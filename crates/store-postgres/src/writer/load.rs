@@ -18,7 +18,8 @@ use super::staged::is_of;
 use super::{Writer, count};
 use crate::failure::Failure;
 use crate::rows::{
-    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, TaskDecoder, claim, definition_kind, directive, job, lane, task_columns,
+    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, TaskDecoder, claim, definition_kind, directive, job, lane, limits,
+    task_columns,
 };
 use crate::sql::{BEGIN_READING, Statement};
 
@@ -64,11 +65,12 @@ impl Writer {
         let asked = [
             OWNER,
             HIGH_WATER,
-            "SELECT lane, queue, tenant, executor, labels FROM @lanes WHERE shard = # ORDER BY lane",
+            "SELECT lane, queue, tenant, executor, labels, type, limits FROM @lanes WHERE shard = # ORDER BY lane",
             "SELECT lane, count(*) FROM @tasks WHERE place = 1 AND shard = # GROUP BY lane ORDER BY lane",
             "SELECT count(*) FROM @tasks WHERE place = 2 AND shard = #",
             FIRST_TIMER,
             "SELECT name, paused FROM @queues ORDER BY name",
+            "SELECT scope, name, data FROM @limits ORDER BY scope, name",
             "SELECT worker, directive FROM @workers ORDER BY worker",
             "SELECT kind, tenant, name, max(version) FROM @definitions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             &jobs,
@@ -149,7 +151,7 @@ fn owned_by(rows: &[Row], fence: &Fence) -> Result<(), Failure> {
 }
 
 fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot, Failure> {
-    let [high, lanes, ready, timers, first, queues, workers, definitions, jobs, hot] = answers else {
+    let [high, lanes, ready, timers, first, queues, set, workers, definitions, jobs, hot] = answers else {
         return Err(Failure::Diverged("the server left a question unanswered".to_owned()));
     };
     let mut head = Cells::of(high.first().ok_or_else(|| Failure::Diverged("the row of the shard is gone".to_owned()))?);
@@ -175,6 +177,7 @@ fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot
             let mut cells = Cells::of(row);
             Ok(QueueRow { name: cells.name()?, paused: cells.flag()? })
         })?,
+        limits: list(set, limits)?,
         workers: list(workers, |row| {
             let mut cells = Cells::of(row);
             Ok(WorkerRow { worker: cells.name()?, directive: directive(&mut cells)? })

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use mainspring_core::row::{AttemptRow, Changes, ClaimRow};
+use mainspring_core::row::{AttemptRow, Changes, ClaimRow, LaneName};
 use mainspring_store::ShardId;
-use mainspring_store::record::encode_names;
+use mainspring_store::record::{encode_key_limits, encode_limits, encode_names};
 
 use crate::columns::{Columns, small};
 use crate::sql::Statement;
@@ -69,10 +69,13 @@ pub(super) fn after_logs<'a>(shard: ShardId, changes: &'a Changes, out: &mut Vec
         let mut columns = Columns::new(lanes.len());
         columns.ints("shard", lanes.iter().map(|_| Some(i64::from(shard.0))));
         columns.ints("lane", lanes.iter().map(|row| small(row.lane.0)));
-        columns.texts("queue", lanes.iter().map(|row| Some(&*row.queue)));
-        columns.texts("tenant", lanes.iter().map(|row| Some(&*row.tenant)));
-        columns.texts("executor", lanes.iter().map(|row| Some(&*row.class.executor)));
-        columns.made("labels", lanes.iter().map(|row| encode_names(&row.class.labels)));
+        columns.texts("queue", lanes.iter().map(|row| Some(&*row.name.queue)));
+        columns.texts("tenant", lanes.iter().map(|row| Some(&*row.name.tenant)));
+        columns.texts("executor", lanes.iter().map(|row| Some(&*row.name.class.executor)));
+        columns.made("labels", lanes.iter().map(|row| encode_names(&row.name.class.labels)));
+        let kind = |name: &'a LaneName| Some(&*name.kind).filter(|kind| **kind != *name.class.executor);
+        columns.texts("type", lanes.iter().map(|row| kind(&row.name)));
+        columns.made("limits", lanes.iter().map(|row| encode_key_limits(&row.name.limits)));
         out.push(columns.put("@lanes", "shard, lane"));
     }
     settings(changes, out);
@@ -98,6 +101,14 @@ fn settings<'a>(changes: &'a Changes, out: &mut Vec<Statement<'a>>) {
         columns.texts("name", queues.iter().map(|row| Some(&*row.name)));
         columns.flags("paused", queues.iter().map(|row| row.paused));
         out.push(columns.put("@queues", "name"));
+    }
+    let limits = last_of(&changes.put_limits, |row| (row.scope, &row.name));
+    if !limits.is_empty() {
+        let mut columns = Columns::new(limits.len());
+        columns.ints("scope", limits.iter().map(|row| Some(row.scope as i64)));
+        columns.texts("name", limits.iter().map(|row| Some(&*row.name)));
+        columns.made("data", limits.iter().map(|row| Some(encode_limits(&row.limits))));
+        out.push(columns.put("@limits", "scope, name"));
     }
     let workers = last_of(&changes.put_workers, |row| &row.worker);
     if !workers.is_empty() {

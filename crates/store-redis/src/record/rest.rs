@@ -1,18 +1,19 @@
 //! The rows that stand beside tasks and jobs.
 
 use mainspring_core::id::{Key, Name};
+use mainspring_core::permit::KeyLimits;
 use mainspring_core::row::{
-    AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, LaneRow, LogRow, LogStream,
+    AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, LaneName, LaneRow, LogRow, LogStream,
 };
 use mainspring_core::spec::Class;
 use mainspring_core::task::{Attempt, LaneId};
 use mainspring_core::time::Timestamp;
-use mainspring_store::record::Unreadable;
+use mainspring_store::record::{Unreadable, decode_key_limits, encode_key_limits};
 
 use super::task::{course, take_course};
 use super::{FORMAT, Names, Put, Take};
 
-const CLAIM_KINDS: [ClaimKind; 3] = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey];
+const CLAIM_KINDS: [ClaimKind; 4] = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey, ClaimKind::Unique];
 const DEFINITION_KINDS: [DefinitionKind; 2] = [DefinitionKind::Task, DefinitionKind::Job];
 const STREAMS: [LogStream; 3] = [LogStream::Stdout, LogStream::Stderr, LogStream::System];
 
@@ -73,11 +74,17 @@ pub(crate) fn decode_name(bytes: &[u8]) -> Result<ClaimName, Unreadable> {
 
 pub(crate) fn encode_lane(row: &LaneRow) -> Vec<u8> {
     let mut out = vec![FORMAT];
-    out.text(&row.queue);
-    out.text(&row.tenant);
-    out.text(&row.class.executor);
-    out.number(row.class.labels.len() as u64);
-    row.class.labels.iter().for_each(|label| out.text(label));
+    let name = &row.name;
+    out.text(&name.queue);
+    out.text(&name.tenant);
+    out.text(&name.class.executor);
+    out.number(name.class.labels.len() as u64);
+    name.class.labels.iter().for_each(|label| out.text(label));
+    let limits = encode_key_limits(&name.limits);
+    if name.kind != name.class.executor || limits.is_some() {
+        out.text(&name.kind);
+        out.text(limits.as_deref().unwrap_or_default());
+    }
     out
 }
 
@@ -85,7 +92,17 @@ pub(crate) fn decode_lane(lane: LaneId, bytes: &[u8]) -> Result<LaneRow, Unreada
     whole(bytes, "lane", |from| {
         let (queue, tenant, executor) = (from.text()?.into(), from.text()?.into(), from.text()?.into());
         let labels = (0..from.number()?).map(|_| from.text().map(Name::from)).collect::<Option<Vec<_>>>()?;
-        Some(LaneRow { lane, queue, tenant, class: Class { executor, labels: labels.into() } })
+        let class = Class { executor, labels: labels.into() };
+        // Left out where the type is the executor and there are no limits.
+        let (kind, limits) = match from.rest().is_empty() {
+            true => (class.executor.clone(), KeyLimits::default()),
+            false => {
+                let kind = from.text()?.into();
+                let limits = Some(from.text()?).filter(|text| !text.is_empty());
+                (kind, decode_key_limits(limits.as_deref()).ok()?)
+            }
+        };
+        Some(LaneRow { lane, name: LaneName { queue, tenant, class, kind, limits } })
     })
 }
 

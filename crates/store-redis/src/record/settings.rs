@@ -1,7 +1,8 @@
-//! Queues and workers as they are stored: a field and a word each.
+//! Queues, limits and workers as they are stored: a field and a word each.
 
+use mainspring_core::permit::{LimitRow, LimitScope};
 use mainspring_core::row::{Directive, QueueRow, WorkerRow};
-use mainspring_store::record::Unreadable;
+use mainspring_store::record::{Unreadable, decode_limits};
 
 const DIRECTIVES: [Directive; 3] = [Directive::Run, Directive::Pause, Directive::Drain];
 
@@ -11,6 +12,18 @@ pub(crate) fn encode_queue(row: &QueueRow) -> &'static [u8] {
 
 pub(crate) fn decode_queue((name, word): (Vec<u8>, Vec<u8>)) -> QueueRow {
     QueueRow { name: String::from_utf8_lossy(&name).into(), paused: word == b"paused" }
+}
+
+/// The field of limits: `scope:name`.
+pub(crate) fn limits_field(row: &LimitRow) -> String {
+    format!("{}:{}", row.scope.word(), row.name)
+}
+
+pub(crate) fn decode_limit((field, text): (Vec<u8>, Vec<u8>)) -> Result<LimitRow, Unreadable> {
+    let field = String::from_utf8_lossy(&field);
+    let (scope, name) = field.split_once(':').ok_or(Unreadable("name of limits"))?;
+    let scope = LimitScope::from_word(scope).ok_or(Unreadable("scope of limits"))?;
+    Ok(LimitRow { scope, name: name.into(), limits: decode_limits(&String::from_utf8_lossy(&text))? })
 }
 
 pub(crate) fn encode_worker(row: &WorkerRow) -> [u8; 1] {

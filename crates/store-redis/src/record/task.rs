@@ -111,7 +111,7 @@ impl StoredSpec {
         let class = Class { executor: kind.clone(), labels: Arc::from([]) };
         let policy = Arc::new(Policy::default());
         let tags = tags.into();
-        let spec = TaskSpec { kind, title, queue, class, priority, expires_at_ms: None, policy, body, tags };
+        let spec = TaskSpec { title, queue, class, priority, policy, tags, ..TaskSpec::new(kind, body) };
         let (trigger, parents) = (Trigger::default(), 0);
         Some((Self { tenant, given_id, job, created_at, trigger, parents, edited, spec, body_at }, rare))
     }

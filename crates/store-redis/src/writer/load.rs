@@ -15,7 +15,7 @@ use super::plan::Plan;
 use crate::failure::Failure;
 use crate::fetch;
 use crate::keys::member;
-use crate::record::{decode_definition_name, decode_lane, decode_queue, decode_worker};
+use crate::record::{decode_definition_name, decode_lane, decode_limit, decode_queue, decode_worker};
 
 /// Hot tasks that are read at a time.
 const HOT_AT_ONCE: usize = 2_000;
@@ -72,7 +72,7 @@ impl Writer {
         let mut pipeline = Pipeline::new();
         let ask = pipeline.cmd("HMGET").arg(keys.one("shard"));
         ask.arg("time").arg("sequence").arg("lease").arg("commit");
-        for name in ["lanes", "queues", "workers"] {
+        for name in ["lanes", "queues", "limits", "workers"] {
             pipeline.cmd("HGETALL").arg(keys.one(name));
         }
         pipeline.cmd("HKEYS").arg(keys.one("definitions"));
@@ -93,6 +93,9 @@ impl Writer {
         let lanes = lanes.collect::<Result<_, _>>()?;
         let queues: BTreeMap<Vec<u8>, Vec<u8>> = fetch::next(&mut answers)?;
         let queues = queues.into_iter().map(decode_queue).collect();
+        let limits: BTreeMap<Vec<u8>, Vec<u8>> = fetch::next(&mut answers)?;
+        let mut limits = limits.into_iter().map(decode_limit).collect::<Result<Vec<_>, _>>()?;
+        limits.sort_by(|a, b| (a.scope, &a.name).cmp(&(b.scope, &b.name)));
         let workers: BTreeMap<Vec<u8>, Vec<u8>> = fetch::next(&mut answers)?;
         let workers = workers.into_iter().map(decode_worker).collect::<Result<_, _>>()?;
         let definitions = newest(fetch::next(&mut answers)?)?;
@@ -102,7 +105,18 @@ impl Writer {
         let cold: BTreeSet<u32> = fetch::next(&mut answers)?;
         let cold_ready = self.cold_ready(cold).await?;
         let rest = Snapshot::default();
-        Ok(Snapshot { high_water, lanes, cold_ready, cold_timers, next_timer, queues, workers, definitions, ..rest })
+        Ok(Snapshot {
+            high_water,
+            lanes,
+            cold_ready,
+            cold_timers,
+            next_timer,
+            queues,
+            limits,
+            workers,
+            definitions,
+            ..rest
+        })
     }
 
     async fn cold_ready(&self, lanes: BTreeSet<u32>) -> Result<Vec<(LaneId, u64)>, Failure> {

@@ -1,17 +1,20 @@
 //! Reads the rows that stand beside tasks and jobs.
 
-use mainspring_core::id::Key;
-use mainspring_core::row::{ClaimKind, ClaimName, ClaimRow, DefinitionKind, Directive, LaneRow, LogRow, LogStream};
+use mainspring_core::id::{Key, Name};
+use mainspring_core::permit::{LimitRow, LimitScope};
+use mainspring_core::row::{
+    ClaimKind, ClaimName, ClaimRow, DefinitionKind, Directive, LaneName, LaneRow, LogRow, LogStream,
+};
 use mainspring_core::spec::Class;
 use mainspring_core::task::{Attempt, Failure as AttemptFailure, LaneId, Outcome};
-use mainspring_store::record::decode_names;
+use mainspring_store::record::{decode_key_limits, decode_limits, decode_names};
 use rusqlite::Row;
 
 use super::{Cells, inflate};
 use crate::failure::Failure;
 
 /// All kinds of claims, in the order of their stored numbers.
-const CLAIM_KINDS: [ClaimKind; 3] = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey];
+const CLAIM_KINDS: [ClaimKind; 4] = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey, ClaimKind::Unique];
 
 /// Reads the kind of a definition.
 pub(crate) fn definition_kind(cells: &mut Cells<'_>) -> Result<DefinitionKind, Failure> {
@@ -60,7 +63,16 @@ pub(crate) fn lane(row: &Row<'_>) -> Result<LaneRow, Failure> {
     let mut cells = Cells::of(row);
     let (lane, queue, tenant) = (LaneId(cells.next()?), cells.next()?, cells.next()?);
     let class = Class { executor: cells.next()?, labels: decode_names(cells.text()?)? };
-    Ok(LaneRow { lane, queue, tenant, class })
+    let kind = cells.next::<Option<Name>>()?.unwrap_or_else(|| class.executor.clone());
+    let limits = decode_key_limits(cells.text()?)?;
+    Ok(LaneRow { lane, name: LaneName { queue, tenant, class, kind, limits } })
+}
+
+/// Reads limits that were set.
+pub(crate) fn limits(row: &Row<'_>) -> Result<LimitRow, Failure> {
+    let mut cells = Cells::of(row);
+    let scope = cells.one_of(&LimitScope::ALL, "scope of limits")?;
+    Ok(LimitRow { scope, name: cells.next()?, limits: decode_limits(cells.text()?.unwrap_or_default())? })
 }
 
 /// Reads a log chunk (`number, stream, at, data, total`) and the attempt's bytes up to its end.

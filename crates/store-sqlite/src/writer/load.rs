@@ -14,7 +14,7 @@ use super::jobs::{self, chunk_key};
 use super::tasks;
 use crate::failure::Failure;
 use crate::rows::{
-    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, TaskDecoder, claim, definition_kind, directive, job, lane,
+    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, TaskDecoder, claim, definition_kind, directive, job, lane, limits,
 };
 
 /// Deletes jobs that were never published, with their tasks, graphs and claims.
@@ -68,7 +68,7 @@ pub(super) fn snapshot(db: &Connection) -> Result<Snapshot, Failure> {
     Ok(Snapshot {
         incarnation,
         high_water,
-        lanes: list(db, "SELECT lane, queue, tenant, executor, labels FROM lanes ORDER BY lane", lane)?,
+        lanes: list(db, "SELECT lane, queue, tenant, executor, labels, type, limits FROM lanes ORDER BY lane", lane)?,
         cold_ready: list(db, "SELECT lane, count(*) FROM tasks WHERE place = 1 GROUP BY lane ORDER BY lane", |row| {
             let mut cells = Cells::of(row);
             Ok((LaneId(cells.next()?), cells.next::<i64>()? as u64))
@@ -79,6 +79,7 @@ pub(super) fn snapshot(db: &Connection) -> Result<Snapshot, Failure> {
             let mut cells = Cells::of(row);
             Ok(QueueRow { name: cells.next()?, paused: cells.next()? })
         })?,
+        limits: list(db, "SELECT scope, name, data FROM limits ORDER BY scope, name", limits)?,
         workers: list(db, "SELECT worker, directive FROM workers ORDER BY worker", |row| {
             let mut cells = Cells::of(row);
             Ok(WorkerRow { worker: cells.next()?, directive: directive(&mut cells)? })

@@ -2,7 +2,7 @@
 
 use mainspring_core::row::{AttemptRow, Changes, ClaimName, ClaimRow, LaneRow, LogRow};
 use mainspring_store::log_trim;
-use mainspring_store::record::{encode_feed, encode_names};
+use mainspring_store::record::{encode_feed, encode_key_limits, encode_limits, encode_names};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Result};
 
@@ -96,9 +96,11 @@ fn delete_claim(db: &Connection, name: &ClaimName) -> Result<()> {
 }
 
 fn lane(db: &Connection, row: &LaneRow) -> Result<()> {
-    let mut put = db.prepare_cached("INSERT OR REPLACE INTO lanes VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let labels = encode_names(&row.class.labels);
-    put.execute((row.lane.0, &*row.queue, &*row.tenant, &*row.class.executor, labels))?;
+    let mut put = db.prepare_cached("INSERT OR REPLACE INTO lanes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    let name = &row.name;
+    let kind = Some(&*name.kind).filter(|kind| **kind != *name.class.executor);
+    let (labels, limits) = (encode_names(&name.class.labels), encode_key_limits(&name.limits));
+    put.execute((row.lane.0, &*name.queue, &*name.tenant, &*name.class.executor, labels, kind, limits))?;
     Ok(())
 }
 
@@ -106,6 +108,10 @@ fn settings(db: &Connection, changes: &Changes) -> Result<()> {
     for row in &changes.put_queues {
         let mut put = db.prepare_cached("INSERT OR REPLACE INTO queues VALUES (?1, ?2)")?;
         put.execute((&*row.name, row.paused))?;
+    }
+    for row in &changes.put_limits {
+        let mut put = db.prepare_cached("INSERT OR REPLACE INTO limits VALUES (?1, ?2, ?3)")?;
+        put.execute((row.scope as u8, &*row.name, encode_limits(&row.limits)))?;
     }
     for row in &changes.put_workers {
         let mut put = db.prepare_cached("INSERT OR REPLACE INTO workers VALUES (?1, ?2)")?;

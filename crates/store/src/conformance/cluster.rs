@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use mainspring_core::id::{Bucket, Key, Name};
-use mainspring_core::row::{Changes, FeedPosition, LanePage, LaneRow, ReadSet, TimerPage, TransitionKind};
+use mainspring_core::permit::KeyLimits;
+use mainspring_core::row::{Changes, FeedPosition, LaneName, LanePage, LaneRow, ReadSet, TimerPage, TransitionKind};
 use mainspring_core::spec::Class;
 use mainspring_core::task::{LaneId, Place, TaskStatus};
 
@@ -183,7 +184,9 @@ pub fn an_unknown_shard_spoils_no_other_in_the_same_commit(open: ClusterFactory<
 
 fn lane(queue: &str) -> LaneRow {
     let class = Class { executor: "noop".into(), labels: Arc::default() };
-    LaneRow { lane: LaneId(1), queue: queue.into(), tenant: "default".into(), class }
+    let (kind, limits) = (class.executor.clone(), KeyLimits::default());
+    let name = LaneName { queue: queue.into(), tenant: "default".into(), class, kind, limits };
+    LaneRow { lane: LaneId(1), name }
 }
 
 pub fn lanes_of_shards_do_not_meet(open: ClusterFactory<'_>) {
@@ -197,7 +200,7 @@ pub fn lanes_of_shards_do_not_meet(open: ClusterFactory<'_>) {
     }
     for (fence, queue) in fences.iter().zip(["one", "three"]) {
         let loaded = wait(node.store.load(fence.clone())).expect("in force");
-        assert_eq!(loaded.lanes.iter().map(|row| &*row.queue).collect::<Vec<_>>(), [queue]);
+        assert_eq!(loaded.lanes.iter().map(|row| &*row.name.queue).collect::<Vec<_>>(), [queue]);
         assert_eq!(loaded.cold_ready, [(LaneId(1), 1)]);
         let page = LanePage { lane: LaneId(1), limit: 9, oldest: 0 };
         let set = ReadSet { lanes: vec![page], ..ReadSet::default() };

@@ -1,5 +1,6 @@
 //! Several processes: who takes part, and who may take what from whom.
 
+use mainspring_core::permit::{LimitRow, LimitScope, Limits};
 use mainspring_core::row::{Changes, Directive, QueueRow, WorkerRow};
 
 use super::cluster::{ClusterFactory, Node, commit};
@@ -91,14 +92,18 @@ pub fn the_roster_brings_the_settings(open: ClusterFactory<'_>) {
     let fence = a.acquire(0);
     let queue = |queue: &str, paused| QueueRow { name: name(queue), paused };
     let worker = |worker: &str, directive| WorkerRow { worker: name(worker), directive };
+    let limits = Limits { concurrency: Some(3), ..Limits::default() };
+    let limits = vec![LimitRow { scope: LimitScope::Queue, name: name("held"), limits }];
     let put = Changes {
         put_queues: vec![queue("held", true), queue("free", false)],
+        put_limits: limits.clone(),
         put_workers: vec![worker("w1", Directive::Pause), worker("w2", Directive::Run)],
         ..Changes::default()
     };
     assert_eq!(commit(&a, &fence, 1, put), CommitAnswer::Committed);
     let roster = b.beat();
     assert_eq!((roster.queues, roster.workers), (vec![queue("held", true)], vec![worker("w1", Directive::Pause)]));
+    assert_eq!(roster.limits, limits);
 }
 
 pub fn the_key_is_the_same_for_all_and_no_zero(open: ClusterFactory<'_>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mainspring_core::id::Key;
 use mainspring_core::job::{JobStatus, Sweep, SweepKind};
+use mainspring_core::permit::{LimitRow, LimitScope, Limits};
 use mainspring_core::row::{
     AttemptRow, Changes, ClaimKind, ClaimRow, DefinitionKind, DefinitionRow, Directive, FeedPosition, HighWater,
     LanePage, OutputRow, QueueRow, ReadSet, TaskRow, TimerPage, TransitionKind, WorkerRow,
@@ -161,6 +162,9 @@ impl History {
         if self.dice.one_in(4) {
             let paused = self.dice.one_in(2);
             changes.put_queues.push(QueueRow { name: name(&format!("q{}", self.dice.below(3))), paused });
+            let limits = Limits { concurrency: Some(self.dice.below(3) as u32), ..Limits::default() };
+            let scope = LimitScope::ALL[self.dice.below(3) as usize];
+            changes.put_limits.push(LimitRow { scope, name: name("l"), limits });
             changes.put_workers.push(WorkerRow { worker: name("w"), directive: Directive::Pause });
             let (kind, body) = (DefinitionKind::Job, self.dice.one_in(2).then(|| Arc::from("{}")));
             let (tenant, at) = (name("default"), at(0));

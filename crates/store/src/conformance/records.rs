@@ -105,7 +105,7 @@ pub fn a_claim_reads_back(open: Factory<'_>) {
 
 pub fn every_kind_of_claim_is_apart(open: Factory<'_>) {
     let mut shard = holding(open);
-    let kinds = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey];
+    let kinds = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey, ClaimKind::Unique];
     let claims: Vec<_> = kinds.into_iter().zip(1..).map(|(kind, target)| claim(kind, "x", key(target))).collect();
     shard.commit(claiming(claims.clone()));
     assert_eq!(claims_of(&shard, claims.iter().map(|row| row.name.clone()).collect()), claims);

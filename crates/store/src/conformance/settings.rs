@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use mainspring_core::row::{AuditRow, Changes, DefinitionKind, DefinitionRow, Directive, LaneRow, QueueRow, WorkerRow};
+use mainspring_core::permit::{KeyBound, KeyLimit, KeyLimits, LimitRow, LimitScope, Limits, Rate};
+use mainspring_core::row::{
+    AuditRow, Changes, DefinitionKind, DefinitionRow, Directive, LaneName, LaneRow, QueueRow, WorkerRow,
+};
 use mainspring_core::spec::Class;
 use mainspring_core::task::LaneId;
 
@@ -12,12 +15,27 @@ use crate::reader::DefinitionFilter;
 
 fn lane(number: u32, queue: &str, labels: &[&str]) -> LaneRow {
     let class = Class { executor: name("shell"), labels: labels.iter().map(|label| name(label)).collect() };
-    LaneRow { lane: LaneId(number), queue: name(queue), tenant: name("naïve"), class }
+    let (kind, limits) = (class.executor.clone(), KeyLimits::default());
+    LaneRow { lane: LaneId(number), name: LaneName { queue: name(queue), tenant: name("naïve"), class, kind, limits } }
+}
+
+/// Every kind of limit that a task can carry.
+pub(super) fn key_limits() -> KeyLimits {
+    let rate = Rate { limit: 1, per_ms: 86_400_000, burst: 1_000_000 };
+    KeyLimits::from([
+        KeyLimit { key: name("naïve \"key\""), bound: KeyBound::Running(u32::MAX) },
+        KeyLimit { key: name(""), bound: KeyBound::Starts(rate) },
+    ])
 }
 
 pub fn lanes_read_back(open: Factory<'_>) {
     let mut shard = Shard::new(open);
     let rows = vec![lane(0, "default", &[]), lane(1, "default", &["gpu=a100", "zone=a"]), lane(2, "q", &[""])];
+    let mut rows = rows;
+    for (number, limits) in [(3, KeyLimits::default()), (4, key_limits())] {
+        let LaneRow { lane, name: plain } = lane(number, "default", &["gpu=a100"]);
+        rows.push(LaneRow { lane, name: LaneName { kind: name("email"), limits, ..plain } });
+    }
     shard.commit(Changes { insert_lanes: rows[..2].to_vec(), ..Changes::default() });
     shard.commit(Changes { insert_lanes: rows[2..].to_vec(), ..Changes::default() });
     assert_eq!(shard.load().lanes, rows);
@@ -28,6 +46,30 @@ pub fn queues_read_back(open: Factory<'_>) {
     let rows = vec![QueueRow { name: name("a"), paused: true }, QueueRow { name: name("ü"), paused: false }];
     shard.commit(Changes { put_queues: rows.clone(), ..Changes::default() });
     assert_eq!(shard.load().queues, rows);
+}
+
+pub fn limits_read_back(open: Factory<'_>) {
+    let mut shard = Shard::new(open);
+    let rate = Some(Rate { limit: 3, per_ms: 1, burst: 7 });
+    let all = Limits {
+        concurrency: Some(0),
+        rate,
+        weight: Some(9),
+        max_backlog: Some(u64::MAX >> 1),
+        submit_rate: rate.map(|rate| Rate { per_ms: 86_400_000, ..rate }),
+    };
+    let row = |scope, text, limits| LimitRow { scope, name: name(text), limits };
+    let rows = vec![
+        row(LimitScope::Queue, "a", all),
+        row(LimitScope::Queue, "ü:", Limits { concurrency: Some(u32::MAX), ..Limits::default() }),
+        row(LimitScope::Type, "a", Limits::default()),
+        row(LimitScope::Tenant, "a", Limits { weight: Some(1), ..Limits::default() }),
+    ];
+    shard.commit(Changes { put_limits: rows.clone(), ..Changes::default() });
+    assert_eq!(shard.load().limits, rows);
+    let last = row(LimitScope::Queue, "a", Limits { rate, ..Limits::default() });
+    shard.commit(Changes { put_limits: vec![last.clone()], ..Changes::default() });
+    assert_eq!(shard.load().limits[0], last);
 }
 
 pub fn workers_read_back(open: Factory<'_>) {

@@ -35,6 +35,7 @@ fn rich_spec() -> TaskSpec {
         expires_at_ms: Some(-5),
         policy: Arc::new(policy),
         body: r#"{"command":["echo","\u0000"],"env":{"A":"é"}}"#.into(),
+        limits: super::settings::key_limits(),
         tags: Arc::from([name("a"), name("b \"quoted\""), name("")]),
         ..spec("extract")
     }

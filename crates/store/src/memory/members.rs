@@ -36,6 +36,7 @@ impl MemoryMembers {
             shards: self.shards.iter().map(holding).collect(),
             key: Arc::new([7; 32]),
             queues: control.queues.into_iter().filter(|row| row.paused).collect(),
+            limits: control.limits,
             workers: control.workers.into_iter().filter(|row| row.directive != Directive::Run).collect(),
         }
     }

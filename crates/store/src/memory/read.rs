@@ -43,6 +43,7 @@ impl State {
             cold_timers: self.timers.len() as u64,
             next_timer: self.timers.first().map(|(due, _)| *due),
             queues: self.queues.values().cloned().collect(),
+            limits: self.limits.values().cloned().collect(),
             workers: self.workers.values().cloned().collect(),
             definitions: self.definitions.keys().filter(|name| newest(name)).cloned().collect(),
             jobs: jobs.iter().filter_map(|key| self.jobs.get(key)).cloned().collect(),

@@ -9,25 +9,39 @@ use mainspring_core::spec::{Class, Policy, TaskSpec};
 
 use super::Unreadable;
 use super::bytes::{Reader, Writer};
+use super::limits::{decode_key_limits, encode_key_limits};
 use super::spec::{policy_from_text, policy_to_text, trigger_from_number, trigger_number};
 
-/// Version 1 of the record, of chunks without any flow, which older programs can read.
+/// Version 1 of the record, of chunks without any flow or limit, which older programs can read.
 const PLAIN: u64 = 1;
 /// Version 2: each task may have a flow.
 const WITH_FLOWS: u64 = 2;
+/// Version 3: each task may have a flow, and limits after it.
+const WITH_LIMITS: u64 = 3;
 
 /// Writes a chunk. Bodies that are too large to be resident are left out: the task's own row has them. That of an
 /// evaluated task is a template, which its row loses; it stays here whole.
 pub fn encode_graph(chunk: &GraphChunk) -> Vec<u8> {
     let policies: Vec<String> = chunk.tasks.iter().map(|task| policy_to_text(&task.spec.policy)).collect();
+    let limits: Vec<Option<String>> = chunk.tasks.iter().map(|task| encode_key_limits(&task.spec.limits)).collect();
+    let limited = limits.iter().any(Option::is_some);
     let mut out = Writer::default();
-    let flows = chunk.tasks.iter().any(|task| task.flow.is_some());
-    out.number(if flows { WITH_FLOWS } else { PLAIN });
+    let flows = limited || chunk.tasks.iter().any(|task| task.flow.is_some());
+    out.number(if limited {
+        WITH_LIMITS
+    } else if flows {
+        WITH_FLOWS
+    } else {
+        PLAIN
+    });
     out.number(chunk.tasks.len() as u64);
-    for (task, policy) in chunk.tasks.iter().zip(&policies) {
+    for ((task, policy), limits) in chunk.tasks.iter().zip(&policies).zip(&limits) {
         encode_task(&mut out, task, policy);
         if flows {
             encode_flow(&mut out, task.flow.as_deref());
+        }
+        if limited {
+            out.text(limits.as_deref().unwrap_or_default());
         }
     }
     out.bytes
@@ -113,9 +127,10 @@ pub fn decode_graph(job: Key, number: u32, bytes: &[u8]) -> Result<GraphChunk, U
 
 fn decode(job: Key, number: u32, bytes: &[u8]) -> Option<GraphChunk> {
     let mut from = Reader::new(bytes);
-    let flows = match from.number()? {
-        PLAIN => false,
-        WITH_FLOWS => true,
+    let (flows, limited) = match from.number()? {
+        PLAIN => (false, false),
+        WITH_FLOWS => (true, false),
+        WITH_LIMITS => (true, true),
         _ => return None,
     };
     let length = from.number()?;
@@ -138,11 +153,13 @@ fn decode(job: Key, number: u32, bytes: &[u8]) -> Option<GraphChunk> {
         };
         policy = Some((text, shared.clone()));
         let body = from.text()?;
-        let spec = TaskSpec { kind, title, queue, class, priority, expires_at_ms, policy: shared, body, tags };
         let trigger = trigger_from_number(from.number()?)?;
         let delay_ms = from.number()?;
         let (parents, children) = (read_indices(&mut from)?, read_indices(&mut from)?);
         let flow = if flows { read_flow(&mut from)? } else { None };
+        let limits = if limited { Some(from.text()?).filter(|text| !text.is_empty()) } else { None };
+        let limits = decode_key_limits(limits.as_deref()).ok()?;
+        let spec = TaskSpec { kind, title, queue, class, priority, expires_at_ms, policy: shared, limits, body, tags };
         tasks.push(GraphTask { name, spec: Arc::new(spec), trigger, delay_ms, parents, children, flow });
     }
     from.is_empty().then_some(GraphChunk { job, number, tasks })

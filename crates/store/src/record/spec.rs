@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Unreadable;
 use super::json::is_default;
+use super::limits::KeyLimitRecord;
 
 #[derive(Serialize, Deserialize, PartialEq, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -125,6 +126,8 @@ pub struct RareSpec {
     expires_at_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<PolicyRecord>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<KeyLimitRecord>,
     #[serde(skip_serializing_if = "is_default")]
     trigger: u64,
     #[serde(skip_serializing_if = "is_default")]
@@ -136,8 +139,8 @@ impl RareSpec {
     pub fn encode(spec: &TaskSpec, trigger: Trigger, parents: u32) -> Option<String> {
         let plain_class = spec.class.executor == spec.kind && spec.class.labels.is_empty();
         let plain_policy = *spec.policy == Policy::default();
-        if plain_class && plain_policy && spec.expires_at_ms.is_none() && trigger == Trigger::default() && parents == 0
-        {
+        let plain_spec = plain_class && plain_policy && spec.limits.is_empty() && spec.expires_at_ms.is_none();
+        if plain_spec && trigger == Trigger::default() && parents == 0 {
             return None;
         }
         let record = Self {
@@ -145,6 +148,7 @@ impl RareSpec {
             labels: spec.class.labels.to_vec(),
             expires_at_ms: spec.expires_at_ms,
             policy: (!plain_policy).then(|| PolicyRecord::of(&spec.policy)),
+            limits: spec.limits.iter().map(KeyLimitRecord::of).collect(),
             trigger: trigger_number(trigger),
             parents,
         };
@@ -175,6 +179,7 @@ impl RareSpec {
         spec.class.executor = self.executor.unwrap_or_else(|| spec.kind.clone());
         spec.class.labels = Arc::from(self.labels);
         spec.expires_at_ms = self.expires_at_ms;
+        spec.limits = self.limits.into_iter().map(KeyLimitRecord::into_limit).collect();
         if let Some(policy) = self.policy {
             spec.policy = Arc::new(policy.into_policy().ok_or(Unreadable("policy of a task"))?);
         }

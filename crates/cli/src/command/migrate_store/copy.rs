@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mainspring_core::id::{Key, Name};
-use mainspring_core::row::{Changes, HighWater, LaneRow};
-use mainspring_core::spec::Class;
+use mainspring_core::id::Key;
+use mainspring_core::permit::KeyLimits;
+use mainspring_core::row::{Changes, HighWater, LaneName, LaneRow};
 use mainspring_core::task::{LaneId, Place, TaskStatus};
 use mainspring_store::{CommitAnswer, ShardCommit, ShardId};
 
@@ -25,8 +25,8 @@ struct Part {
     rows: usize,
     bytes: usize,
     commits: u64,
-    /// Its lanes, by queue, tenant and class.
-    lanes: BTreeMap<(Name, Name, Class), LaneId>,
+    /// Its lanes.
+    lanes: BTreeMap<LaneName, LaneId>,
 }
 
 /// See the module.
@@ -50,7 +50,7 @@ impl<'a> Copier<'a> {
     /// Adds a piece; writes if there is enough.
     pub(super) async fn take(&mut self, piece: Piece) -> Outcome {
         let shard = match &piece {
-            Piece::Queue(_) | Piece::Worker(_) | Piece::Definition(_) | Piece::Audit(_) => {
+            Piece::Queue(_) | Piece::Limits(_) | Piece::Worker(_) | Piece::Definition(_) | Piece::Audit(_) => {
                 usize::from(ShardId::CONTROL.0)
             }
             Piece::Job(row) => self.shard_of(row.key),
@@ -66,6 +66,7 @@ impl<'a> Copier<'a> {
         part.rows += 1;
         match piece {
             Piece::Queue(row) => part.changes.put_queues.push(row),
+            Piece::Limits(row) => part.changes.put_limits.push(row),
             Piece::Worker(row) => part.changes.put_workers.push(row),
             Piece::Audit(row) => part.changes.insert_audit.push(row),
             Piece::Attempt(row) => part.changes.insert_attempts.push(row),
@@ -128,7 +129,7 @@ impl Part {
         // and stand in another order there. A server takes from there what it has room for.
         match (task.row.state.status, &task.row.spec) {
             (TaskStatus::Ready, Some(spec)) => {
-                let lane = self.lane(&spec.queue, &task.row.tenant, &spec.class);
+                let lane = self.lane(spec.lane(&task.row.tenant, task.row.job));
                 task.row.state.place = Place::ColdReady { lane };
             }
             (TaskStatus::Scheduled, _) if task.row.state.due.is_some() => task.row.state.place = Place::ColdTimer,
@@ -151,11 +152,12 @@ impl Part {
     }
 
     /// The number here of a lane; numbers are dense from 0.
-    fn lane(&mut self, queue: &Name, tenant: &Name, class: &Class) -> LaneId {
+    fn lane(&mut self, name: LaneName) -> LaneId {
+        // What many tasks of few keys wait for is sorted out by the core as it pages them in.
+        let name = LaneName { limits: KeyLimits::default(), ..name };
         let lane = LaneId(self.lanes.len() as u32);
-        *self.lanes.entry((queue.clone(), tenant.clone(), class.clone())).or_insert_with(|| {
-            let (queue, tenant, class) = (queue.clone(), tenant.clone(), class.clone());
-            self.changes.insert_lanes.push(LaneRow { lane, queue, tenant, class });
+        *self.lanes.entry(name).or_insert_with_key(|name| {
+            self.changes.insert_lanes.push(LaneRow { lane, name: name.clone() });
             lane
         })
     }

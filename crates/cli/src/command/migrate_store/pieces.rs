@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 use futures_util::future::try_join_all;
 use mainspring_core::id::Key;
 use mainspring_core::job::{GraphChunk, JobRow};
+use mainspring_core::permit::LimitRow;
 use mainspring_core::row::{
     AttemptRow, AuditRow, ClaimRow, DefinitionRow, LogRow, OutputRow, QueueRow, ReadSet, TaskRow, WorkerRow,
 };
@@ -28,6 +29,7 @@ const AUDIT_MAX: usize = 100_000;
 #[derive(Debug)]
 pub(super) enum Piece {
     Queue(QueueRow),
+    Limits(LimitRow),
     Worker(WorkerRow),
     Definition(DefinitionRow),
     Audit(AuditRow),
@@ -63,6 +65,7 @@ impl Piece {
             Self::Claim(_) => "ids and keys",
             Self::Definition(_) => "definitions",
             Self::Queue(_) => "queue settings",
+            Self::Limits(_) => "limits",
             Self::Worker(_) => "worker settings",
             Self::Audit(_) => "audit records",
         }
@@ -151,6 +154,7 @@ impl<'a> Pieces<'a> {
     async fn settings(&self) -> Result<Vec<Piece>, Error> {
         let (control, reader) = (&self.side.loaded[usize::from(ShardId::CONTROL.0)], self.side.reader());
         let mut found: Vec<Piece> = control.queues.iter().cloned().map(Piece::Queue).collect();
+        found.extend(control.limits.iter().cloned().map(Piece::Limits));
         found.extend(control.workers.iter().cloned().map(Piece::Worker));
         for (kind, tenant, name, _) in &control.definitions {
             let filter = DefinitionFilter { kind: *kind, tenant: Some(tenant.clone()), name: Some(name.clone()) };

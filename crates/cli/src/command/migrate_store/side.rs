@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_core::id::Name;
-use mainspring_core::row::{HighWater, Snapshot, TaskRow};
+use mainspring_core::permit::KeyLimits;
+use mainspring_core::row::{HighWater, LaneName, Snapshot, TaskRow};
 use mainspring_core::task::Place;
 use mainspring_store::{Error, Fence, Members, NodeRow, Reader, Roster, ShardId, Store};
 use tokio::task::JoinHandle;
@@ -130,7 +131,10 @@ impl Side {
     pub(super) fn has_in_its_lane(&self, shard: ShardId, task: &TaskRow) -> bool {
         let (Place::ColdReady { lane }, Some(spec)) = (task.state.place, &task.spec) else { return true };
         let row = self.loaded[usize::from(shard.0)].lanes.iter().find(|row| row.lane == lane);
-        row.is_some_and(|row| (&row.queue, &row.tenant, &row.class) == (&spec.queue, &task.tenant, &spec.class))
+        row.is_some_and(|row| {
+            let lane = spec.lane(&task.tenant, task.job);
+            row.name == lane || row.name == LaneName { limits: KeyLimits::default(), ..lane }
+        })
     }
 
     /// How many tasks there are, more or less.

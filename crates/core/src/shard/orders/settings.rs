@@ -67,7 +67,8 @@ impl Shard {
 
     /// Takes the settings over that another shard owns. Sessions that are told otherwise than before hear it.
     pub(in super::super) fn follow(&mut self, settings: Settings) {
-        let Settings { paused_queues, paused_workers } = settings;
+        let Settings { paused_queues, paused_workers, limits } = settings;
+        self.follow_limits(limits);
         self.paused_queues = paused_queues;
         let before = std::mem::replace(&mut self.paused_workers, paused_workers);
         for (id, session) in &self.sessions {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::lanes::{Lanes, rank};
+use super::super::permits::Permits;
 use super::super::{Session, Shard, ShardConfig, Work, figures};
 use crate::event::Offer;
 use crate::id::{Key, Name};
@@ -17,6 +18,7 @@ impl Shard {
     /// nothing else in.
     pub(crate) fn restore(config: ShardConfig, snapshot: Snapshot, now: Timestamp) -> Self {
         let now = now.max(snapshot.high_water.time);
+        let permits = Permits::restore(&config, snapshot.limits, snapshot.high_water.time);
         let mut shard = Self {
             config,
             incarnation: snapshot.incarnation,
@@ -44,6 +46,7 @@ impl Shard {
             rotation: 0,
             paused_queues: snapshot.queues.into_iter().filter(|queue| queue.paused).map(|queue| queue.name).collect(),
             paused_workers: paused_of(snapshot.workers),
+            permits,
             definitions: snapshot
                 .definitions
                 .into_iter()
@@ -65,6 +68,7 @@ impl Shard {
             resting_jobs: Default::default(),
             figures: figures::Counters::default(),
         };
+        shard.lanes.weigh(shard.permits.weights());
         for (lane, cold) in snapshot.cold_ready {
             shard.lanes.restore_cold(lane, cold);
         }
@@ -111,12 +115,12 @@ impl Shard {
                 let priority = self.task(key).row.spec.as_ref().map_or(0, |spec| spec.priority);
                 self.lanes.page_ranked(lane, (rank(priority), key));
                 self.lanes.admitted(lane);
+                let lane = self.lane_of(key);
                 self.stand_in_lane(key, lane);
+                self.shorten(lane);
             }
             (TaskStatus::Ready, Place::Hot) => {
-                let row = &self.task(key).row;
-                let spec = row.spec.as_ref().expect("its spec was just given");
-                let lane = self.lanes.find(&spec.queue, &row.tenant, &spec.class).expect("a ready task has a lane");
+                let lane = self.lane_of(key);
                 self.stand_in_lane(key, lane);
             }
             (TaskStatus::Pending, Place::Hot) => {
@@ -166,6 +170,7 @@ impl Shard {
         task.run_from = task.row.state.last.as_ref().map_or(now, |last| last.started_at);
         self.activate(key);
         self.watch_attempt(key);
+        self.count_permits(key);
     }
 }
 

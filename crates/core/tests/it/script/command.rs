@@ -3,6 +3,7 @@
 //! ```text
 //!  submit NAME… [n=COUNT] [id= key= hash= tenant=] [delay= at= expires=] [type= queue= labels= priority= body= large=BYTES]
 //!               [retries= backoff=SHAPE:MS factor= cap= jitter=full] [timeout= heartbeat= lost= never= only=]
+//!               [unique=KEY:POLICY window=MS] [running=KEY:MAX starts=KEY:RATE]
 //!  job NAME [policy=fail_fast] [id= key= hash= tenant=] [deadline=MS active=NAME:LIMIT]   then one indented line per task:
 //!    NAME [n=COUNT] [needs=a,b] [trigger=] [delay=] [flow=[evaluated:]approval[:MS]|group] and everything as above
 //!  verdict TASK run|skip|fail|complete|child [generation= body= output= instances=yes policy=], then a child's tasks;
@@ -13,6 +14,7 @@
 //!  leave SESSION · lose SESSION
 //!  cancel T · cancel-job J · pause J · resume J · retry T · rerun J failed|start|TASK · redrive T… [spacing=]
 //!  discard T… · edit T BODY [before=] · delete (or delete-old) [task= job= forget-task= forget-job=] · why T · sessions
+//!  limit queue|type|tenant NAME [concurrency= rate=LIMIT/MS/BURST weight= backlog= submit=]
 //!  pause-queue Q · resume-queue Q · tell W run|pause|drain · define NAME [body=]
 //!  config … · show NAME… · quietly (nothing but what `show` says) · advance MS · stall MS (the driver sees only its end)
 //!  commits N (and no more) · crash · repeat N (the rest of the block; only the last time is shown)
@@ -26,6 +28,7 @@ use mainspring_core::event::{
 };
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::RerunFrom;
+use mainspring_core::permit::LimitScope;
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive, LogStream};
 use mainspring_core::task::{Failure, Outcome};
 
@@ -64,6 +67,7 @@ impl Script {
             body_hash: u128::from(words.number("hash").unwrap_or(1)),
             spec: spec.clone(),
             start: words.start(),
+            unique: words.unique(),
         });
         let event = SubmitTasks { to: self.requests, bucket: Bucket::new(5), tasks: tasks.collect() };
         self.submitted.push((self.requests, names));
@@ -196,6 +200,11 @@ impl Script {
             "figures" => Order::Figures,
             "pause-queue" => Order::PauseQueue { queue: words.names[0].into(), paused: true },
             "resume-queue" => Order::PauseQueue { queue: words.names[0].into(), paused: false },
+            "limit" => Order::SetLimits {
+                scope: LimitScope::from_word(words.names[0]).expect("queue, type or tenant"),
+                name: words.names[1].into(),
+                patch: words.limits_patch(),
+            },
             "tell" => Order::DirectWorker {
                 worker: words.names[0].into(),
                 directive: match words.names[1] {

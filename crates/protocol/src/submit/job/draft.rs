@@ -275,6 +275,10 @@ fn refuse_misplaced(source: &Source<'_, '_>, findings: &mut Findings) {
             });
         }
     }
+    source.read(Field::Unique, |value| {
+        let hint = "give the job a `jobId` or an idempotency key instead";
+        findings.add_with_hint(Code::InvalidValue, &value.at, "only a standalone task can be unique", hint);
+    });
     source.read(Field::RunAt, |value| {
         let detail = "`runAt` inside a job is understood, but this version cannot do it yet";
         findings.add_with_hint(Code::NotSupportedYet, &value.at, detail, "use `delaySeconds`");

@@ -38,10 +38,10 @@ const KNOWN: &[&str] = &[
     "onCancelled",
     "onComplete",
 ];
-const LATER: &[&str] =
-    &["schedule", "email", "notify", "profile", "retention", "concurrency", "concurrencyKey", "rateLimit", "unique"];
+const LATER: &[&str] = &["schedule", "email", "notify", "profile", "retention"];
 /// Fields of tasks that have no meaning for a job.
-const OF_TASKS: &[&str] = &["if", "forEach", "approval", "until", "every"];
+const OF_TASKS: &[&str] =
+    &["if", "forEach", "approval", "until", "every", "concurrency", "concurrencyKey", "rateLimit", "unique"];
 /// Live jobs of one definition.
 const ACTIVE_MAX: u64 = 1_000_000;
 const POLICIES: &[(FailurePolicy, &str)] =

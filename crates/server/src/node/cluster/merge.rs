@@ -52,6 +52,8 @@ fn figures(sum: Figures, part: Figures) -> Figures {
         resident,
         leases: sum.leases + part.leases,
         paused_queues: paused,
+        // All shards follow the control shard, which answers first.
+        limits: if sum.limits.is_empty() { part.limits } else { sum.limits },
         start_latency: add(sum.start_latency, part.start_latency),
         start_latency_sum_ms: sum.start_latency_sum_ms + part.start_latency_sum_ms,
         duration: add(sum.duration, part.duration),

@@ -70,7 +70,11 @@ impl View {
 fn settings(roster: &Roster) -> Settings {
     let queues = roster.queues.iter().filter(|row| row.paused).map(|row| row.name.clone());
     let workers = roster.workers.iter().filter(|row| row.directive == Directive::Pause);
-    Settings { paused_queues: queues.collect(), paused_workers: workers.map(|row| row.worker.clone()).collect() }
+    Settings {
+        paused_queues: queues.collect(),
+        paused_workers: workers.map(|row| row.worker.clone()).collect(),
+        limits: roster.limits.clone(),
+    }
 }
 
 /// The cluster, for people.

@@ -103,7 +103,9 @@ impl Cluster {
                 self.ask_each(&actor, parts.collect()).await
             }
             Order::Define { .. } => self.ask(ShardId::CONTROL, ask(order)).await,
-            Order::PauseQueue { .. } | Order::DirectWorker { .. } => self.everywhere(&actor, order).await,
+            Order::PauseQueue { .. } | Order::SetLimits { .. } | Order::DirectWorker { .. } => {
+                self.everywhere(&actor, order).await
+            }
             Order::Figures | Order::Sessions => merge::answers(self.of_all(&actor, &order).await?),
         }
     }

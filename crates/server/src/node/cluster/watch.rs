@@ -346,6 +346,7 @@ mod tests {
             (row, *beat)
         };
         Roster {
+            limits: Vec::new(),
             nodes: nodes.iter().map(node).collect(),
             shards: vec![Holding { shard: ShardId(0), epoch: 1, owner: owner.map(SessionId::from) }],
             key: Arc::new([1; 32]),

@@ -6,6 +6,7 @@ use mainspring_core::effect::{Answer, Figures, Gate, Refusal, SessionView, Submi
 use mainspring_core::event::Offer;
 use mainspring_core::id::{Key, Name, SessionId};
 use mainspring_core::job::JobStatus;
+use mainspring_core::permit::{LimitRow, LimitedBy, Rate};
 use mainspring_core::row::Directive;
 use mainspring_core::task::{Outcome, TaskStatus};
 use mainspring_core::time::Timestamp;
@@ -82,6 +83,33 @@ enum GateForm {
     QueuePaused {
         queue: Name,
     },
+    QueueLimit {
+        queue: Name,
+        max: u32,
+        #[serde(with = "list")]
+        holders: Vec<Key>,
+    },
+    TypeLimit {
+        kind: Name,
+        max: u32,
+        #[serde(with = "list")]
+        holders: Vec<Key>,
+    },
+    KeyLimit {
+        key: Name,
+        max: u32,
+        #[serde(with = "list")]
+        holders: Vec<Key>,
+    },
+    RateLimit {
+        #[serde(with = "one")]
+        of: LimitedBy,
+        name: Name,
+        #[serde(with = "one")]
+        rate: Rate,
+        #[serde(with = "maybe", default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
     NoWorker {
         queue: Name,
         executor: Name,
@@ -111,6 +139,8 @@ struct FiguresForm {
     resident: (u64, u64, u64),
     leases: u64,
     paused_queues: Vec<Name>,
+    #[serde(with = "list")]
+    limits: Vec<LimitRow>,
     start_latency: Vec<u64>,
     start_latency_sum_ms: u64,
     duration: Vec<u64>,

@@ -1,7 +1,7 @@
 //! Why something was not done: the core's refusals, and what kept a call from the core.
 
 use mainspring_core::effect::Refusal;
-use mainspring_core::id::Name;
+use mainspring_core::id::{Key, Name};
 use mainspring_core::job::JobStatus;
 use mainspring_core::task::TaskStatus;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,20 @@ enum RefusalForm {
     NotFound,
     IdTaken(Name),
     KeyReused(Name),
+    NotUnique {
+        key: Name,
+        #[serde(with = "one")]
+        holder: Key,
+    },
+    QuotaExceeded {
+        tenant: Name,
+        retry_after_ms: u64,
+    },
+    LimitTooSmall {
+        limit: u32,
+        shards: u16,
+    },
+    KeyElsewhere(Name),
     WrongState {
         #[serde(deserialize_with = "verb")]
         order: Word,

@@ -190,7 +190,11 @@ impl Form for Outcome {
     }
 }
 
-fn read_word<'de, D: Deserializer<'de>, T>(from: D, what: &str, known: fn(&str) -> Option<T>) -> Result<T, D::Error> {
+pub(super) fn read_word<'de, D: Deserializer<'de>, T>(
+    from: D,
+    what: &str,
+    known: fn(&str) -> Option<T>,
+) -> Result<T, D::Error> {
     let Text(word) = Text::deserialize(from)?;
     known(&word).ok_or_else(|| D::Error::custom(format_args!("`{word}` is no {what}")))
 }

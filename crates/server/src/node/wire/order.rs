@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mainspring_core::event::Order;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::RerunFrom;
+use mainspring_core::permit::{LimitScope, LimitsPatch};
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive};
 use mainspring_core::spec::Body;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,13 @@ enum OrderForm {
         queue: Name,
         paused: bool,
     },
+    SetLimits {
+        #[serde(with = "one")]
+        scope: LimitScope,
+        name: Name,
+        #[serde(with = "one")]
+        patch: LimitsPatch,
+    },
     DirectWorker {
         worker: Name,
         #[serde(with = "one")]
@@ -98,6 +106,7 @@ enum ClaimKindForm {
     TaskId,
     JobId,
     IdempotencyKey,
+    Unique,
 }
 
 #[derive(Serialize, Deserialize)]

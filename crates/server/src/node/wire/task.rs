@@ -4,15 +4,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use mainspring_core::event::{NewTask, Start};
+use mainspring_core::event::{NewTask, Start, Unique, UniquePolicy};
 use mainspring_core::id::Name;
 use mainspring_core::limits::PRIORITY_MAX;
+use mainspring_core::permit::KeyLimits;
 use mainspring_core::spec::{Class, Policy, TaskSpec};
 use mainspring_core::time::Timestamp;
+use mainspring_store::record::{decode_key_limits, encode_key_limits};
 use serde::{Deserialize, Serialize};
 
 use super::WireError;
-use super::form::{Text, formed, hash, list, one};
+use super::form::{Text, formed, hash, list, maybe, one};
 
 /// Tasks, and the policies that they name by index.
 #[derive(Serialize, Deserialize)]
@@ -53,6 +55,10 @@ struct TaskForm<'a> {
     body: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<String>,
+    #[serde(with = "maybe", default, skip_serializing_if = "Option::is_none")]
+    unique: Option<Unique>,
     #[serde(with = "one", default = "at_once", skip_serializing_if = "is_at_once")]
     start: Start,
 }
@@ -65,7 +71,29 @@ enum StartForm {
     At(#[serde(with = "one")] Timestamp),
 }
 
-formed! { Start => StartForm }
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Unique", rename_all = "camelCase")]
+struct UniqueForm {
+    key: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window_ms: Option<u64>,
+    #[serde(with = "one")]
+    policy: UniquePolicy,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "UniquePolicy", rename_all = "camelCase")]
+enum UniquePolicyForm {
+    Reject,
+    Replace,
+    Debounce,
+}
+
+formed! {
+    Start => StartForm,
+    Unique => UniqueForm,
+    UniquePolicy => UniquePolicyForm,
+}
 
 fn at_once() -> Start {
     Start::Now
@@ -105,7 +133,9 @@ impl<'a> BatchForm<'a> {
                 WireError(format!("what a node asks: task {index}: {why}"))
             };
             let policy = Arc::clone(policy.ok_or_else(wrong)?);
-            Ok(form.into_task(policy, &mut names))
+            let limits = decode_key_limits(form.limits.as_deref());
+            let limits = limits.map_err(|error| WireError(format!("what a node asks: task {index}: {error}")))?;
+            Ok(form.into_task(policy, limits, &mut names))
         };
         self.tasks.into_iter().enumerate().map(task).collect()
     }
@@ -130,11 +160,13 @@ impl<'a> TaskForm<'a> {
             policy,
             body: Text::of(&spec.body),
             tags: Text::all(&spec.tags),
+            limits: encode_key_limits(&spec.limits),
+            unique: task.unique.clone(),
             start: task.start,
         }
     }
 
-    fn into_task(self, policy: Arc<Policy>, names: &mut Names) -> NewTask {
+    fn into_task(self, policy: Arc<Policy>, limits: KeyLimits, names: &mut Names) -> NewTask {
         let kind = names.get(&self.kind);
         let executor = self.executor.map_or_else(|| kind.clone(), |executor| names.get(&executor));
         let spec = TaskSpec {
@@ -145,6 +177,7 @@ impl<'a> TaskForm<'a> {
             priority: self.priority,
             expires_at_ms: self.expires_at_ms,
             policy,
+            limits,
             body: Name::from(self.body),
             tags: names.all(&self.tags),
         };
@@ -155,6 +188,7 @@ impl<'a> TaskForm<'a> {
             body_hash: self.body_hash,
             spec: Arc::new(spec),
             start: self.start,
+            unique: self.unique,
         }
     }
 }

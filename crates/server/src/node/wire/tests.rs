@@ -99,6 +99,7 @@ fn task(spec: TaskSpec) -> NewTask {
         body_hash: 0,
         spec: Arc::new(spec),
         start: Start::Now,
+        unique: None,
     }
 }
 

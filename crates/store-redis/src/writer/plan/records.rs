@@ -3,14 +3,14 @@
 use mainspring_core::row::{Changes, ClaimName, ClaimRow, LogRow};
 use mainspring_core::time::Timestamp;
 use mainspring_store::log_trim;
-use mainspring_store::record::encode_feed;
+use mainspring_store::record::{encode_feed, encode_limits};
 
 use super::{Index, Plan};
 use crate::keys::member;
 use crate::ops::Words;
 use crate::record::{
     encode_attempt, encode_audit, encode_claim, encode_definition, encode_definition_name, encode_lane, encode_log,
-    encode_name, encode_queue, encode_worker,
+    encode_name, encode_queue, encode_worker, limits_field,
 };
 
 /// Audit records that are kept: all of it is memory.
@@ -51,6 +51,9 @@ impl Plan<'_> {
         }
         for row in &changes.put_queues {
             self.put("queues", row.name.as_bytes(), encode_queue(row));
+        }
+        for row in &changes.put_limits {
+            self.put("limits", limits_field(row).as_bytes(), encode_limits(&row.limits).as_bytes());
         }
         for row in &changes.put_workers {
             self.put("workers", row.worker.as_bytes(), &encode_worker(row));

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use mainspring_core::effect::{Answer, Figures, Gate, Refusal, SessionView, Submitted};
-use mainspring_core::event::{NewTask, Offer, Order, Start, SubmitJob};
+use mainspring_core::event::{NewTask, Offer, Order, Start, SubmitJob, Unique, UniquePolicy};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::{FailurePolicy, JobStatus, RerunFrom};
 use mainspring_core::limits::{PRIORITY_MAX, RESIDENT_BODY_BYTES_MAX};
+use mainspring_core::permit::{
+    KeyBound, KeyLimit, KeyLimits, LimitRow, LimitScope, LimitedBy, Limits, LimitsPatch, Rate,
+};
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive};
 use mainspring_core::spec::{Backoff, BackoffShape, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
 use mainspring_core::task::{Outcome, TaskStatus};
@@ -72,6 +75,35 @@ fn policy() -> impl Strategy<Value = Arc<Policy>> {
     })
 }
 
+fn unique(key: &Name, seed: u128) -> Option<Unique> {
+    let policies = [UniquePolicy::Reject, UniquePolicy::Replace, UniquePolicy::Debounce];
+    let policy = policies.get((seed % 4) as usize).copied();
+    policy.map(|policy| Unique { key: key.clone(), window_ms: (seed % 8 > 3).then_some(seed as u64), policy })
+}
+
+fn rate(seed: u64) -> Rate {
+    Rate { limit: seed as u32, per_ms: seed, burst: (seed >> 32) as u32 }
+}
+
+fn key_limits(key: Option<&Name>) -> KeyLimits {
+    let limit = |bound| key.map(|key| KeyLimit { key: key.clone(), bound });
+    limit(KeyBound::Running(7)).into_iter().chain(limit(KeyBound::Starts(rate(1 << 33)))).collect()
+}
+
+fn patch(seed: u64) -> LimitsPatch {
+    LimitsPatch {
+        concurrency: Some(None),
+        rate: Some(Some(rate(seed))),
+        weight: Some(Some(seed as u32)),
+        max_backlog: Some(Some(seed)),
+        submit_rate: Some(None),
+    }
+}
+
+fn limits(scope: LimitScope, seed: u64) -> LimitRow {
+    LimitRow { scope, name: "l".into(), limits: patch(seed).apply(Limits::default()) }
+}
+
 fn spec() -> impl Strategy<Value = Arc<TaskSpec>> {
     let class = (option::of(name()), names());
     let words = (name(), option::of(name()), name(), class);
@@ -79,7 +111,8 @@ fn spec() -> impl Strategy<Value = Arc<TaskSpec>> {
     (words, rest).prop_map(
         |((kind, title, queue, (executor, labels)), (priority, expires_at_ms, policy, body, tags))| {
             let class = Class { executor: executor.unwrap_or_else(|| kind.clone()), labels: labels.into() };
-            Arc::new(TaskSpec { kind, title, queue, class, priority, expires_at_ms, policy, body, tags: tags.into() })
+            let (limits, tags) = (key_limits(tags.first()), tags.into());
+            Arc::new(TaskSpec { kind, title, queue, class, priority, expires_at_ms, policy, limits, body, tags })
         },
     )
 }
@@ -87,6 +120,7 @@ fn spec() -> impl Strategy<Value = Arc<TaskSpec>> {
 pub(super) fn tasks() -> impl Strategy<Value = Vec<NewTask>> {
     let task = (name(), option::of(name()), option::of(name()), any::<u128>(), spec(), start());
     let task = task.prop_map(|(tenant, given_id, idempotency_key, body_hash, spec, start)| NewTask {
+        unique: unique(&tenant, body_hash),
         tenant,
         given_id,
         idempotency_key,
@@ -148,7 +182,12 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
     (numbers, name(), name(), body(), option::of(body())).prop_map(|(numbers, name, other, body, before)| {
         let (key, tasks, jobs, index, spacing_ms, paused) = numbers;
         let claim = |kind| ClaimName { kind, tenant: name.clone(), text: other.clone() };
-        let forget = vec![claim(ClaimKind::TaskId), claim(ClaimKind::JobId), claim(ClaimKind::IdempotencyKey)];
+        let forget = vec![
+            claim(ClaimKind::TaskId),
+            claim(ClaimKind::JobId),
+            claim(ClaimKind::IdempotencyKey),
+            claim(ClaimKind::Unique),
+        ];
         let mut orders = vec![
             Order::CancelTask(key),
             Order::Signal { task: key, approved: paused, output: before.clone() },
@@ -165,6 +204,8 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
             Order::Delete { tasks: tasks.clone(), jobs: jobs.clone(), forget: forget.clone() },
             Order::DeleteOld { tasks, jobs, forget },
             Order::PauseQueue { queue: name.clone(), paused },
+            Order::SetLimits { scope: LimitScope::Queue, name: name.clone(), patch: patch(spacing_ms) },
+            Order::SetLimits { scope: LimitScope::Type, name: name.clone(), patch: LimitsPatch::default() },
             Order::Why(key),
             Order::Figures,
             Order::Sessions,
@@ -180,11 +221,16 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
 /// One of each refusal.
 fn refusals() -> impl Strategy<Value = Vec<Refusal>> {
     let statuses = TaskStatus::ALL.map(TaskStatus::word).into_iter().chain(JobStatus::ALL.map(JobStatus::word));
-    (name(), select(VERBS.to_vec()), select(statuses.collect::<Vec<_>>())).prop_map(|(name, order, status)| {
+    let words = (name(), select(VERBS.to_vec()), select(statuses.collect::<Vec<_>>()));
+    (words, key(), any::<u64>()).prop_map(|((name, order, status), holder, many)| {
         vec![
             Refusal::NotFound,
             Refusal::IdTaken(name.clone()),
-            Refusal::KeyReused(name),
+            Refusal::KeyReused(name.clone()),
+            Refusal::NotUnique { key: name.clone(), holder },
+            Refusal::QuotaExceeded { tenant: name.clone(), retry_after_ms: many },
+            Refusal::LimitTooSmall { limit: many as u32, shards: 16 },
+            Refusal::KeyElsewhere(name),
             Refusal::WrongState { order, status },
             Refusal::NotDead,
             Refusal::Busy,
@@ -216,7 +262,7 @@ fn gates() -> impl Strategy<Value = Vec<Gate>> {
     (at(), keys(), name(), names(), any::<u32>(), any::<u64>()).prop_map(|(at, keys, name, names, few, many)| {
         let mut gates = vec![
             Gate::Running { worker: name.clone(), since: at },
-            Gate::Parents { waiting_for: keys, left: few },
+            Gate::Parents { waiting_for: keys.clone(), left: few },
             Gate::Scheduled { until: at, backoff: few % 2 == 0 },
             Gate::Held,
             Gate::Approval { until: Some(at) },
@@ -227,7 +273,13 @@ fn gates() -> impl Strategy<Value = Vec<Gate>> {
             Gate::JobPaused,
             Gate::JobBusy,
             Gate::QueuePaused { queue: name.clone() },
-            Gate::NoWorker { queue: name.clone(), executor: name, labels: names },
+            Gate::NoWorker { queue: name.clone(), executor: name.clone(), labels: names },
+            Gate::QueueLimit { queue: name.clone(), max: few, holders: keys.clone() },
+            Gate::TypeLimit { kind: name.clone(), max: few, holders: Vec::new() },
+            Gate::KeyLimit { key: name.clone(), max: few, holders: keys },
+            Gate::RateLimit { of: LimitedBy::Key, name: name.clone(), rate: rate(many), until: Some(at) },
+            Gate::RateLimit { of: LimitedBy::Type, name: name.clone(), rate: rate(many), until: None },
+            Gate::RateLimit { of: LimitedBy::Queue, name, rate: rate(many), until: Some(at) },
             Gate::WorkersPaused { workers: few },
             Gate::WorkersBusy { workers: few },
             Gate::Behind { higher_priority: many, older: many / 2 },
@@ -247,6 +299,7 @@ fn figures() -> impl Strategy<Value = Figures> {
             resident: (a, b, c),
             leases,
             paused_queues,
+            limits: LimitScope::ALL.map(|scope| limits(scope, sum)).to_vec(),
             start_latency: buckets.clone(),
             start_latency_sum_ms: sum,
             duration: buckets.iter().rev().copied().collect(),

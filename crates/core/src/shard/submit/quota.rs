@@ -1,0 +1,27 @@
+//! What keeps a submission out: a tenant's rate, and a key whose limit is kept by another shard.
+
+use super::super::Shard;
+use crate::effect::Refusal;
+use crate::id::Name;
+use crate::spec::TaskSpec;
+
+impl Shard {
+    /// Takes `tasks` from what a tenant may submit now.
+    pub(super) fn charge_quota(&mut self, tenant: &Name, tasks: u32) -> Result<(), Refusal> {
+        match self.permits.submits_at(tenant, tasks, self.now) {
+            None => Ok(()),
+            Some(at) => {
+                let retry_after_ms = at.since(self.now).max(1);
+                Err(Refusal::QuotaExceeded { tenant: tenant.clone(), retry_after_ms })
+            }
+        }
+    }
+
+    /// Whether the keys of a task are kept by this shard: it could never start otherwise.
+    pub(super) fn check_keys(&self, spec: &TaskSpec) -> Result<(), Refusal> {
+        match spec.limits.iter().find(|limit| !self.permits.keeps(&limit.key)) {
+            None => Ok(()),
+            Some(limit) => Err(Refusal::KeyElsewhere(limit.key.clone())),
+        }
+    }
+}
