@@ -253,7 +253,7 @@ impl Stream {
 
     fn order(&mut self) -> Order {
         let keys = |stream: &mut Self| (0..stream.dice.below(4)).map(|_| stream.key()).collect::<Vec<_>>();
-        match self.dice.below(18) {
+        match self.dice.below(20) {
             16 | 17 => Order::Signal { task: self.key(), approved: self.dice.below(2) == 0, output: None },
             0 => Order::CancelTask(self.key()),
             1 => Order::CancelJob(self.key()),
@@ -274,7 +274,7 @@ impl Stream {
                     forget: self.name().into_iter().map(forget).collect(),
                 }
             }
-            16 | 17 => {
+            18 | 19 => {
                 let scope = LimitScope::ALL[self.dice.below(3) as usize];
                 let name = match scope {
                     LimitScope::Queue => "q",
