@@ -1,5 +1,6 @@
 //! The command line as it is typed: every command and flag, nothing of what they do.
 
+mod definitions;
 mod import;
 mod objects;
 mod processes;
@@ -12,12 +13,13 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainspring_protocol::duration;
 
+pub(crate) use definitions::{Apply, Definition, Definitions, Kind as DefinitionKindArg, Profiles};
 pub(crate) use import::{CrontabForm, Files, Import};
 pub(crate) use objects::{
     Act, Dlq, Jobs, Listing, Named, One, Queues, Reply, SetLimits, SetTenant, Setting, Tasks, Tenants, Types, Workers,
 };
 pub(crate) use processes::{
-    Backup, Bench, BenchFormat, Dev, MigrateStore, RedisKey, Restore, Run, Scenario, Serve, Worker,
+    Backup, Bench, BenchFormat, Config, Dev, MigrateStore, RedisKey, Restore, Run, Scenario, Serve, Serving, Worker,
 };
 pub(crate) use schedules::{Next, Schedules};
 pub(crate) use work::{Doctor, Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
@@ -41,7 +43,7 @@ pub(crate) struct Cli {
 }
 
 /// Commands that list their things when they are told nothing else.
-const LISTING: [&str; 5] = ["jobs", "tasks", "queues", "workers", "dlq"];
+const LISTING: [&str; 7] = ["jobs", "tasks", "definitions", "profiles", "queues", "workers", "dlq"];
 
 /// Arguments with the `list` that a bare `mainspring jobs`, or `mainspring jobs --watch`, leaves out.
 pub(crate) fn naming_the_list(mut arguments: Vec<OsString>) -> Vec<OsString> {
@@ -70,6 +72,14 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Show the graph of a job, its waves and its critical path
     Plan(Plan),
+    /// Apply definitions of jobs, tasks and profiles
+    Apply(Apply),
+    /// List, compare, roll back and run definitions
+    #[command(subcommand, visible_alias = "definition")]
+    Definitions(Definitions),
+    /// List and change profiles: named defaults of tasks
+    #[command(subcommand, visible_alias = "profile")]
+    Profiles(Profiles),
     /// Submit a job file, a task file, or one task by its type
     Submit(Submit),
     /// List and steer jobs
@@ -104,6 +114,9 @@ pub(crate) enum Command {
     Dlq(Dlq),
     /// What happens, as it happens
     Events(Events),
+    /// Show, check and reload the configuration of a server
+    #[command(subcommand)]
+    Config(Config),
     /// Measure this machine: throughput, latency, chains, fans, backlogs, footprint, graphs
     Bench(Bench),
     /// Turn another scheduler's file into definitions to review

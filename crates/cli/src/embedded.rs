@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use mainspring_core::event::Order;
+use mainspring_core::event::{Define, Order};
 use mainspring_core::id::{IdKind, Key, Name};
 use mainspring_core::job::{GraphTask, JobRow};
 use mainspring_core::row::{DefinitionKind, TaskRow};
@@ -214,7 +214,7 @@ fn picture_line(row: &TaskRow, task: &GraphTask, depth: usize) -> Line {
 pub(crate) async fn apply(node: &Node, definitions: Vec<(Name, Arc<str>)>) -> Outcome {
     for (name, body) in definitions {
         let (kind, tenant) = (DefinitionKind::Job, DEFAULT_TENANT.into());
-        let order = Order::Define { kind, tenant, name, body: Some(body) };
+        let order = Order::Define(vec![Define { kind, tenant, name, body: Some(body), after: None }]);
         node.order(Name::from("cli"), order).await.map_err(|error| call_failed(&error))?;
     }
     Ok(())

@@ -69,6 +69,9 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         Command::Run(args) => command::run::run(args, quiet).await,
         Command::Serve(args) => command::serve::run(args, quiet).await,
         Command::Worker(args) => command::worker::run(args, quiet).await,
+        Command::Apply(args) => command::apply::run(args, quiet).await,
+        Command::Definitions(args) => command::definitions::run(args, quiet).await,
+        Command::Profiles(args) => command::profiles::run(args, quiet).await,
         Command::Submit(args) => command::submit::run(args, quiet).await,
         Command::Jobs(args) => command::jobs::run(args, quiet).await,
         Command::Tasks(args) => command::tasks::run(args, quiet).await,
@@ -82,6 +85,7 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         Command::Dlq(args) => command::dlq::run(args, quiet).await,
         Command::Events(args) => command::events::run(&args).await,
         Command::MigrateStore(args) => command::migrate_store::run(&args, quiet).await,
+        Command::Config(args) => command::config::run(args, quiet).await,
         Command::Bench(args) => bench::bench(args, quiet).await,
         Command::Completions { .. }
         | Command::Supervise { .. }

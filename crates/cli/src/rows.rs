@@ -5,7 +5,8 @@ use mainspring_protocol::rate::WireRate;
 use mainspring_protocol::settings::{TenantView, TypeView};
 use mainspring_protocol::time::Rfc3339;
 use mainspring_protocol::view::{
-    AttemptView, CountView, DeadLetterGroup, DeadLetterView, JobView, QueueView, TaskView, WorkerView,
+    AttemptView, CountView, DeadLetterGroup, DeadLetterView, DefinitionRef, DefinitionView, JobView, QueueView,
+    TaskView, WorkerView,
 };
 
 use crate::clock;
@@ -44,6 +45,27 @@ impl Listed for TaskView {
     }
 }
 
+impl Listed for DefinitionView {
+    const COLUMNS: &'static [&'static str] = &["DEFINITION", "VERSION", "APPLIED", "BY"];
+    const WIDE: &'static [&'static str] = &["USER", "BYTES"];
+
+    fn name(&self) -> String {
+        format!("{}s/{}", self.kind, self.name)
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let bytes = self.body.as_ref().map_or_else(|| "deleted".to_owned(), |body| body.get().len().to_string());
+        vec![
+            Listed::name(self),
+            self.version.to_string(),
+            ago(self.applied_at.0),
+            self.applied_by.clone().unwrap_or_else(|| NONE.to_owned()),
+            self.user_id.clone(),
+            bytes,
+        ]
+    }
+}
+
 impl Listed for JobView {
     const COLUMNS: &'static [&'static str] = &["JOB", "NAME", "STATUS", "TASKS", "FAILED", "AGE", "TOOK"];
     const WIDE: &'static [&'static str] = &["USER", "GENERATION", "POLICY", "TAGS"];
@@ -57,7 +79,7 @@ impl Listed for JobView {
         let ended = tasks.completed + tasks.failed + tasks.cancelled + tasks.skipped;
         vec![
             self.job_id.clone(),
-            self.job_name.clone().or_else(|| self.definition.clone()).unwrap_or_else(|| NONE.to_owned()),
+            self.job_name.clone().unwrap_or_else(|| NONE.to_owned()),
             self.status.clone(),
             format!("{ended}/{}", tasks.total),
             tasks.failed.to_string(),
@@ -264,7 +286,7 @@ pub(crate) fn job_text(job: &JobView) -> String {
     pairs(&[
         ("job", Some(job.job_id.clone())),
         ("name", job.job_name.clone()),
-        ("definition", job.definition.clone()),
+        ("definition", job.definition.as_ref().map(definition_ref)),
         ("status", Some(status)),
         ("tasks", Some(counts)),
         ("generation", Some(job.generation.to_string())),
@@ -276,6 +298,13 @@ pub(crate) fn job_text(job: &JobView) -> String {
         ("user", Some(job.user_id.clone())),
         ("tags", (!job.tags.is_empty()).then(|| job.tags.join(", "))),
     ])
+}
+
+fn definition_ref(made_from: &DefinitionRef) -> String {
+    match made_from.version {
+        Some(version) => format!("{} version {version}", made_from.name),
+        None => made_from.name.clone(),
+    }
 }
 
 fn pairs(pairs: &[(&str, Option<String>)]) -> String {

@@ -9,6 +9,7 @@
 //! ```
 
 mod client;
+mod definitions;
 mod error;
 mod jobs;
 mod operations;
@@ -18,6 +19,7 @@ mod stream;
 mod tasks;
 
 pub use client::Client;
+pub use definitions::OnlyIf;
 pub use error::Error;
 pub use query::{ListQuery, TaskRef};
 pub use stream::{Message, Stream};

@@ -2,7 +2,9 @@
 
 use mainspring_protocol::order::{DiscardRequest, EditRequest, RedriveRequest};
 use mainspring_protocol::settings::{QueueSettings, TenantSettings, TenantView, TypeSettings, TypeView};
-use mainspring_protocol::view::{BulkView, ClusterView, DeadLettersView, Page, QueueView, StatsView, WorkerView};
+use mainspring_protocol::view::{
+    BulkView, ClusterView, DeadLettersView, Page, QueueView, ReloadView, StatsView, WorkerView,
+};
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -111,6 +113,11 @@ impl Client {
     /// The nodes, and which serves which shard.
     pub async fn cluster(&self) -> Result<ClusterView, Error> {
         self.get(vec!["cluster"], Vec::new()).await
+    }
+
+    /// Has the server read its configuration again: what it changed, and what needs a restart.
+    pub async fn reload_config(&self) -> Result<ReloadView, Error> {
+        self.call(Method::POST, Call { path: vec!["config", "reload"], ..Call::default() }).await
     }
 
     /// Counts and rates.

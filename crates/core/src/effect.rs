@@ -109,8 +109,8 @@ pub enum Answer {
     Done,
     /// How many of the named things the order took; others were not in a state for it.
     Took(Vec<Key>),
-    /// The version that was applied.
-    Version(u32),
+    /// The versions that were applied, in the order of the definitions.
+    Versions(Vec<u32>),
     /// What keeps a task from running.
     Gates(Vec<Gate>),
     /// The figures of the shard.
@@ -188,6 +188,17 @@ pub enum Refusal {
     /// No such definition.
     #[error("no such definition")]
     NoDefinition,
+    /// The newest version of a definition is another one than was expected; 0 where there is none.
+    #[error("the newest version of `{name}` is {version}, another one than was expected")]
+    OtherVersion {
+        /// The definition.
+        name: Name,
+        /// Its newest version.
+        version: u32,
+    },
+    /// More definitions at once than one step applies.
+    #[error("{0} definitions at once exceed the limit of {max}", max = crate::limits::DEFINITIONS_MAX)]
+    TooManyDefinitions(u32),
     /// Nobody serves its shard just now; repeat it.
     #[error("nobody serves it just now; repeat it with the same key")]
     NotServed,

@@ -325,6 +325,21 @@ pub struct Command {
     pub order: Order,
 }
 
+/// A definition to apply, or to delete.
+#[derive(Clone, Debug)]
+pub struct Define {
+    /// What it is a template of.
+    pub kind: DefinitionKind,
+    /// Whose.
+    pub tenant: Name,
+    /// Its name.
+    pub name: Name,
+    /// JSON text; `None` deletes it.
+    pub body: Option<Arc<str>>,
+    /// The version that must be the newest one, 0 where there must be none yet; `None`: whatever it is.
+    pub after: Option<u32>,
+}
+
 /// What an operator can order.
 #[derive(Clone, Debug)]
 pub enum Order {
@@ -411,16 +426,17 @@ pub enum Order {
         /// What.
         directive: Directive,
     },
-    /// Applies a definition, or deletes it with `body: None`.
-    Define {
-        /// What it is a template of.
-        kind: DefinitionKind,
-        /// Whose.
-        tenant: Name,
-        /// Its name.
-        name: Name,
+    /// Applies definitions, all of them or, if one is refused, none; answered by [`crate::effect::Answer::Versions`]. At
+    /// most [`crate::limits::DEFINITIONS_MAX`].
+    Define(Vec<Define>),
+    /// Leaves a record in the audit log, of what was done beside the core.
+    Record {
+        /// What.
+        action: Name,
+        /// On what.
+        target: Name,
         /// JSON text.
-        body: Option<Arc<str>>,
+        detail: Arc<str>,
     },
     /// Asks what keeps a task from running; answered by [`crate::effect::Answer::Gates`]. Changes nothing.
     Why(Key),

@@ -6,6 +6,8 @@ pub const ID_CHARS_MAX: usize = 128;
 pub const NAME_CHARS_MAX: usize = 256;
 /// Bytes of one task's payload.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// Definitions that are applied at once: each is two rows of a step.
+pub const DEFINITIONS_MAX: usize = 1_000;
 /// Tasks in one batch.
 pub const BATCH_TASKS_MAX: usize = 10_000;
 /// Tasks in one job.

@@ -182,6 +182,22 @@ pub enum DefinitionKind {
     Task,
     /// A job.
     Job,
+    /// A named bundle of defaults of tasks.
+    Profile,
+}
+
+impl DefinitionKind {
+    /// Each of them, in the order of their stored numbers.
+    pub const ALL: [Self; 3] = [Self::Task, Self::Job, Self::Profile];
+
+    /// `task`, `job` or `profile`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Job => "job",
+            Self::Profile => "profile",
+        }
+    }
 }
 
 /// One version of a definition. Every version is kept; a deletion is a version with `body: None`.
@@ -199,6 +215,8 @@ pub struct DefinitionRow {
     pub body: Option<Arc<str>>,
     /// When it was applied.
     pub at: Timestamp,
+    /// Who applied it; empty for what was applied before this was recorded.
+    pub actor: Name,
 }
 
 /// A record of an operator's action.

@@ -63,6 +63,8 @@ codes! {
     UnknownTask = "unknown_task", 422, "A task is not defined";
     /// A task names the definition of a sub-job that does not exist.
     UnknownDefinition = "unknown_definition", 422, "A sub-job is not defined";
+    /// A task or job names a profile that does not exist.
+    UnknownProfile = "unknown_profile", 422, "A profile is not defined";
     /// The dependencies form a ring. The detail shows its path.
     Cycle = "cycle", 422, "The dependencies form a cycle";
     /// A task depends on itself.
@@ -92,6 +94,8 @@ codes! {
     NotUnique = "not_unique", 409, "Another task holds the unique key";
     /// The order does not fit the state it met.
     WrongState = "wrong_state", 409, "Not possible in this state";
+    /// A definition was changed meanwhile: its newest version is not the one that `If-Match` names.
+    VersionMismatch = "version_mismatch", 412, "The version is another one";
     /// The task is not among the dead letters.
     NotDead = "not_dead", 409, "Not a dead letter";
     /// An earlier order is still being carried out; try again shortly.
@@ -114,6 +118,8 @@ codes! {
     InvalidCursor = "invalid_cursor", 400, "The cursor is not valid";
     /// The path is not valid: bad escapes or characters.
     InvalidPath = "invalid_path", 400, "The path is not valid";
+    /// The configuration, or what reads it again, has something wrong in it. What was good before still holds.
+    InvalidConfig = "invalid_config", 422, "The configuration is not valid";
     /// Not signed in, or not allowed.
     Forbidden = "forbidden", 403, "Not allowed";
     /// The caller's quota is used up; see `Retry-After`.

@@ -152,6 +152,8 @@ impl From<&Refusal> for Problem {
         let (code, hint) = match refusal {
             Refusal::NotFound => (Code::NotFound, None),
             Refusal::NoDefinition => (Code::NotFound, None),
+            Refusal::OtherVersion { .. } => (Code::VersionMismatch, Some("read it again, then decide again")),
+            Refusal::TooManyDefinitions(_) => (Code::LimitExceeded, Some("apply fewer at once")),
             Refusal::IdTaken(_) => (Code::IdTaken, Some("repeat the same body, or choose another id")),
             Refusal::KeyReused(_) => (Code::IdempotencyKeyReused, Some("repeat the same body, or use another key")),
             Refusal::NotUnique { .. } => {

@@ -111,6 +111,9 @@ struct Task {
     until: Option<String>,
     /// The time between two such runs. Default one minute.
     every: Option<WireDuration>,
+    /// The profile whose fields hold where the task has none.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"))]
+    profile: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -280,6 +283,9 @@ struct Job {
     on_cancelled: Option<MapTask>,
     /// A task that follows it however it ended.
     on_complete: Option<MapTask>,
+    /// The profile whose fields hold for tasks where neither they nor `defaults` have any.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"))]
+    profile: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]

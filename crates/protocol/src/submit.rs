@@ -15,10 +15,12 @@ mod hostile;
 mod http;
 mod intern;
 mod job;
+mod library;
 mod limits;
 mod members;
 mod params;
 mod policy;
+mod profile;
 mod read;
 mod repeats;
 mod sensor;
@@ -36,14 +38,17 @@ use crate::pointer::Pointer;
 use crate::problem::Code;
 use read::Findings;
 
-pub use batch::{Submission, parse_submission, parse_tasks};
+use crate::view::DefinitionRef;
+
+pub use batch::{Submission, parse_submission, parse_tasks, parse_tasks_with};
 pub(crate) use body::rendered_body;
 pub use definition::{ParsedDefinition, parse_definition, parse_definition_file};
 pub use http::HttpRequest;
-pub use job::{Definitions, Followed, Found, HOOKS, ParsedJob, due, hook_job, parse_job, referenced_tasks, sub_jobs};
+pub use job::{Followed, HOOKS, ParsedJob, due, hook_job, parse_job, referenced_tasks, sub_jobs};
+pub use library::{Definitions, Found, Library, NoDefinitions};
 pub use params::{Values, with_params};
 pub use sensor::UNTIL_SCOPE;
-pub use task::{parse_idempotency_key, parse_task};
+pub use task::{parse_idempotency_key, parse_task, parse_task_with};
 
 /// The tenant of work that names none.
 pub const DEFAULT_TENANT: &str = "default";
@@ -68,6 +73,8 @@ pub struct Defaults {
     pub now: Option<Timestamp>,
     /// The job is a definition, from which jobs will be made: a required parameter may be without a value.
     pub definition: bool,
+    /// The definition, with its version, that a job is made from.
+    pub made_from: Option<DefinitionRef>,
 }
 
 /// Names of the fields of a task.

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod cluster;
+mod config;
 mod definition;
 mod event;
 mod graph;
@@ -20,7 +21,10 @@ use crate::time::Rfc3339;
 
 pub use attempt::{AttemptView, LogView};
 pub use cluster::{ClusterNodeView, ClusterShardView, ClusterView, ReasonView};
-pub use definition::{AppliedView, AuditView, DefinitionView};
+pub use config::ReloadView;
+pub use definition::{
+    AppliedView, AuditView, DefinitionDiffView, DefinitionRef, DefinitionView, DifferenceView, differences,
+};
 pub use event::{
     EventView, GapView, event_id, event_status, event_word, parse_event_id, parse_stream_position, stream_position,
 };

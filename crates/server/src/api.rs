@@ -21,6 +21,7 @@ mod bulk;
 mod call;
 mod cluster;
 mod codes;
+mod config;
 mod cursor;
 mod dead_letters;
 mod definitions;
@@ -51,6 +52,7 @@ mod stream;
 mod submit;
 mod task_details;
 mod tasks;
+mod versions;
 mod wait;
 mod workers;
 

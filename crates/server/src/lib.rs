@@ -4,13 +4,17 @@
 //! store, starts a node, binds an address and runs until it is told to stop.
 
 mod api;
+mod applied;
 mod clock;
+pub mod config;
 mod connection;
 mod dashboard;
-mod lookup;
+mod folder;
+mod library;
 pub mod node;
 mod open;
 mod serve;
+mod watch;
 
 pub use api::openapi;
 pub use clock::{Clock, SystemClock};

@@ -241,6 +241,11 @@ impl Node {
         self.cluster.wakes.commits.subscribe()
     }
 
+    /// Whether this node serves the control shard, whose owner does what one node does for all.
+    pub(crate) fn serves_control(&self) -> bool {
+        self.cluster.serves_control()
+    }
+
     /// Whether a worker has called since the node started.
     pub fn has_seen(&self, worker: &Name) -> bool {
         self.cluster.has_seen(worker)

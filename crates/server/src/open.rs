@@ -55,7 +55,7 @@ pub fn sqlite_file(url: &str) -> Result<PathBuf, ServeError> {
 }
 
 /// The URL with `***` where a password stands, and without what follows a `?`, where one may stand too.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
     let Some((user, host)) = rest.rsplit_once('@') else { return format!("{scheme}://{rest}") };

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api};
+use crate::config::Reloading;
 use crate::connection;
+use crate::folder;
 use crate::node::{Node, NodeConfig, StartError};
 use crate::open;
+use crate::watch;
 
 /// How long requests in flight may take to finish once the server is told to stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
@@ -33,13 +37,18 @@ pub struct ServeConfig {
     pub node: NodeConfig,
     /// Bounds of the HTTP side.
     pub http: HttpLimits,
+    /// A watched folder of definitions. Default none.
+    pub definitions_dir: Option<PathBuf>,
+    /// How the configuration is read again. Default not at all.
+    pub reloading: Option<Reloading>,
 }
 
 impl ServeConfig {
     /// The defaults on this address and store.
     pub fn new(listen: SocketAddr, store_url: impl Into<String>) -> Self {
         let (node, http) = (NodeConfig::default(), HttpLimits::default());
-        Self { listen, cluster_listen: None, store_url: store_url.into(), node, http }
+        let store_url = store_url.into();
+        Self { listen, cluster_listen: None, store_url, node, http, definitions_dir: None, reloading: None }
     }
 }
 
@@ -194,7 +203,10 @@ pub async fn serve_store(
         "listening"
     );
     let stop = CancellationToken::new();
-    let api = Api::new(Arc::clone(&node), about, clock, config.http.clone(), stop.clone());
+    let api = Api::new(Arc::clone(&node), about, clock, config.http.clone(), config.reloading, stop.clone());
+    api.folder.point_to(config.definitions_dir);
+    folder::keep(&api);
+    watch::keep(&api);
     let producers = api.producers.clone();
     let inside = inside.map(|(listener, _)| (listener, api::internal(&api)));
     let router = api::router(api);

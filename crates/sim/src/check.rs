@@ -7,6 +7,7 @@ pub mod asked;
 pub mod attempts;
 mod commits;
 mod counting;
+mod definitions;
 pub mod ending;
 mod flow;
 pub mod jobs;
@@ -128,6 +129,7 @@ impl Checker {
         self.check_order(changes, epoch)?;
         self.check_bounds(changes)?;
         self.check_claims(changes)?;
+        self.check_versions(changes)?;
         let before = self.note_before(changes);
         let old_paused = self.model.paused_queues.clone();
         let old_limits = self.model.limits.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mainspring_core::effect::{Answer, Refusal};
-use mainspring_core::event::Order;
+use mainspring_core::event::{Define, Order};
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::RerunFrom;
 use mainspring_core::permit::{LimitScope, LimitsPatch};
@@ -169,9 +169,8 @@ impl Clients {
                 Some(Order::DirectWorker { worker, directive })
             }
             16 => {
-                let name = format!("d{}", self.rng.below(3)).into();
-                let body = self.rng.percent(70).then(|| Arc::from("{}"));
-                Some(Order::Define { kind: DefinitionKind::Job, tenant: TENANTS[0].into(), name, body })
+                let count = 1 + self.rng.below(3);
+                Some(Order::Define((0..count).map(|_| self.define()).collect()))
             }
             20 | 21 => {
                 let approved = self.rng.percent(60);
@@ -205,6 +204,14 @@ impl Clients {
             patch.rate = Some(rng.percent(80).then(|| rate(rng)));
         }
         Order::SetLimits { scope, name, patch }
+    }
+
+    /// A definition, its deletion, or a change that is refused if another was faster.
+    fn define(&mut self) -> Define {
+        let name = format!("d{}", self.rng.below(3)).into();
+        let body = self.rng.percent(70).then(|| format!("{{\"n\":{}}}", self.rng.below(100)).into());
+        let after = self.rng.percent(30).then(|| self.rng.below(6) as u32);
+        Define { kind: DefinitionKind::Job, tenant: TENANTS[0].into(), name, body, after }
     }
 
     fn some_dead(&mut self, model: &Model) -> Vec<Key> {

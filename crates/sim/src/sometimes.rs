@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 pub const RARE: &[&str] = &[
     "attempt.two_in_one_commit",
     "definition.deleted",
+    "definition.several",
+    "definition.after",
     "job.failure_unhandled_again",
     "load.removed_staged",
     "load.unavailable",
@@ -46,6 +48,8 @@ pub const NAMES: &[&str] = &[
     "dead.edit",
     "dead.redrive",
     "definition.deleted",
+    "definition.several",
+    "definition.after",
     "definition.new",
     "evaluate.asked",
     "evaluate.failed",

@@ -8,8 +8,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::failure::Failure;
 
 /// One script per version of the schema, from 1.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// Marks a file as ours in its header: `MSPR`.
 const APPLICATION_ID: i32 = 0x4d53_5052;

@@ -58,7 +58,7 @@ export interface JobCounts {
 export interface Job {
   jobId: string;
   jobName: string | null;
-  definition?: string;
+  definition?: { name: string; version: number | null };
   userId: string;
   status: string;
   generation: number;

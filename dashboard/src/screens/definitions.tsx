@@ -60,7 +60,7 @@ export function Definitions() {
 
 export function Definition({ kind, name }: { kind: string; name: string }) {
   const path = `/api/v1/definitions/${kind}/${encodeURIComponent(name)}`;
-  const { data, error } = useResource<Page<DefinitionType>>(`${path}/history`);
+  const { data, error } = useResource<Page<DefinitionType>>(`${path}/versions`);
   const [shown, setShown] = useParam('version');
   const [running, setRunning] = useState(false);
   if (!data) return <div className="screen"><div className="head"><h1 className="mono">{name}</h1></div>{error ? <Trouble error={error} /> : <Skeleton />}</div>;

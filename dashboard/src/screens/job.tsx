@@ -93,7 +93,7 @@ function Facts({ job }: { job: JobType }) {
         <div><dt>Ended</dt><dd><Time at={job.endTime} /></dd></div>
         <div><dt>Generation</dt><dd>{job.generation}</dd></div>
         <div><dt>After a failure</dt><dd>{job.failurePolicy === 'fail_fast' ? 'stops at once' : 'goes on'}</dd></div>
-        {job.definition && <div><dt>Definition</dt><dd><Link href={`/definitions/jobs/${encodeURIComponent(job.definition)}`}>{job.definition}</Link></dd></div>}
+        {job.definition && <div><dt>Definition</dt><dd><Link href={`/definitions/jobs/${encodeURIComponent(job.definition.name)}`}>{job.definition.name}</Link>{job.definition.version !== null && ` version ${job.definition.version}`}</dd></div>}
         {job.sweep && <div><dt>Doing</dt><dd>{job.sweep.replace('_', ' ')}</dd></div>}
         {job.tags.length > 0 && <div><dt>Tags</dt><dd>{job.tags.map((tag) => <span key={tag} className="chip">{tag}</span>)}</dd></div>}
       </dl>

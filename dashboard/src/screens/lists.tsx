@@ -111,7 +111,7 @@ const ofJobs = (event: Event) => event.eventType.startsWith('JOB_') || /^TASK_(C
 const JOB_COLUMNS: Column<Job>[] = [
   { title: 'Status', width: '108px', cell: (job) => <Status state={job.status} /> },
   { title: 'Job', width: 'minmax(80px, 2fr)', cell: (job) => <Link href={jobHref(job.jobId)}><span className="mono">{job.jobId}</span></Link> },
-  { title: 'Name', width: 'minmax(90px, 1.500fr)', from: 760, cell: (job) => job.jobName ?? job.definition ?? <span className="muted">—</span> },
+  { title: 'Name', width: 'minmax(90px, 1.500fr)', from: 760, cell: (job) => job.jobName ?? job.definition?.name ?? <span className="muted">—</span> },
   { title: 'Progress', width: '120px', from: 620, cell: (job) => <StateBar states={ended(job)} total={job.tasks.total} /> },
   { title: 'Tasks', width: '88px', right: true, from: 480, cell: (job) => `${job.tasks.completed + job.tasks.failed + job.tasks.cancelled + job.tasks.skipped}/${job.tasks.total}` },
   { title: 'Took', width: '84px', right: true, from: 880, cell: (job) => <Took start={job.startTime} end={job.endTime} /> },

@@ -42,6 +42,7 @@ fn generate(root: &Path) -> Result<Files> {
     let mut files = Files::new();
     files.insert("docs/openapi.json".into(), pretty(&mainspring_server::openapi())?);
     files.insert("docs/job.schema.json".into(), pretty(&mainspring_protocol::schema::job_schema())?);
+    files.insert("docs/config.schema.json".into(), pretty(&mainspring_server::config::config_schema())?);
     files.insert("docs/cli.md".into(), command_line::page(root)?);
     files.extend(errors::pages());
     Ok(files)

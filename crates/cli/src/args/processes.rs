@@ -3,42 +3,63 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use mainspring_server::config::Layers;
 
 use super::{Output, Remote, default_concurrency, parse_duration, parse_label, parse_param};
 
-/// Where a server listens and keeps its rows.
-#[derive(Args, Debug)]
+/// The configuration's file and overlay.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Configured {
+    /// The configuration file [env: MAINSPRING_CONFIG]. Default: `mainspring.toml` in this folder, if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The overlay that holds, `[env.NAME]` of the file [env: MAINSPRING_ENV].
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+}
+
+/// Where a server listens and keeps its rows. What is not given comes from the environment or the configuration file.
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Serving {
-    /// Address to listen on; port 0 takes a free one.
-    #[arg(long, env = "MAINSPRING_LISTEN", default_value = "127.0.0.1:7070", value_name = "ADDR")]
-    pub listen: std::net::SocketAddr,
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Address to listen on; port 0 takes a free one [env: MAINSPRING_LISTEN] [default: 127.0.0.1:7070].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<std::net::SocketAddr>,
     /// Where everything is kept: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`,
-    /// `redis://HOST:PORT` or `memory:`. Servers that name the same PostgreSQL or Redis are nodes of one cluster.
-    #[arg(
-        long,
-        env = "MAINSPRING_STORE",
-        hide_env_values = true,
-        default_value = "sqlite:mainspring.db",
-        value_name = "URL"
-    )]
-    pub store: String,
-    /// Where other nodes of the cluster reach this one: `http://HOST:PORT`. Default: the address it listens on.
-    #[arg(long, env = "MAINSPRING_ADVERTISE", value_name = "URL")]
+    /// `redis://HOST:PORT` or `memory:` [env: MAINSPRING_STORE] [default: sqlite:mainspring.db]. Servers that name the same
+    /// PostgreSQL or Redis are nodes of one cluster.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// Where other nodes of the cluster reach this one: `http://HOST:PORT` [env: MAINSPRING_ADVERTISE]. Default: the address it
+    /// listens on.
+    #[arg(long, value_name = "URL")]
     pub advertise: Option<String>,
-    /// Another address to listen on, for other nodes alone. It may lie beyond loopback: every call there is sealed with
-    /// the key of the cluster.
-    #[arg(long, env = "MAINSPRING_CLUSTER_LISTEN", value_name = "ADDR")]
+    /// Another address to listen on, for other nodes alone [env: MAINSPRING_CLUSTER_LISTEN]. It may lie beyond loopback: every
+    /// call there is sealed with the key of the cluster.
+    #[arg(long, value_name = "ADDR")]
     pub cluster_listen: Option<std::net::SocketAddr>,
+    /// A watched folder of job, task and profile files [env: MAINSPRING_DEFINITIONS_DIR].
+    #[arg(long, value_name = "DIR")]
+    pub definitions_dir: Option<PathBuf>,
 }
 
 impl Serving {
-    /// How the server is run.
-    pub(crate) fn config(&self) -> mainspring_server::ServeConfig {
-        let mut config = mainspring_server::ServeConfig::new(self.listen, &self.store);
-        config.cluster_listen = self.cluster_listen;
-        config.node.advertise.clone_from(&self.advertise);
-        config
+    /// Where settings are looked for.
+    pub(crate) fn layers(&self) -> Layers {
+        let text = |address: &std::net::SocketAddr| address.to_string();
+        let path = |path: &PathBuf| path.display().to_string();
+        let flags = [
+            ("listen", self.listen.as_ref().map(text)),
+            ("store", self.store.clone()),
+            ("advertise", self.advertise.clone()),
+            ("cluster_listen", self.cluster_listen.as_ref().map(text)),
+            ("definitions_dir", self.definitions_dir.as_ref().map(path)),
+        ];
+        let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let Configured { config, env } = self.configured.clone();
+        Layers::of_this_process(config, env, flags)
     }
 }
 
@@ -232,4 +253,27 @@ pub(crate) enum Scenario {
     W6,
     /// Random layered graphs, and a long chain
     W7,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Each setting of a server started here, and where it comes from; passwords are hidden
+    Show {
+        #[command(flatten)]
+        serving: Serving,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Check the configuration; name every problem with its place
+    Validate {
+        #[command(flatten)]
+        serving: Serving,
+    },
+    /// Have a running server read its configuration again
+    Reload {
+        #[command(flatten)]
+        remote: Remote,
+        #[command(flatten)]
+        output: Output,
+    },
 }

@@ -14,8 +14,8 @@ use mainspring_core::row::DefinitionKind;
 use mainspring_core::spec::TaskSpec;
 use mainspring_protocol::problem::{Code, Problem, ProblemItem};
 use mainspring_protocol::submit::{
-    Defaults, Format, Found, ParsedDefinition, ParsedJob, Values, parse_definition_file, parse_job, sub_jobs,
-    with_params,
+    Defaults, Format, Found, NoDefinitions, ParsedDefinition, ParsedJob, Values, parse_definition_file, parse_job,
+    sub_jobs, with_params,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ impl Source {
 
     /// Its documents. What is wrong with one stands in it.
     pub(crate) fn documents(&self) -> Result<Vec<ParsedDefinition>, Box<Problem>> {
-        Ok(parse_definition_file(&self.text, &|_, _| None)?)
+        Ok(parse_definition_file(&self.text, &NoDefinitions)?)
     }
 
     /// Its documents, if all are valid; otherwise says what is wrong and where.
@@ -169,7 +169,7 @@ impl Source {
                 jobs.push(named(&document.name, job.clone()));
             }
         }
-        if jobs.is_empty() && !documents.is_empty() {
+        if jobs.is_empty() && documents.iter().any(|document| document.kind == DefinitionKind::Task) {
             jobs.push(self.of_tasks(&documents)?);
         }
         if jobs.is_empty() {
@@ -180,10 +180,10 @@ impl Source {
 
     /// One job of the tasks of a file that holds nothing else.
     fn of_tasks(&self, documents: &[ParsedDefinition]) -> Outcome<FileJob> {
-        let tasks: Vec<&RawValue> =
-            documents.iter().filter_map(|document| serde_json::from_str(&document.json).ok()).collect();
+        let of_tasks = documents.iter().filter(|document| document.kind == DefinitionKind::Task);
+        let tasks: Vec<&RawValue> = of_tasks.filter_map(|document| serde_json::from_str(&document.json).ok()).collect();
         let text = serde_json::to_vec(&json!({"tasks": tasks})).context("cannot write the tasks as a job")?;
-        let job = parse_job(&text, Format::Json, &Defaults::default(), &|_, _| None)?;
+        let job = parse_job(&text, Format::Json, &Defaults::default(), &NoDefinitions)?;
         Ok(named(Path::new(&self.name).file_stem().and_then(|stem| stem.to_str()).unwrap_or("tasks"), job))
     }
 
@@ -192,12 +192,12 @@ impl Source {
     pub(crate) fn runnable(&self, params: &[(String, String)]) -> Outcome<Runnable> {
         let documents = self.valid_documents(&[])?;
         let mut runnable = Runnable { jobs: Vec::new(), definitions: Vec::new() };
-        if documents.iter().all(|document| document.kind == DefinitionKind::Task) {
+        if documents.iter().all(|document| document.kind != DefinitionKind::Job) {
             runnable.jobs.push(self.jobs()?.remove(0));
         }
         let of_jobs = || documents.iter().filter(|document| document.kind == DefinitionKind::Job);
         let is_sub_job = |name: &str| of_jobs().any(|other| sub_jobs(&other.json).iter().any(|sub| sub == name));
-        let find = |kind, name: &str| {
+        let find = |kind: DefinitionKind, name: &str| {
             let found = documents.iter().find(|document| document.kind == kind && *document.name == *name);
             found.map(|document| Found { text: document.json.clone(), version: None })
         };

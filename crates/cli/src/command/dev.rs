@@ -9,8 +9,9 @@ use mainspring_worker::Urgency;
 use tokio::sync::oneshot;
 
 use crate::args::Dev;
+use crate::command::config::configured;
 use crate::command::definition::{Runnable, Source};
-use crate::command::serve::{log, not_started};
+use crate::command::serve::{log, not_started, reload_on_hangup};
 use crate::command::signals::Signals;
 use crate::embedded::{self, EmbeddedWorker, Watched, call_failed};
 use crate::exit::{Failure, Outcome};
@@ -20,16 +21,19 @@ use crate::progress::Progress;
 
 /// Serves and works until it is told to stop. The first signal lets running attempts finish, the second does not.
 pub(crate) async fn run(args: Dev, quiet: bool) -> Outcome {
-    log("warn");
+    let level = log("warn");
+    let (config, settings) = configured(&args.serving, Some(level))?;
+    reload_on_hangup(&config)?;
     let sources = args.files.iter().map(|path| Source::read(path)).collect::<Outcome<Vec<_>>>()?;
     let files = sources.iter().map(|source| source.runnable(&[])).collect::<Outcome<Vec<_>>>()?;
     let mut signals = Signals::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let running = serve(args.serving.config(), async { drop(stopped.await) }).await.map_err(not_started)?;
+    let running = serve(config, async { drop(stopped.await) }).await.map_err(not_started)?;
     let mut worker = EmbeddedWorker::start(&running.node, args.concurrency.max(1));
     line(&format!("mainspring dev  http://{}  (API: /docs, /openapi.json)", running.addr))?;
     if !quiet {
-        say(format_args!("store {}; stop with ctrl-c", args.serving.store));
+        let store = settings.get("store").map(|(value, _)| value.shown(mainspring_server::config::Kind::Store));
+        say(format_args!("store {}; stop with ctrl-c", store.unwrap_or_default()));
         say(format_args!(
             "this worker runs every kind of task, shell commands included: whoever can reach the port can run programs as you"
         ));

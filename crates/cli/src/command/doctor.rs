@@ -90,6 +90,12 @@ fn judge(cluster: &ClusterView, skew_ms: u64) -> Vec<Check> {
             "its log has more; it takes work again once that has passed",
         ),
         check(
+            "definitions_dir",
+            cluster.warnings.first().map(|warning| warning.detail.clone()),
+            "nothing is known to be wrong with a watched folder".to_owned(),
+            "mend the file; the folder is read again at once, and what was good before still holds",
+        ),
+        check(
             "store",
             (cluster.durability == "D0").then(|| format!("{} keeps nothing beyond the process", cluster.store)),
             format!("{} promises {}", cluster.store, cluster.durability),

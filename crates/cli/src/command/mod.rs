@@ -1,8 +1,11 @@
 //! The commands, one file each.
 
 pub(crate) mod acting;
+pub(crate) mod apply;
 pub(crate) mod backup;
+pub(crate) mod config;
 pub(crate) mod definition;
+pub(crate) mod definitions;
 pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
@@ -14,6 +17,7 @@ pub(crate) mod limits;
 pub(crate) mod logs;
 pub(crate) mod migrate_store;
 pub(crate) mod plan;
+pub(crate) mod profiles;
 pub(crate) mod queues;
 pub(crate) mod redis_key;
 pub(crate) mod run;

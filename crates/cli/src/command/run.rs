@@ -28,7 +28,7 @@ const MEMORY: &str = "memory:";
 
 /// Runs a job; exit 0 only if it completed.
 pub(crate) async fn run(args: Run, quiet: bool) -> Outcome {
-    log("error");
+    let _ = log("error");
     let Runnable { mut jobs, definitions } = Source::read(&args.file)?.runnable(&args.params)?;
     if jobs.len() > 1 {
         let names: Vec<_> = jobs.iter().map(|job| job.name.clone()).collect();

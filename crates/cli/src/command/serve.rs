@@ -1,20 +1,31 @@
 //! `mainspring serve`: the server alone.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
-use mainspring_server::{ServeError, serve};
+use mainspring_server::config::LevelSetter;
+use mainspring_server::{ServeConfig, ServeError, serve};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::Serve;
+use crate::command::config::configured;
 use crate::command::signals::Signals;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{Stderr, say};
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(args: Serve, quiet: bool) -> Outcome {
-    log(if quiet { "warn" } else { "info" });
+    let level = log("warn");
+    let (config, settings) = configured(&args.serving, Some(level.clone()))?;
+    if !quiet && let Some(wanted) = settings.text("log.level") {
+        level(wanted).map_err(|error| Failure::new(Exit::Invalid, format!("`log.level`: {error}")))?;
+    }
     let signals = Signals::listen()?;
-    let running = serve(args.serving.config(), signals.first()).await.map_err(not_started)?;
+    reload_on_hangup(&config)?;
+    let running = serve(config, signals.first()).await.map_err(not_started)?;
     if !quiet {
         say(format_args!("mainspring serves http://{} (API described at /docs)", running.addr));
     }
@@ -22,12 +33,36 @@ pub(crate) async fn run(args: Serve, quiet: bool) -> Outcome {
     Ok(())
 }
 
-/// Writes the log to standard error; `RUST_LOG` overrules the level.
-pub(crate) fn log(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+/// Has the server read its configuration again at each SIGHUP.
+pub(crate) fn reload_on_hangup(config: &ServeConfig) -> Outcome {
+    let Some(reloading) = &config.reloading else { return Ok(()) };
+    let asked = Arc::clone(&reloading.asked);
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            asked.notify_one();
+        }
+    });
+    Ok(())
+}
+
+/// Writes the log to standard error; `RUST_LOG` overrules the level. What it gives back changes the level.
+pub(crate) fn log(level: &str) -> LevelSetter {
+    let from_variable = EnvFilter::try_from_default_env().ok();
+    let is_overruled = from_variable.is_some();
+    let filter = from_variable.unwrap_or_else(|| EnvFilter::new(level));
+    let (filter, handle) = tracing_subscriber::reload::Layer::new(filter);
     let ansi = crate::output::coloured_stderr() && std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| Stderr).with_ansi(ansi);
     // Fails only if a subscriber is set already, which then does the work.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Stderr).with_ansi(ansi).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    Arc::new(move |level| {
+        let filter = EnvFilter::builder().parse(level).map_err(|error| format!("`{level}`: {error}"))?;
+        if is_overruled {
+            return Ok(());
+        }
+        handle.reload(filter).map_err(|error| error.to_string())
+    })
 }
 
 /// Why a server did not start, as an exit.

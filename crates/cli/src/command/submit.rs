@@ -102,7 +102,7 @@ fn from_file(args: &Submit) -> Outcome<Vec<Work>> {
     }
     let source = Source::read(Path::new(&args.what))?;
     // Definitions that the file does not hold may be known to the server.
-    let documents = source.valid_documents(&[Code::UnknownTask, Code::UnknownDefinition])?;
+    let documents = source.valid_documents(&[Code::UnknownTask, Code::UnknownDefinition, Code::UnknownProfile])?;
     let has_job = documents.iter().any(|document| document.kind == DefinitionKind::Job);
     let of_jobs = || documents.iter().filter(|document| document.kind == DefinitionKind::Job);
     let is_sub_job = |name: &str| of_jobs().any(|other| sub_jobs(&other.json).iter().any(|sub| sub == name));
@@ -119,11 +119,12 @@ fn from_file(args: &Submit) -> Outcome<Vec<Work>> {
             DefinitionKind::Task if !has_job => {
                 works.push(Work::Task(serde_json::from_str(&document.json).context("cannot read a task again")?));
             }
-            DefinitionKind::Task => {}
+            DefinitionKind::Task | DefinitionKind::Profile => {}
         }
     }
     if works.is_empty() {
-        return Err(Failure::new(Exit::Invalid, format!("`{}` holds no work", source.name)));
+        return Err(Failure::new(Exit::Invalid, format!("`{}` holds no work", source.name))
+            .hint("profiles are applied, not submitted: mainspring apply"));
     }
     Ok(works)
 }

@@ -32,7 +32,7 @@ fn validate(path: &Path) -> Outcome<usize> {
             return Ok(problem.errors.len().max(1));
         }
     };
-    let (mut wrong, mut jobs, mut tasks) = (0, 0, 0);
+    let (mut wrong, mut jobs, mut tasks, mut profiles) = (0, 0, 0, 0);
     for document in &documents {
         match &document.job {
             Err(problem) => {
@@ -41,7 +41,9 @@ fn validate(path: &Path) -> Outcome<usize> {
             }
             Ok(job) => {
                 jobs += usize::from(document.kind == DefinitionKind::Job);
-                tasks += job.as_ref().map_or(1, |job| job.graph.tasks().len());
+                profiles += usize::from(document.kind == DefinitionKind::Profile);
+                let alone = usize::from(document.kind == DefinitionKind::Task);
+                tasks += job.as_ref().map_or(alone, |job| job.graph.tasks().len());
             }
         }
     }
@@ -50,7 +52,8 @@ fn validate(path: &Path) -> Outcome<usize> {
         wrong += 1;
     }
     if wrong == 0 {
-        line(&format!("{}: valid, {} and {}", source.name, count(jobs, "job"), count(tasks, "task")))?;
+        let others = if profiles > 0 { format!(", {}", count(profiles, "profile")) } else { String::new() };
+        line(&format!("{}: valid, {} and {}{others}", source.name, count(jobs, "job"), count(tasks, "task")))?;
     }
     Ok(wrong)
 }

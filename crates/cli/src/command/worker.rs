@@ -13,7 +13,7 @@ use crate::remote;
 
 /// Works until it is told to stop: the first signal lets running attempts finish, the second does not.
 pub(crate) async fn run(args: Worker, quiet: bool) -> Outcome {
-    log(if quiet { "warn" } else { "info" });
+    let _ = log(if quiet { "warn" } else { "info" });
     if args.concurrency == 0 {
         return Err(Failure::new(Exit::Usage, "a worker needs a --concurrency of at least 1"));
     }

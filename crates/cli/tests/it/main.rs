@@ -1,5 +1,7 @@
 //! The command line from outside: what it prints, where, and with which exit code.
 
+mod configured;
+mod defined;
 mod definitions;
 mod import;
 mod objects;

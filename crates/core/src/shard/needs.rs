@@ -98,7 +98,8 @@ impl Shard {
             Order::PauseQueue { .. }
             | Order::SetLimits { .. }
             | Order::DirectWorker { .. }
-            | Order::Define { .. }
+            | Order::Define(_)
+            | Order::Record { .. }
             | Order::Figures
             | Order::Sessions => {}
         }

@@ -39,7 +39,11 @@ impl Shard {
             Order::PauseQueue { queue, paused } => Ok(self.order_pause_queue(actor, queue, paused)),
             Order::SetLimits { scope, name, patch } => self.order_limits(actor, scope, name, patch),
             Order::DirectWorker { worker, directive } => Ok(self.order_direct_worker(actor, worker, directive)),
-            Order::Define { kind, tenant, name, body } => self.order_define(actor, kind, tenant, name, body),
+            Order::Define(all) => self.order_define(actor, all),
+            Order::Record { action, target, detail } => {
+                self.audit(actor, &action, target, &detail);
+                Ok(Answer::Done)
+            }
             Order::Why(key) => self.why(key),
             Order::Figures => Ok(Answer::Figures(Box::new(self.figures()))),
             Order::Sessions => Ok(Answer::Sessions(self.session_views())),

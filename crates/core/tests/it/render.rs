@@ -252,7 +252,10 @@ fn reply(answer: &Answer, names: &Names) -> String {
         }
         Answer::Done => "done".to_owned(),
         Answer::Took(keys) => format!("took {}", keys.iter().map(|key| names.of(*key)).collect::<Vec<_>>().join(" ")),
-        Answer::Version(version) => format!("version {version}"),
+        Answer::Versions(versions) => {
+            let versions: Vec<_> = versions.iter().map(u32::to_string).collect();
+            format!("version {}", versions.join(" "))
+        }
         Answer::Gates(gates) => gates.iter().map(|one| gate(one, names)).collect::<Vec<_>>().join(", "),
         Answer::Figures(figures) => format!("resident {:?}, leases {}", figures.resident, figures.leases),
         Answer::Sessions(views) => {

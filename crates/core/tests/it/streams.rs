@@ -9,8 +9,8 @@ use std::sync::Arc;
 use mainspring_core::driver::{Driver, Io};
 use mainspring_core::effect::Effect;
 use mainspring_core::event::{
-    AttemptEnded, Command, EndSession, Event, Exchange, LogLine, NewTask, Offer, Order, Progress, SessionEnd, Start,
-    SubmitJob, SubmitTasks, Unique, UniquePolicy,
+    AttemptEnded, Command, Define, EndSession, Event, Exchange, LogLine, NewTask, Offer, Order, Progress, SessionEnd,
+    Start, SubmitJob, SubmitTasks, Unique, UniquePolicy,
 };
 use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Key, Name, Token};
@@ -297,8 +297,10 @@ impl Stream {
             }
             14 => {
                 let (kind, tenant) = (DefinitionKind::Job, "default".into());
-                Order::Define { kind, tenant, name: "d".into(), body: self.dice.maybe(|_| "{}".into()) }
+                let body = self.dice.maybe(|_| "{}".into());
+                Order::Define(vec![Define { kind, tenant, name: "d".into(), body, after: None }])
             }
+            15 => Order::Record { action: "a".into(), target: "t".into(), detail: "{}".into() },
             _ => [Order::Why(self.key()), Order::Figures, Order::Sessions][self.dice.below(3) as usize].clone(),
         }
     }

@@ -10,6 +10,7 @@ use crate::pointer::Pointer;
 use crate::problem::{Code, Problem};
 use crate::submit::Defaults;
 use crate::submit::intern::Interner;
+use crate::submit::library::{Definitions, NoDefinitions};
 use crate::submit::members::Elements;
 use crate::submit::read::Findings;
 use crate::submit::task::{parse_task, read_element, utf8};
@@ -17,13 +18,25 @@ use crate::submit::task::{parse_task, read_element, utf8};
 /// Problems listed for all elements of a batch; beyond them each bad element names its first one only.
 const BATCH_FINDINGS_MAX: usize = 1_000;
 
+/// Reads a batch whose tasks refer to nothing by name, see [`parse_tasks_with`].
+///
+/// # Errors
+/// See there.
+pub fn parse_tasks(bytes: &[u8], defaults: &Defaults) -> Result<Vec<Result<NewTask, Problem>>, Problem> {
+    parse_tasks_with(bytes, defaults, &NoDefinitions)
+}
+
 /// Reads a batch: a JSON array, or JSON texts one after the other (NDJSON). Each element is judged alone; problems point
-/// into the batch (`/3/retries`). An idempotency key becomes `key/index`.
+/// into the batch (`/3/retries`). An idempotency key becomes `key/index`. `definitions` finds the profiles of tasks.
 ///
 /// # Errors
 /// What spoils the whole batch: not JSON, no body at all, or more than 10,000 elements. An array without elements is a
 /// batch like any other.
-pub fn parse_tasks(bytes: &[u8], defaults: &Defaults) -> Result<Vec<Result<NewTask, Problem>>, Problem> {
+pub fn parse_tasks_with(
+    bytes: &[u8],
+    defaults: &Defaults,
+    definitions: Definitions<'_>,
+) -> Result<Vec<Result<NewTask, Problem>>, Problem> {
     let text = utf8(bytes)?;
     let elements: Vec<&str> = if text.trim_ascii_start().starts_with('[') {
         serde_json::from_str::<Elements<'_>>(text).map_err(|error| whole_batch(bytes, &error))?.0
@@ -36,7 +49,8 @@ pub fn parse_tasks(bytes: &[u8], defaults: &Defaults) -> Result<Vec<Result<NewTa
     let read = |(index, element): (usize, &str)| {
         let key = defaults.idempotency_key.as_ref().map(|key| Name::from(format!("{key}/{index}")));
         let findings = Findings::listing(BATCH_FINDINGS_MAX.saturating_sub(listed).max(1));
-        let task = read_element(element, &Pointer::ROOT.index(index), defaults, key, (&mut names, findings));
+        let task =
+            read_element(element, &Pointer::ROOT.index(index), (defaults, definitions), key, (&mut names, findings));
         listed += task.as_ref().map_or_else(|problem| problem.errors.len(), |_| 0);
         task
     };

@@ -68,7 +68,7 @@ fn every_field_of_a_task_is_read_or_not_built_yet() {
     for json in [r#"{"command":"a b"}"#, r#"{"run":"a"}"#, r#"{"http":{"url":"https://x"}}"#] {
         assert!(task(json).is_ok(), "{json}");
     }
-    let later = "email profile retention schedule";
+    let later = "email retention schedule";
     for field in later.split(' ') {
         let json = |value| format!(r#"{{"type":"a","{field}":{value}}}"#);
         assert_eq!(at(field, task(&json("{}"))), Some(Code::NotSupportedYet));
@@ -108,7 +108,7 @@ fn every_field_of_a_job_is_read_or_not_built_yet() {
         let json = format!(r#"{{"tasks":{{"a":"ls","b":"ls"}},"{field}":{value}}}"#);
         assert!(job(&json).is_ok(), "{json}: {:?}", job(&json));
     }
-    let later = "schedule notify profile concurrency concurrencyKey rateLimit unique";
+    let later = "schedule notify concurrency concurrencyKey rateLimit unique";
     for field in later.split(' ') {
         let json = |value| format!(r#"{{"tasks":{{"a":"ls"}},"{field}":{value}}}"#);
         assert_eq!(at(field, job(&json("[]"))), Some(Code::NotSupportedYet));

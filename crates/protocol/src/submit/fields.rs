@@ -4,6 +4,7 @@ use crate::nearest::did_you_mean;
 use crate::pointer::Pointer;
 use crate::problem::Code;
 use crate::submit::members::Members;
+use crate::submit::profile::PROFILABLE;
 use crate::submit::read::{Findings, Value};
 
 macro_rules! fields {
@@ -68,10 +69,11 @@ fields! {
     Params = "params",
     Until = "until",
     Every = "every",
+    Profile = "profile",
 }
 
 /// Fields that are understood and refused until they are built.
-const LATER: &[&str] = &["email", "profile", "retention", "schedule"];
+const LATER: &[&str] = &["email", "retention", "schedule"];
 
 /// Fields that a job's `defaults` may set.
 pub(super) const DEFAULTABLE: &[&str] = &[
@@ -110,6 +112,8 @@ pub(super) enum Origin {
     Defaults,
     /// The definition it refers to.
     Definition,
+    /// The profile of the task or of its job.
+    Profile,
 }
 
 /// The fields of a task, unread.
@@ -139,6 +143,11 @@ impl<'a> Fields<'a> {
                 let detail = format!("`{name}` cannot stand in `defaults`");
                 findings.add(Code::InvalidValue, &at.member(name), detail);
             }
+            if origin == Origin::Profile && field != Field::Profile && !PROFILABLE.contains(&&**name) {
+                let hint = format!("a profile may have {}", PROFILABLE.join(" "));
+                let detail = format!("`{name}` cannot stand in a profile");
+                findings.add_with_hint(Code::InvalidValue, &at.member(name), detail, hint);
+            }
             let slot = &mut fields.slots[field as usize];
             if slot.is_some() {
                 findings.add(Code::DuplicateKey, &at.member(name), format!("`{name}` occurs twice"));
@@ -157,6 +166,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn set(&mut self, field: Field, raw: &'a str, origin: Origin) {
         self.slots[field as usize] = Some((raw, origin));
+    }
+
+    pub(super) fn clear(&mut self, field: Field) {
+        self.slots[field as usize] = None;
     }
 
     pub(super) fn has(&self, field: Field) -> bool {

@@ -13,11 +13,11 @@ use mainspring_core::event::{RequestId, SubmitJob};
 use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Name};
 use mainspring_core::job::FailurePolicy;
-use mainspring_core::row::DefinitionKind;
 
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem, ProblemItem};
 use crate::submit::hash::body_hash;
+use crate::submit::library::Definitions;
 use crate::submit::task::{object, utf8};
 use crate::submit::{Defaults, Format};
 use crate::yaml::{self, Node, Part};
@@ -46,7 +46,7 @@ pub struct ParsedJob {
     pub deadline_ms: Option<u64>,
     /// How many jobs of its definition may be live (`maxActive`).
     pub max_active: Option<u32>,
-    /// Everything else, as JSON text: `{"definition", "params", "hooks"}`.
+    /// Everything else, as JSON text: `{"definition", "version", "params", "hooks"}`.
     pub body: Arc<str>,
     /// Tags.
     pub tags: Arc<[Name]>,
@@ -75,20 +75,8 @@ impl ParsedJob {
     }
 }
 
-/// A definition that was looked up.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// Its JSON text.
-    pub text: Arc<str>,
-    /// Its version; `None` where it is not applied yet, like in the same file.
-    pub version: Option<u32>,
-}
-
-/// Finds a definition by its kind and name.
-pub type Definitions<'a> = &'a dyn Fn(DefinitionKind, &str) -> Option<Found>;
-
-/// Reads one job. `definitions` finds the task definitions that a list of `tasks` refers to, and the job definitions of
-/// sub-jobs.
+/// Reads one job. `definitions` finds the task definitions that a list of `tasks` refers to, each asked for once, the
+/// profiles of the job and of its tasks, and the job definitions of sub-jobs.
 ///
 /// # Errors
 /// Every problem with its JSON pointer (and line and column for YAML).
@@ -170,6 +158,10 @@ pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions
     let mut body = serde_json::Map::new();
     if let Some(definition) = &own.definition {
         body.insert("definition".to_owned(), (&**definition).into());
+        let made_from = defaults.made_from.as_ref().filter(|made_from| *made_from.name == **definition);
+        if let Some(version) = made_from.and_then(|made_from| made_from.version) {
+            body.insert("version".to_owned(), version.into());
+        }
     }
     if !own.params.values.is_empty() {
         body.insert("params".to_owned(), serde_json::Value::Object(own.params.values));

@@ -16,9 +16,11 @@ use crate::submit::body::{read_body, read_labels};
 use crate::submit::fields::{Field, Fields, Misplaced, Origin, refuse_expressions, refuse_in_script, refuse_in_text};
 use crate::submit::hash::body_hash;
 use crate::submit::intern::Interner;
+use crate::submit::library::{Definitions, NoDefinitions};
 use crate::submit::limits::read_limits;
 use crate::submit::members::Members;
 use crate::submit::policy::read_policy;
+use crate::submit::profile::{find_profile, profile_fields};
 use crate::submit::read::{Findings, Rule, Value, check_name};
 use crate::submit::unique::read_unique;
 use crate::submit::{DEFAULT_QUEUE, DEFAULT_TENANT, Defaults, NESTING_MAX};
@@ -34,7 +36,7 @@ impl<'a> Source<'a, '_> {
     /// Where fields of this origin stand. What comes from a definition is reported at the reference to it.
     pub(super) fn base(&self, origin: Origin) -> Pointer<'_> {
         match origin {
-            Origin::Own | Origin::Definition => self.at,
+            Origin::Own | Origin::Definition | Origin::Profile => self.at,
             Origin::Defaults => Pointer::text("/defaults"),
         }
     }
@@ -48,14 +50,23 @@ impl<'a> Source<'a, '_> {
     }
 }
 
-/// Reads one standalone task.
+/// Reads one standalone task that refers to nothing by name.
 ///
 /// # Errors
 /// Every problem with its JSON pointer.
 pub fn parse_task(json: &[u8], defaults: &Defaults) -> Result<NewTask, Problem> {
+    parse_task_with(json, defaults, &NoDefinitions)
+}
+
+/// Reads one standalone task. `definitions` finds its profile.
+///
+/// # Errors
+/// Every problem with its JSON pointer.
+pub fn parse_task_with(json: &[u8], defaults: &Defaults, definitions: Definitions<'_>) -> Result<NewTask, Problem> {
     let text = utf8(json)?;
     let key = defaults.idempotency_key.clone();
-    read_element(text, &Pointer::ROOT, defaults, key, (&mut Interner::default(), Findings::default()))
+    let names = &mut Interner::default();
+    read_element(text, &Pointer::ROOT, (defaults, definitions), key, (names, Findings::default()))
 }
 
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
@@ -90,12 +101,20 @@ pub(super) fn object<'a>(text: &'a str, at: &Pointer<'_>) -> Result<Members<'a>,
 pub(super) fn read_element(
     text: &str,
     at: &Pointer<'_>,
-    defaults: &Defaults,
+    (defaults, definitions): (&Defaults, Definitions<'_>),
     header_key: Option<Name>,
     (names, mut findings): (&mut Interner, Findings),
 ) -> Result<NewTask, Problem> {
     let members = object(text, at)?;
-    let fields = Fields::sort(&members, at, Origin::Own, &mut findings);
+    let own = Fields::sort(&members, at, Origin::Own, &mut findings);
+    let tenant = read_tenant(&Source { fields: &own, at: *at }, defaults, names, &mut findings);
+    let mut profile = None;
+    Source { fields: &own, at: *at }
+        .read(Field::Profile, |value| profile = find_profile(&value, (&tenant, definitions), &mut findings));
+    let fields = match &profile {
+        Some(text) => own.over(&profile_fields(text, &mut findings)),
+        None => own,
+    };
     let source = Source { fields: &fields, at: *at };
     for field in [Field::Needs, Field::Trigger, Field::If, Field::ForEach, Field::Approval, Field::Job, Field::Params] {
         source.read(field, |value| {
@@ -106,7 +125,6 @@ pub(super) fn read_element(
             findings.add_with_hint(Code::InvalidValue, &value.at, detail, "submit a job: POST /api/v1/jobs");
         });
     }
-    let tenant = read_tenant(&source, defaults, names, &mut findings);
     let mut given_id = None;
     source.read(Field::TaskId, |value| given_id = value.name(Rule::FreshId, &mut findings).map(|id| Name::from(&*id)));
     let idempotency_key = read_key(&source, header_key, &mut findings);
@@ -207,7 +225,8 @@ pub(super) fn read_spec(
     findings: &mut Findings,
 ) -> (Arc<TaskSpec>, Option<String>) {
     refuse_misplaced_expressions(source, home, findings);
-    let (kind, class) = read_class(source, names, findings);
+    let Placing { queue, priority, tags, labels } = read_placing(source, names, findings);
+    let (kind, class) = read_class(source, &labels, names, findings);
     let (body, with) = read_body(source, home != Home::Alone, findings);
     let limits = read_limits(source, &kind, names, findings);
     let job_priority = match home {
@@ -218,26 +237,41 @@ pub(super) fn read_spec(
         kind,
         class,
         title: None,
-        queue: names.name(DEFAULT_QUEUE),
-        priority: job_priority.unwrap_or(0),
+        queue,
+        priority: priority.or(job_priority).unwrap_or(0),
         expires_at_ms: None,
         policy: names_policy(source, names, findings),
         limits,
         body,
-        tags: names.list::<&str>(&[]),
+        tags,
     };
     source.read(Field::TaskName, |value| spec.title = value.name(Rule::Name, findings).map(|name| Name::from(&*name)));
+    source.read(Field::ExpiresAt, |value| spec.expires_at_ms = value.instant(findings).map(Timestamp::as_millis));
+    (Arc::new(spec), with)
+}
+
+/// Where a task waits, and what marks it.
+pub(super) struct Placing {
+    queue: Name,
+    priority: Option<u8>,
+    tags: Arc<[Name]>,
+    labels: Vec<String>,
+}
+
+pub(super) fn read_placing(source: &Source<'_, '_>, names: &mut Interner, findings: &mut Findings) -> Placing {
+    let mut placing =
+        Placing { queue: names.name(DEFAULT_QUEUE), priority: None, tags: names.list::<&str>(&[]), labels: Vec::new() };
     source.read(Field::Queue, |value| {
         if let Some(queue) = value.name(Rule::Id, findings) {
-            spec.queue = names.name(&queue);
+            placing.queue = names.name(&queue);
         }
     });
     source.read(Field::Priority, |value| {
-        spec.priority = value.number(PRIORITY_MAX.into(), findings).unwrap_or(0) as u8;
+        placing.priority = value.number(PRIORITY_MAX.into(), findings).map(|number| number as u8);
     });
-    source.read(Field::ExpiresAt, |value| spec.expires_at_ms = value.instant(findings).map(Timestamp::as_millis));
-    source.read(Field::Tags, |value| spec.tags = names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)));
-    (Arc::new(spec), with)
+    source.read(Field::Tags, |value| placing.tags = names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)));
+    source.read(Field::Labels, |value| placing.labels = read_labels(&value, TAGS_MAX, findings));
+    placing
 }
 
 /// Refuses expressions where none can stand.
@@ -266,7 +300,12 @@ fn names_policy(
 }
 
 /// The type, and what a worker must offer: `shell` for a command or a script, else the type.
-fn read_class(source: &Source<'_, '_>, names: &mut Interner, findings: &mut Findings) -> (Name, Class) {
+fn read_class(
+    source: &Source<'_, '_>,
+    labels: &[String],
+    names: &mut Interner,
+    findings: &mut Findings,
+) -> (Name, Class) {
     let has = |field| source.fields.has(field);
     let shell = has(Field::Command) || has(Field::Run);
     if has(Field::Command) && has(Field::Run) {
@@ -302,9 +341,7 @@ fn read_class(source: &Source<'_, '_>, names: &mut Interner, findings: &mut Find
     if !shell {
         check_builtin(source, &kind, findings);
     }
-    let mut labels = Vec::new();
-    source.read(Field::Labels, |value| labels = read_labels(&value, TAGS_MAX, findings));
-    let class = names.class(if shell { "shell" } else { &kind }, &labels);
+    let class = names.class(if shell { "shell" } else { &kind }, labels);
     (kind, class)
 }
 

@@ -143,10 +143,10 @@ fn every_problem_of_a_task_is_named_at_once() {
     let expected = [
         (Code::UnknownField, "/retrys"),
         (Code::InvalidValue, "/delaySeconds"),
-        (Code::InvalidValue, "/retries"),
-        (Code::InvalidValue, "/timeout"),
         (Code::InvalidValue, "/queue"),
         (Code::LimitExceeded, "/priority"),
+        (Code::InvalidValue, "/retries"),
+        (Code::InvalidValue, "/timeout"),
     ];
     assert_eq!(found, expected.map(|(code, place)| (code, place.to_owned())));
     let problem = task(r#"{"type":"noop","retrys":3}"#).expect_err("is refused");

@@ -19,6 +19,9 @@ pub struct ClusterView {
     pub time: Rfc3339,
     /// What keeps that node from its work; empty: nothing.
     pub reasons: Vec<ReasonView>,
+    /// What is wrong with it and does not keep it from its work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<ReasonView>,
     /// Every node that takes part.
     pub nodes: Vec<ClusterNodeView>,
     /// Every shard, in order.

@@ -5,6 +5,7 @@ use mainspring_core::job::{FailurePolicy, JobRow, JobStatus, SweepKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DefinitionRef;
 use crate::time::Rfc3339;
 
 /// A job.
@@ -17,7 +18,7 @@ pub struct JobView {
     pub job_name: Option<String>,
     /// The definition it was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub definition: Option<String>,
+    pub definition: Option<DefinitionRef>,
     /// Whom it belongs to.
     pub user_id: String,
     /// `pending running paused completed failed cancelled`.
@@ -118,6 +119,8 @@ struct Body {
     #[serde(default)]
     definition: Option<String>,
     #[serde(default)]
+    version: Option<u32>,
+    #[serde(default)]
     params: Option<serde_json::Value>,
 }
 
@@ -150,7 +153,7 @@ impl JobView {
         Self {
             job_id: row.given_id.as_deref().map_or_else(|| row.key.id(IdKind::Job), str::to_owned),
             job_name: row.title.as_deref().map(str::to_owned),
-            definition: body.definition,
+            definition: body.definition.map(|name| DefinitionRef { name, version: body.version }),
             user_id: row.tenant.to_string(),
             status: state.status.word().to_owned(),
             generation: state.generation,

@@ -78,7 +78,7 @@ impl Call {
 
     /// Reads the whole body within the limit of the route.
     pub(crate) async fn read(&mut self) -> Result<Bytes, Refused> {
-        let limits = &self.api.limits;
+        let limits = &*self.api.limits();
         let max = match self.route.body {
             BodyKind::Tasks | BodyKind::Document | BodyKind::Exchange => limits.submit_bytes_max,
             BodyKind::None | BodyKind::OptionalJson | BodyKind::Json => limits.body_bytes_max,

@@ -6,6 +6,7 @@ use mainspring_protocol::view::{ClusterNodeView, ClusterShardView, ClusterView, 
 use super::call::{Answer, Call};
 use super::reply::ok;
 use super::route::Route;
+use super::state::Api;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -42,7 +43,14 @@ async fn get(call: Call) -> Answer {
         durability: call.api.store.durability.class().to_owned(),
         time: Rfc3339(call.api.now()),
         reasons: reasons.map(|(reason, detail)| ReasonView { reason: reason.to_owned(), detail }).collect(),
+        warnings: warnings(&call.api),
         nodes: view.nodes.iter().map(node).collect(),
         shards: view.shards.iter().map(shard).collect(),
     })
+}
+
+/// What is wrong and does not keep the node from its work.
+pub(crate) fn warnings(api: &Api) -> Vec<ReasonView> {
+    let trouble = api.folder.standing().trouble;
+    trouble.map(|detail| ReasonView { reason: "definitions_dir".to_owned(), detail }).into_iter().collect()
 }

@@ -79,6 +79,7 @@ fn of_body(route: &Route) -> Vec<Code> {
         codes.extend([
             Code::InvalidYaml,
             Code::UnknownTask,
+            Code::UnknownProfile,
             Code::Cycle,
             Code::SelfDependency,
             Code::DuplicateTask,

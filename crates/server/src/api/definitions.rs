@@ -1,14 +1,16 @@
-//! Definitions: versioned templates of tasks and jobs, and the lookup of task definitions that a job names.
+//! Definitions: versioned templates of tasks and jobs, and profiles.
 
-use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
 use bytes::Bytes;
-use mainspring_core::effect::Answer as Answered;
-use mainspring_core::event::Order;
 use mainspring_core::id::Name;
 use mainspring_core::row::{DefinitionKind, DefinitionRow};
 use mainspring_protocol::problem::{Code, Problem};
-use mainspring_protocol::submit::{self, DEFAULT_TENANT, Defaults, Format, ParsedJob, Values, with_params};
-use mainspring_protocol::view::{AppliedView, DefinitionView, Page, SubmittedJobView};
+use mainspring_protocol::submit::{
+    self, DEFAULT_TENANT, Defaults, Definitions, Format, ParsedJob, Values, with_params,
+};
+use mainspring_protocol::view::{AppliedView, DefinitionRef, DefinitionView, Page, SubmittedJobView};
 use mainspring_store::DefinitionFilter;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,46 +20,37 @@ use super::call::{Answer, Call, Refused, refuse};
 use super::jobs;
 use super::params::cut;
 use super::reply::{internal, json, not_called, not_read, nothing, ok};
-use super::route::{BodyKind, Route};
+use super::route::{BodyKind, Param, Route};
 use super::submit::defaults;
-use crate::lookup::{Lookup, versions};
+use crate::applied::{ApplyError, Change, OnlyIf, apply};
+use crate::library::{self, Known};
 
 const MEDIA_TYPES: [&str; 4] = ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
+const VERSION: Param =
+    Param { name: "version", kind: "integer", about: "This version, a deleted one too. Default: the newest." };
 
 pub(crate) fn routes() -> Vec<Route> {
-    vec![
-        Route::get(
-            "/api/v1/definitions/{kind}",
-            "listDefinitions",
-            "Lists the definitions of `tasks` or `jobs`",
-            |call| Box::pin(list(call)),
-        )
-        .gives::<Page<DefinitionView>>(),
-        Route::put(
-            "/api/v1/definitions/{kind}/{name}",
-            "putDefinition",
-            "Applies a new version of a definition",
-            |call| Box::pin(put(call)),
-        )
-        .reads::<Value>(BodyKind::Document)
-        .gives::<AppliedView>(),
-        Route::get(
-            "/api/v1/definitions/{kind}/{name}",
-            "getDefinition",
-            "The newest version of a definition",
-            |call| Box::pin(get(call)),
-        )
-        .gives::<DefinitionView>(),
-        Route::delete("/api/v1/definitions/{kind}/{name}", "deleteDefinition", "Deletes a definition", |call| {
-            Box::pin(delete(call))
-        }),
-        Route::get(
-            "/api/v1/definitions/{kind}/{name}/history",
-            "listVersions",
-            "Every version of a definition",
-            |call| Box::pin(history(call)),
-        )
-        .gives::<Page<DefinitionView>>(),
+    let mut routes = of(
+        ["/api/v1/definitions/{kind}", "/api/v1/definitions/{kind}/{name}"],
+        ["listDefinitions", "putDefinition", "getDefinition", "deleteDefinition"],
+        [
+            "Lists the definitions of `tasks`, `jobs` or `profiles`",
+            "Applies a new version of a definition; one that is the same already makes none",
+            "A version of a definition, the newest unless one is named",
+            "Deletes a definition; its versions are kept",
+        ],
+    );
+    routes.extend(of(
+        ["/api/v1/profiles", "/api/v1/profiles/{name}"],
+        ["listProfiles", "putProfile", "getProfile", "deleteProfile"],
+        [
+            "Lists the profiles",
+            "Applies a new version of a profile; one that is the same already makes none",
+            "A version of a profile, the newest unless one is named",
+            "Deletes a profile; its versions are kept",
+        ],
+    ));
+    routes.push(
         Route::post(
             "/api/v1/definitions/{kind}/{name}/run",
             "runDefinition",
@@ -67,6 +60,21 @@ pub(crate) fn routes() -> Vec<Route> {
         .reads::<RunRequest>(BodyKind::OptionalJson)
         .gives::<SubmittedJobView>()
         .created(),
+    );
+    routes
+}
+
+/// What can be done with all definitions at one address, and with one at the other.
+fn of([all, one]: [&'static str; 2], operations: [&'static str; 4], summaries: [&'static str; 4]) -> Vec<Route> {
+    vec![
+        Route::get(all, operations[0], summaries[0], |call| Box::pin(list(call))).gives::<Page<DefinitionView>>(),
+        Route::put(one, operations[1], summaries[1], |call| Box::pin(put(call)))
+            .reads::<Value>(BodyKind::Document)
+            .gives::<AppliedView>(),
+        Route::get(one, operations[2], summaries[2], |call| Box::pin(get(call)))
+            .query(&[VERSION])
+            .gives::<DefinitionView>(),
+        Route::delete(one, operations[3], summaries[3], |call| Box::pin(delete(call))),
     ]
 }
 
@@ -84,12 +92,16 @@ pub(crate) fn format(call: &Call) -> Result<Format, Refused> {
     Ok(if call.media_type(&MEDIA_TYPES)? == 0 { Format::Json } else { Format::Yaml })
 }
 
-fn kind(call: &Call) -> Result<DefinitionKind, Refused> {
+pub(crate) fn kind(call: &Call) -> Result<DefinitionKind, Refused> {
+    if !call.route.segments().any(|segment| segment == "kind") {
+        return Ok(DefinitionKind::Profile);
+    }
     match call.segment("kind") {
         "tasks" => Ok(DefinitionKind::Task),
         "jobs" => Ok(DefinitionKind::Job),
+        "profiles" => Ok(DefinitionKind::Profile),
         other => {
-            let detail = format!("there are definitions of `tasks` and `jobs`, not of `{}`", cut(other));
+            let detail = format!("there are definitions of `tasks`, `jobs` and `profiles`, not of `{}`", cut(other));
             Err(refuse(Code::NoSuchRoute, detail))
         }
     }
@@ -104,52 +116,59 @@ async fn list(call: Call) -> Answer {
 async fn put(mut call: Call) -> Answer {
     let kind = kind(&call)?;
     let format = format(&call)?;
-    let tenant = call.tenant().unwrap_or_else(|| DEFAULT_TENANT.into());
+    let only_if = only_if(&call)?;
     let bytes = call.read().await?.to_vec();
     let name = call.segment("name").to_owned();
-    let mut known = Lookup::of(&call.api.reader, &tenant);
-    let parsed = known.parse(|find| submit::parse_definition(kind, &name, &bytes, format, find)).await;
-    let body = parsed.map_err(not_read)??;
-    let order = Order::Define { kind, tenant, name: name.as_str().into(), body: Some(body) };
-    match call.api.node.order(call.actor(), order).await.map_err(not_called)? {
-        Answered::Version(version) => {
-            let status = if version == 1 { StatusCode::CREATED } else { StatusCode::OK };
-            json(status, &AppliedView { name, version })
-        }
-        other => Err(internal(&format!("a definition was answered by {other:?}"))),
-    }
+    let tenant = call.tenant().unwrap_or_else(|| DEFAULT_TENANT.into());
+    put_text(&call, (kind, tenant, &name), (&bytes, format), only_if).await
+}
+
+/// Validates a text and applies it.
+pub(crate) async fn put_text(
+    call: &Call,
+    (kind, tenant, name): (DefinitionKind, Name, &str),
+    (bytes, format): (&[u8], Format),
+    only_if: OnlyIf,
+) -> Answer {
+    let mut known = Known::of(Some(tenant.clone()));
+    let parse = |find: Definitions<'_>| submit::parse_definition(kind, name, bytes, format, find);
+    let body = known.parse(&*call.api.reader, parse).await.map_err(not_read)??;
+    let change = Change { kind, tenant, name: name.into(), body: Some(body), only_if };
+    let applied = apply(&call.api.node, call.actor(), &[change]).await.map_err(not_applied)?[0];
+    let status = if applied.version == 1 && !applied.unchanged { StatusCode::CREATED } else { StatusCode::OK };
+    let view = AppliedView { name: name.to_owned(), version: applied.version, unchanged: applied.unchanged };
+    Ok(tagged(json(status, &view)?, applied.version))
 }
 
 async fn get(call: Call) -> Answer {
-    ok(&DefinitionView::from_row(&newest(&call).await?))
+    let row = match call.params.number("version", 1, u32::MAX.into())? {
+        None => newest(&call).await?,
+        Some(version) => one_version(&call, version).await?,
+    };
+    Ok(tagged(ok(&DefinitionView::from_row(&row))?, row.version))
 }
 
 async fn delete(call: Call) -> Answer {
-    let row = newest(&call).await?;
-    let order = Order::Define { kind: row.kind, tenant: row.tenant, name: row.name, body: None };
-    call.api.node.order(call.actor(), order).await.map_err(not_called)?;
+    let only_if = match only_if(&call)? {
+        OnlyIf::Anything => OnlyIf::Exists,
+        other => other,
+    };
+    let DefinitionRow { kind, tenant, name, .. } = newest(&call).await?;
+    let change = Change { kind, tenant, name, body: None, only_if };
+    apply(&call.api.node, call.actor(), &[change]).await.map_err(not_applied)?;
     Ok(nothing())
-}
-
-async fn history(call: Call) -> Answer {
-    let rows = versions(&call.api.reader, kind(&call)?, call.segment("name"), call.tenant()).await;
-    let rows = rows.map_err(not_read)?;
-    if rows.is_empty() {
-        return Err(missing(call.segment("name")));
-    }
-    ok(&Page::whole(rows.iter().map(DefinitionView::from_row).collect()))
 }
 
 async fn run(mut call: Call) -> Answer {
     let request: RunRequest = call.json().await?;
     let kind = kind(&call)?;
-    if kind == DefinitionKind::Task {
+    if kind != DefinitionKind::Job {
         return Err(refuse(
             Code::NotSupportedYet,
             "only definitions of jobs can be run; submit a job that names the task",
         ));
     }
-    let row = newest_of(&call, kind, call.segment("name")).await?;
+    let row = newest(&call).await?;
     let body = row.body.as_deref().ok_or_else(|| missing(&row.name))?;
     let mut text = with_params(body, Values::Json(request.params))?;
     if !serde_json::from_str::<Map<String, Value>>(&text).is_ok_and(|job| job.contains_key("job")) {
@@ -157,69 +176,104 @@ async fn run(mut call: Call) -> Answer {
         let name = serde_json::to_string(&*row.name).map_err(|error| internal(&error))?;
         text.insert_str(text.find('{').map_or(0, |at| at + 1), &format!("\"job\":{name},"));
     }
-    let defaults = Defaults { tenant: Some(row.tenant.clone()), ..defaults(&call)? };
+    let made_from = Some(DefinitionRef { name: row.name.to_string(), version: Some(row.version) });
+    let defaults = Defaults { tenant: Some(row.tenant.clone()), made_from, ..defaults(&call)? };
     let job = parse_job(&call, text.into(), Format::Json, defaults).await?;
     jobs::accept(&call, job).await
 }
 
+/// The version of a definition that holds; deleted ones are missing.
 async fn newest(call: &Call) -> Result<DefinitionRow, Refused> {
-    newest_of(call, kind(call)?, call.segment("name")).await
+    let mut rows = versions(call).await?;
+    rows.dedup_by(|later, kept| later.tenant == kept.tenant);
+    rows.retain(|row| row.body.is_some());
+    only(call, rows)
 }
 
-/// The version of a definition that holds; deleted ones are missing.
-async fn newest_of(call: &Call, kind: DefinitionKind, name: &str) -> Result<DefinitionRow, Refused> {
-    let rows = versions(&call.api.reader, kind, name, call.tenant()).await.map_err(not_read)?;
-    let mut newest: Vec<DefinitionRow> = Vec::new();
-    for row in rows {
-        match newest.iter_mut().find(|known| known.tenant == row.tenant) {
-            Some(known) if known.version < row.version => *known = row,
-            Some(_) => {}
-            None => newest.push(row),
-        }
+/// One version of a definition, deleted or not.
+pub(crate) async fn one_version(call: &Call, version: u64) -> Result<DefinitionRow, Refused> {
+    let mut rows = versions(call).await?;
+    if rows.is_empty() {
+        return Err(missing(call.segment("name")));
     }
-    newest.retain(|row| row.body.is_some());
-    match newest.len() {
-        0 => Err(missing(name)),
-        1 => Ok(newest.remove(0)),
+    let newest = rows.iter().map(|row| row.version).max().unwrap_or_default();
+    rows.retain(|row| u64::from(row.version) == version);
+    if rows.is_empty() {
+        let detail = format!("`{}` has no version {version}", cut(call.segment("name")));
+        return Err(Box::new(Problem::new(Code::NotFound, detail).with_hint(format!("its newest is {newest}"))));
+    }
+    only(call, rows)
+}
+
+/// The only one of these, each of which belongs to another tenant.
+fn only(call: &Call, mut rows: Vec<DefinitionRow>) -> Result<DefinitionRow, Refused> {
+    match rows.len() {
+        0 => Err(missing(call.segment("name"))),
+        1 => Ok(rows.remove(0)),
         count => {
-            let owners: Vec<_> = newest.iter().take(10).map(|row| format!("`?userId={}`", row.tenant)).collect();
-            let problem = Problem::new(Code::AmbiguousId, format!("`{}` exists for {count} users", cut(name)));
+            let owners: Vec<_> = rows.iter().take(10).map(|row| format!("`?userId={}`", row.tenant)).collect();
+            let detail = format!("`{}` exists for {count} users", cut(call.segment("name")));
+            let problem = Problem::new(Code::AmbiguousId, detail);
             Err(Box::new(problem.with_hint(format!("add {}", owners.join(" or ")))))
         }
     }
 }
 
-fn missing(name: &str) -> Refused {
+/// Every version of the definition that a call is about, by tenant, newest first.
+pub(crate) async fn versions(call: &Call) -> Result<Vec<DefinitionRow>, Refused> {
+    let (kind, name) = (kind(call)?, call.segment("name"));
+    library::versions(&*call.api.reader, kind, name, call.tenant()).await.map_err(not_read)
+}
+
+pub(crate) fn missing(name: &str) -> Refused {
     refuse(Code::NotFound, format!("there is no definition `{}`", cut(name)))
 }
 
-/// Reads a job, looking up the task definitions that it names.
+/// The version in the header that later requests may name in `If-Match`.
+fn tagged(mut response: Response, version: u32) -> Response {
+    let tag = HeaderValue::from_str(&format!("\"{version}\"")).expect("a number is a header's value");
+    response.headers_mut().insert(ETAG, tag);
+    response
+}
+
+/// What `If-Match` and `If-None-Match` ask for.
+pub(crate) fn only_if(call: &Call) -> Result<OnlyIf, Refused> {
+    let wrong = |name: &str| {
+        let detail = format!("`{name}` must be `*` or versions in quotes, as in `\"3\"`");
+        refuse(Code::InvalidHeader, detail)
+    };
+    let (matching, other) = (call.header("if-match")?, call.header("if-none-match")?);
+    match (matching.map(str::trim), other.map(str::trim)) {
+        (None, None) => Ok(OnlyIf::Anything),
+        (Some("*"), None) => Ok(OnlyIf::Exists),
+        (None, Some("*")) => Ok(OnlyIf::Missing),
+        (Some(versions), None) => {
+            let each = versions.split(',').map(|version| version.trim().trim_matches('"').parse());
+            each.collect::<Result<_, _>>().map(OnlyIf::Version).map_err(|_| wrong("If-Match"))
+        }
+        (_, Some(_)) => Err(refuse(Code::InvalidHeader, "`If-None-Match` takes `*` alone, without `If-Match`")),
+    }
+}
+
+pub(crate) fn not_applied(error: ApplyError) -> Refused {
+    match error {
+        ApplyError::Other { .. } => {
+            let problem = Problem::new(Code::VersionMismatch, error.to_string());
+            Box::new(problem.with_hint("read it again, then decide again"))
+        }
+        ApplyError::Call(error) => not_called(error),
+        ApplyError::Read(error) => not_read(error),
+    }
+}
+
+/// Reads a job, looking up the task definitions and profiles that it names.
 pub(crate) async fn parse_job(
     call: &Call,
     bytes: Bytes,
     format: Format,
     defaults: Defaults,
 ) -> Result<ParsedJob, Refused> {
-    let tenant = defaults.tenant.clone().unwrap_or_else(|| peek_tenant(&bytes, format));
-    let mut known = Lookup::of(&call.api.reader, &tenant);
-    let parsed = known.parse(|find| submit::parse_job(&bytes, format, &defaults, find)).await;
-    Ok(parsed.map_err(not_read)??)
-}
-
-/// The `userId` of a job that is not read yet, to know whose definitions it means. What cannot be told is the default
-/// tenant's.
-fn peek_tenant(bytes: &[u8], format: Format) -> Name {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Peek {
-        user_id: Option<String>,
-    }
-    let found = match format {
-        Format::Json => serde_json::from_slice::<Peek>(bytes).ok().and_then(|peek| peek.user_id),
-        Format::Yaml => std::str::from_utf8(bytes).ok().and_then(|text| {
-            let value = text.lines().find_map(|line| line.strip_prefix("userId:"))?;
-            Some(value.split(" #").next()?.trim().trim_matches(['"', '\'']).to_owned())
-        }),
-    };
-    found.as_deref().unwrap_or(DEFAULT_TENANT).into()
+    let mut known = Known::of(defaults.tenant.clone());
+    let parse = |find: Definitions<'_>| submit::parse_job(&bytes, format, &defaults, find);
+    Ok(known.parse(&*call.api.reader, parse).await.map_err(not_read)??)
 }

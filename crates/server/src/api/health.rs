@@ -5,6 +5,7 @@ use mainspring_protocol::time;
 use serde_json::json;
 
 use super::call::{Answer, Call};
+use super::cluster::warnings;
 use super::reply::{json, ok};
 use super::route::{AnswerKind, Route};
 use super::{docs, metrics, openapi};
@@ -42,9 +43,13 @@ async fn alive(_call: Call) -> Answer {
 async fn ready(call: Call) -> Answer {
     let reasons = reasons(&call);
     if reasons.is_empty() {
-        return ok(
-            &json!({"status": "ready", "store": call.api.store.name, "durability": call.api.store.durability.class()}),
-        );
+        let store = &call.api.store;
+        let mut view = json!({"status": "ready", "store": store.name, "durability": store.durability.class()});
+        let warnings = warnings(&call.api);
+        if !warnings.is_empty() {
+            view["warnings"] = json!(warnings);
+        }
+        return ok(&view);
     }
     let reasons: Vec<_> =
         reasons.into_iter().map(|(reason, detail)| json!({"reason": reason, "detail": detail})).collect();

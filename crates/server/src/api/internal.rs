@@ -20,19 +20,20 @@ const BYTES_EXTRA: usize = 1 << 20;
 
 /// The routes, for nodes only.
 pub(crate) fn router(api: &Arc<Api>) -> Router {
-    let bytes_max = api.limits.submit_bytes_max + BYTES_EXTRA;
     let (api, inside) = (Arc::clone(api), Arc::new(api.node.inside()));
     let answer = move |request: Request| {
         let (api, inside) = (Arc::clone(&api), Arc::clone(&inside));
-        async move { answer(&api, &inside, request, bytes_max).await }
+        async move { answer(&api, &inside, request).await }
     };
     Router::new().route(&format!("{CLUSTER_ROOT}{{*call}}"), post(answer))
 }
 
-async fn answer(api: &Api, inside: &Inside, request: Request<Body>, bytes_max: usize) -> Response {
+async fn answer(api: &Api, inside: &Inside, request: Request<Body>) -> Response {
+    let limits = api.limits();
+    let bytes_max = limits.submit_bytes_max + BYTES_EXTRA;
     let (head, body) = request.into_parts();
     let path = head.uri.path();
-    let body = match body::read(body, &head.headers, bytes_max, &api.limits, &api.bytes_in_flight).await {
+    let body = match body::read(body, &head.headers, bytes_max, &limits, &api.bytes_in_flight).await {
         Ok(body) => body,
         Err(refused) => return problem(&refused),
     };

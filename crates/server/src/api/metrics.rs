@@ -13,6 +13,7 @@ use mainspring_protocol::view::CountView;
 use super::call::{Answer, Call, Refused};
 use super::reply::{not_called, not_read, with_type};
 use super::state::Api;
+use crate::folder::Standing;
 use crate::node::NodeFigures;
 
 /// Task types that get a label of their own; the rest is counted together as `other`.
@@ -52,6 +53,7 @@ pub(crate) async fn get(call: Call) -> Answer {
     attempts(&mut page, &figures, &queues);
     shard(&mut page, &figures, &queues);
     node(&mut page, &call.api.node.figures());
+    folder(&mut page, &call.api.folder.standing());
     Ok(with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page.text))
 }
 
@@ -132,6 +134,22 @@ fn shard(page: &mut Exposition, figures: &Figures, queues: &BTreeSet<Name>) {
     for (kind, count) in [("task", tasks), ("job", jobs), ("graph_chunk", chunks)] {
         page.sample("mainspring_resident_rows", &[("kind", kind)], count);
     }
+}
+
+/// The folder of definitions, where there is one.
+fn folder(page: &mut Exposition, standing: &Standing) {
+    if standing.dir.is_none() {
+        return;
+    }
+    let is_good = u64::from(standing.trouble.is_none());
+    page.gauge("mainspring_definitions_dir_ok", "1 while nothing is known to be wrong with the folder.", is_good);
+    page.gauge(
+        "mainspring_definitions_dir_definitions",
+        "Definitions of the folder that hold.",
+        standing.definitions as u64,
+    );
+    page.head("mainspring_definitions_dir_applied_total", "counter", "Times that the folder was applied.");
+    page.sample("mainspring_definitions_dir_applied_total", &[], standing.applied);
 }
 
 fn node(page: &mut Exposition, figures: &NodeFigures) {

@@ -190,10 +190,12 @@ pub(crate) fn all() -> &'static [Route] {
         routes.extend(super::job_details::routes());
         routes.extend(super::graph_layout::routes());
         routes.extend(super::definitions::routes());
+        routes.extend(super::versions::routes());
         routes.extend(super::queues::routes());
         routes.extend(super::limits::routes());
         routes.extend(super::workers::routes());
         routes.extend(super::cluster::routes());
+        routes.extend(super::config::routes());
         routes.extend(super::dead_letters::routes());
         routes.extend(super::events::routes());
         routes.extend(super::stats::routes());

@@ -1,6 +1,6 @@
 //! What every request shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use mainspring_core::time::Timestamp;
 use mainspring_store::{Description, Reader};
@@ -11,6 +11,8 @@ use tokio_util::task::TaskTracker;
 use super::graph_layout::Layouts;
 use super::history::History;
 use crate::clock::Clock;
+use crate::config::{Reloader, Reloading};
+use crate::folder::Folder;
 use crate::node::Node;
 use crate::serve::HttpLimits;
 
@@ -20,7 +22,11 @@ pub(crate) struct Api {
     pub reader: Arc<dyn Reader>,
     pub store: Description,
     pub clock: Arc<dyn Clock>,
-    pub limits: HttpLimits,
+    limits: RwLock<Arc<HttpLimits>>,
+    /// The folder of definitions.
+    pub folder: Folder,
+    /// Reads the configuration again, where there is one.
+    pub reloader: Option<Reloader>,
     /// Cancelled when the server is told to stop: streams and waits end.
     pub stop: CancellationToken,
     /// One permit for each byte of a body.
@@ -43,6 +49,7 @@ impl Api {
         store: Description,
         clock: Arc<dyn Clock>,
         limits: HttpLimits,
+        reloading: Option<Reloading>,
         stop: CancellationToken,
     ) -> Arc<Self> {
         let bytes = limits.bytes_in_flight_max.min(Semaphore::MAX_PERMITS);
@@ -57,9 +64,21 @@ impl Api {
             producers: TaskTracker::new(),
             layouts: Layouts::default(),
             history: History::default(),
-            limits,
+            limits: RwLock::new(Arc::new(limits)),
+            folder: Folder::default(),
+            reloader: reloading.map(Reloader::new),
             stop,
         })
+    }
+
+    /// The bounds that hold now.
+    pub(crate) fn limits(&self) -> Arc<HttpLimits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the bounds. What was built for as many connections, streams and bytes as there were stays as it is.
+    pub(crate) fn set_limits(&self, limits: HttpLimits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
     /// The time now.

@@ -43,11 +43,11 @@ where
     F: Future<Output = Result<(), Closed>> + Send + 'static,
 {
     let Ok(place) = Arc::clone(&api.streams).try_acquire_owned() else {
-        let detail = format!("{} streams are open, the limit", api.limits.streams_max);
+        let detail = format!("{} streams are open, the limit", api.limits().streams_max);
         return Err(Box::new(Problem::new(Code::Overloaded, detail).retry_after_ms(1_000)));
     };
     let (chunks, receiver) = mpsc::channel(CHUNKS_WAITING);
-    let listener = Listener { chunks, keep_alive: api.limits.keep_alive, stop: api.stop.clone(), _place: place };
+    let listener = Listener { chunks, keep_alive: api.limits().keep_alive, stop: api.stop.clone(), _place: place };
     let work = produce(listener);
     api.producers.spawn(async move {
         // A stream that ended because nobody listens needs no word.

@@ -1,6 +1,8 @@
 //! Submission of tasks: the hot path. Bodies are parsed element by element into the core's own type, and the reply is
 //! written straight into bytes.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use mainspring_core::effect::{Refusal, Submitted};
 use mainspring_core::event::NewTask;
@@ -8,15 +10,16 @@ use mainspring_core::id::{IdKind, Name};
 use mainspring_core::limits::BATCH_TASKS_MAX;
 use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::schema::task_schema_in;
-use mainspring_protocol::submit::{Defaults, parse_task, parse_tasks};
+use mainspring_protocol::submit::{Defaults, Definitions, parse_task_with, parse_tasks_with};
 use mainspring_protocol::time;
 use mainspring_protocol::view::SubmittedView;
 use schemars::JsonSchema;
 
 use super::body::Bytes;
 use super::call::{Answer, Call, Refused, refuse};
-use super::reply::{internal, json_bytes, not_called};
+use super::reply::{internal, json_bytes, not_called, not_read};
 use super::route::{BodyKind, Route};
+use crate::library::Known;
 
 /// Bodies above this size are parsed away from the threads that serve sockets.
 const PARSED_ASIDE_BYTES: usize = 1 << 20;
@@ -48,7 +51,7 @@ async fn schedule(mut call: Call) -> Answer {
     call.media_type(&MEDIA_TYPES[..1])?;
     let defaults = defaults(&call)?;
     let bytes = call.read().await?;
-    let task = parse(bytes, move |bytes| parse_task(bytes, &defaults)).await?;
+    let task = parse(&call, bytes, move |bytes, find| parse_task_with(bytes, &defaults, find)).await?;
     one(&call, task).await
 }
 
@@ -58,29 +61,44 @@ async fn submit(mut call: Call) -> Answer {
     let bytes = call.read().await?;
     let is_batch = media_type > 0 || bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     if !is_batch {
-        let task = parse(bytes, move |bytes| parse_task(bytes, &defaults)).await?;
+        let task = parse(&call, bytes, move |bytes, find| parse_task_with(bytes, &defaults, find)).await?;
         return one(&call, task).await;
     }
-    let parsed = parse(bytes, move |bytes| parse_tasks(bytes, &defaults)).await?;
+    let parsed = parse(&call, bytes, move |bytes, find| parse_tasks_with(bytes, &defaults, find)).await?;
     batch(&call, parsed).await
 }
 
 /// What the request says beside its body.
 pub(crate) fn defaults(call: &Call) -> Result<Defaults, Refused> {
     let (tenant, idempotency_key) = (call.tenant(), call.idempotency_key()?);
-    Ok(Defaults { tenant, idempotency_key, now: Some(call.api.now()), definition: false })
+    Ok(Defaults { tenant, idempotency_key, now: Some(call.api.now()), ..Defaults::default() })
 }
 
-/// Parses a body; a large one on a thread of its own.
-pub(crate) async fn parse<T: Send + 'static>(
+/// Parses a body, a large one on a thread of its own, and looks up the definitions that it names.
+async fn parse<T: Send + 'static>(
+    call: &Call,
     bytes: Bytes,
-    parse: impl FnOnce(&[u8]) -> Result<T, Problem> + Send + 'static,
+    parse: impl Fn(&[u8], Definitions<'_>) -> Result<T, Problem> + Send + Sync + 'static,
 ) -> Result<T, Refused> {
+    let mut known = Known::of(call.tenant());
     if bytes.len() <= PARSED_ASIDE_BYTES {
-        return Ok(parse(&bytes)?);
+        let parsed = known.parse(&*call.api.reader, |find| parse(&bytes, find)).await;
+        return Ok(parsed.map_err(not_read)??);
     }
-    let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
-    Ok(parsed.map_err(|error| internal(&error))??)
+    let shared = Arc::new((bytes, parse));
+    loop {
+        let shared = Arc::clone(&shared);
+        let aside = tokio::task::spawn_blocking(move || {
+            let (bytes, parse) = &*shared;
+            let parsed = parse(bytes, &known);
+            (parsed, known)
+        });
+        let (parsed, learning) = aside.await.map_err(|error| internal(&error))?;
+        known = learning;
+        if !known.learn(&*call.api.reader).await.map_err(not_read)? {
+            return Ok(parsed?);
+        }
+    }
 }
 
 async fn one(call: &Call, task: NewTask) -> Answer {

@@ -170,6 +170,11 @@ impl Cluster {
         self.local.read().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
     }
 
+    /// Whether the control shard's thread runs here.
+    pub(in crate::node) fn serves_control(&self) -> bool {
+        self.local_shard(ShardId::CONTROL).is_some()
+    }
+
     /// All shards whose threads run here, in order.
     pub(super) fn local_shards(&self) -> Vec<Arc<Shared>> {
         self.local.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()

@@ -23,7 +23,7 @@ use mainspring_store::{Error, FeedPage, ShardId};
 
 use super::CallError;
 use super::cluster::Cluster;
-use crate::lookup::Lookup;
+use crate::library::Known;
 
 /// How far before the newest event a shard that was taken over is read again.
 const LOOK_BACK_MS: i64 = 3_600_000;
@@ -166,9 +166,9 @@ async fn submit_one(
     let followed = Followed { job_id: &id, job_name: row.title.as_deref(), status, generation };
     let place = format!("{}.{}", position.commit, position.index);
     let key = Name::from(format!("hook/{}/{place}/{name}", row.key.id(IdKind::Job)));
-    let mut lookup = Lookup::of(&cluster.reader, &row.tenant);
-    let parsed = lookup
-        .parse(|find| hook_job(name, job.clone(), &followed, (row.tenant.clone(), key.clone()), find))
+    let mut known = Known::of(Some(row.tenant.clone()));
+    let parsed = known
+        .parse(&*cluster.reader, |find| hook_job(name, job.clone(), &followed, (row.tenant.clone(), key.clone()), find))
         .await
         .map_err(unavailable)?;
     let parsed = match parsed {

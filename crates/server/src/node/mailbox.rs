@@ -95,7 +95,8 @@ fn order_bytes(order: &Order) -> usize {
         Order::Delete { tasks, jobs, forget } | Order::DeleteOld { tasks, jobs, forget } => {
             (tasks.len() + jobs.len()) * 8 + forget.len() * 128
         }
-        Order::Define { body, .. } => body.as_ref().map_or(0, |body| body.len()),
+        Order::Record { action, target, detail } => action.len() + target.len() + detail.len(),
+        Order::Define(all) => all.iter().map(|one| one.body.as_ref().map_or(0, |body| body.len()) + 128).sum(),
         _ => 0,
     }
 }

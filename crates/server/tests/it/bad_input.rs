@@ -194,7 +194,7 @@ async fn what_is_no_address_or_no_method_of_one_is_a_problem_too() {
         server.get(path).await.refused(404, "no_such_route");
     }
     server.get("/api/v1/definitions/queues").await.refused(404, "no_such_route");
-    for part in ["schedules", "schedules/a/trigger", "profiles", "notifications", "tokens"] {
+    for part in ["schedules", "schedules/a/trigger", "notifications", "tokens"] {
         server.get(&format!("/api/v1/{part}")).await.refused(422, "not_supported_yet");
         server.post(&format!("/api/v1/{part}"), &json!({})).await.refused(422, "not_supported_yet");
     }

@@ -247,3 +247,21 @@ async fn what_waited_before_the_worker_came_is_granted_to_it_at_once() {
         worker.report(json!({"token": grant["token"], "status": "success"})).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_defined_at_one_node_holds_at_the_other_at_once() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    for (retries, server, other) in [(1, &a, &b), (2, &b, &a)] {
+        let profile = json!({"retries": retries});
+        let status = server.put("/api/v1/profiles/p", &profile).await.status;
+        assert_eq!(status, if retries == 1 { 201 } else { 200 });
+        for number in 0..8 {
+            let id = format!("t-{retries}-{number}");
+            other.post("/api/v1/tasks", &json!({"taskId": id, "type": "mine", "profile": "p"})).await.good(201);
+            assert_eq!(server.get(&format!("/api/v1/tasks/{id}")).await.good(200)["retries"], retries);
+        }
+    }
+    let stale = a.call("PUT", "/api/v1/profiles/p", &[("if-match", "\"1\"")], "{}").await;
+    stale.refused(412, "version_mismatch");
+}

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cluster;
+mod configured;
 mod contract;
 mod dashboard;
 mod definitions;
@@ -17,5 +18,6 @@ mod limits;
 mod lists;
 mod mission;
 mod operations;
+mod profiles;
 mod raw;
 mod support;

@@ -143,7 +143,7 @@ impl Checker {
             Order::Signal { task, approved, .. } => {
                 asked.signals.insert((*task, *approved));
             }
-            Order::Define { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
+            Order::Define(_) | Order::Record { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
         }
     }
 }

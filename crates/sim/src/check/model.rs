@@ -6,7 +6,9 @@ use std::sync::Arc;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphTask, JobRow, SweepKind};
 use mainspring_core::permit::{LimitScope, Limits};
-use mainspring_core::row::{Changes, ClaimKind, ClaimName, ClaimRow, Directive, HighWater, LaneRow, TaskRow};
+use mainspring_core::row::{
+    Changes, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, Directive, HighWater, LaneRow, TaskRow,
+};
 use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{Attempt, LaneId};
 
@@ -35,6 +37,8 @@ pub struct Model {
     pub limits: BTreeMap<(LimitScope, Name), Limits>,
     /// Directives of workers.
     pub directives: BTreeMap<Name, Directive>,
+    /// Definitions with all their versions.
+    pub definitions: BTreeMap<(DefinitionKind, Name, Name), Vec<DefinitionRow>>,
     /// Outputs.
     pub outputs: BTreeMap<Key, Arc<str>>,
     /// Log chunks that were inserted, by task, attempt, number.
@@ -90,6 +94,10 @@ impl Model {
         self.apply_jobs(changes);
         for row in &changes.insert_attempts {
             self.attempts.entry(row.task).or_default().push(row.attempt.clone());
+        }
+        for row in &changes.insert_definitions {
+            let id = (row.kind, row.tenant.clone(), row.name.clone());
+            self.definitions.entry(id).or_default().push(row.clone());
         }
         for row in &changes.put_outputs {
             self.outputs.insert(row.task, row.output.clone());

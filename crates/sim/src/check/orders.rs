@@ -62,6 +62,7 @@ impl Checker {
                 })?;
                 self.hit("limit.set")
             }
+            (Order::Define(all), Answer::Versions(versions)) => self.check_defined(all, versions),
             (Order::DirectWorker { .. }, Answer::Done) => self.hit("worker.directed"),
             (order, answer) => self.check_dead_letter_answer(order, answer),
         }

@@ -99,6 +99,8 @@ pub enum Plant {
     LostFeed,
     /// The new body of a dead letter is not written.
     ForgottenEdit,
+    /// A version of a definition is not written.
+    LostDefinition,
     /// An idempotency key is forgotten after a minute.
     ShortClaim,
     /// The shard's time sinks.
@@ -183,7 +185,7 @@ pub enum Plant {
 
 impl Plant {
     /// All bugs.
-    pub const ALL: [Plant; 88] = [
+    pub const ALL: [Plant; 89] = [
         Plant::LostInsert,
         Plant::LostUpdate,
         Plant::WrongPlace,
@@ -232,6 +234,7 @@ impl Plant {
         Plant::LostLog,
         Plant::LostFeed,
         Plant::ForgottenEdit,
+        Plant::LostDefinition,
         Plant::ShortClaim,
         Plant::TimeSinks,
         Plant::ShortBackoff,

@@ -80,6 +80,7 @@ impl Planted {
         drop_one(self, Plant::LostChunk, &mut changes.insert_chunks);
         drop_one(self, Plant::ForgottenLane, &mut changes.insert_lanes);
         drop_one(self, Plant::ForgottenEdit, &mut changes.rewrite_bodies);
+        drop_one(self, Plant::LostDefinition, &mut changes.insert_definitions);
         drop_one(self, Plant::LostFeed, &mut changes.feed);
     }
 

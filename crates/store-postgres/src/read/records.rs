@@ -152,7 +152,7 @@ fn page(items: Vec<(FeedPosition, mainspring_core::row::Transition)>, ends: &[Ro
 }
 
 pub(super) async fn definitions(db: Arc<Session>, filter: DefinitionFilter) -> Result<Vec<DefinitionRow>, Failure> {
-    let sql = "SELECT kind, tenant, name, version, body, at FROM @definitions
+    let sql = "SELECT kind, tenant, name, version, body, at, actor FROM @definitions
         WHERE kind = $1 AND ($2 IS NULL OR tenant = $2) AND ($3 IS NULL OR name = $3)
         ORDER BY tenant, name, version DESC";
     let asked = Statement::new(sql)
@@ -169,6 +169,7 @@ pub(super) async fn definitions(db: Arc<Session>, filter: DefinitionFilter) -> R
             version: cells.small()?,
             body: cells.name_or_null()?,
             at: cells.instant()?,
+            actor: cells.name()?,
         };
         let older = found.last().is_some_and(|last| last.tenant == row.tenant && last.name == row.name);
         if filter.name.is_some() || !older {

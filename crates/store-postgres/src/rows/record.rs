@@ -18,7 +18,7 @@ const CLAIM_KINDS: [ClaimKind; 4] = [ClaimKind::TaskId, ClaimKind::JobId, ClaimK
 
 /// Reads the kind of a definition.
 pub(crate) fn definition_kind(cells: &mut Cells<'_>) -> Result<DefinitionKind, Failure> {
-    cells.one_of(&[DefinitionKind::Task, DefinitionKind::Job], "kind of a definition")
+    cells.one_of(&DefinitionKind::ALL, "kind of a definition")
 }
 
 /// Reads the directive of a worker.

@@ -180,7 +180,7 @@ CREATE TABLE @workers (
 CREATE TABLE @definitions (
     at      bigint NOT NULL,
     version integer NOT NULL,
-    kind    smallint NOT NULL, -- 0 task, 1 job
+    kind    smallint NOT NULL, -- 0 task, 1 job, 2 profile
     tenant  text COLLATE "C" NOT NULL,
     name    text COLLATE "C" NOT NULL,
     body    text,

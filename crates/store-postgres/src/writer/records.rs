@@ -126,6 +126,7 @@ fn settings<'a>(changes: &'a Changes, out: &mut Vec<Statement<'a>>) {
         columns.ints("version", definitions.iter().map(|row| small(row.version)));
         columns.ints("at", definitions.iter().map(|row| Some(row.at.as_millis())));
         columns.texts("body", definitions.iter().map(|row| row.body.as_deref()));
+        columns.texts("actor", definitions.iter().map(|row| Some(&*row.actor)));
         out.push(columns.put("@definitions", "kind, tenant, name, version"));
     }
 }

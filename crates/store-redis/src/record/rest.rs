@@ -14,7 +14,6 @@ use super::task::{course, take_course};
 use super::{FORMAT, Names, Put, Take};
 
 const CLAIM_KINDS: [ClaimKind; 4] = [ClaimKind::TaskId, ClaimKind::JobId, ClaimKind::IdempotencyKey, ClaimKind::Unique];
-const DEFINITION_KINDS: [DefinitionKind; 2] = [DefinitionKind::Task, DefinitionKind::Job];
 const STREAMS: [LogStream; 3] = [LogStream::Stdout, LogStream::Stderr, LogStream::System];
 
 fn whole<T>(bytes: &[u8], what: &'static str, read: impl FnOnce(&mut Take<'_>) -> Option<T>) -> Result<T, Unreadable> {
@@ -117,7 +116,8 @@ pub(crate) fn encode_definition_name(row: &DefinitionRow) -> Vec<u8> {
 
 pub(crate) fn decode_definition_name(bytes: &[u8]) -> Result<(DefinitionKind, Name, Name, u32), Unreadable> {
     let mut from = Take::new(bytes);
-    let mut read = || Some((from.one_of(&DEFINITION_KINDS)?, from.text()?.into(), from.text()?.into(), from.small()?));
+    let mut read =
+        || Some((from.one_of(&DefinitionKind::ALL)?, from.text()?.into(), from.text()?.into(), from.small()?));
     read().ok_or(Unreadable("name of a definition"))
 }
 
@@ -125,6 +125,7 @@ pub(crate) fn encode_definition(row: &DefinitionRow) -> Vec<u8> {
     let mut out = vec![FORMAT];
     out.signed(row.at.as_millis());
     out.text_or_none(row.body.as_deref());
+    out.text(&row.actor);
     out
 }
 
@@ -132,7 +133,10 @@ pub(crate) fn decode_definition(name: &[u8], bytes: &[u8]) -> Result<DefinitionR
     let (kind, tenant, name, version) = decode_definition_name(name)?;
     whole(bytes, "definition", |from| {
         let at = Timestamp::from_millis(from.signed()?);
-        Some(DefinitionRow { kind, tenant, name, version, at, body: from.text_or_none()?.map(Into::into) })
+        let body = from.text_or_none()?.map(Into::into);
+        // Records of before end here.
+        let actor = if from.rest().is_empty() { "" } else { from.text()? }.into();
+        Some(DefinitionRow { kind, tenant, name, version, at, body, actor })
     })
 }
 

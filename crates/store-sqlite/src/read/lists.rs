@@ -240,7 +240,7 @@ pub(super) fn jobs(
 
 pub(super) fn definitions(db: &Connection, filter: &DefinitionFilter) -> Result<Vec<DefinitionRow>, Failure> {
     let mut ask = db.prepare_cached(
-        "SELECT kind, tenant, name, version, body, at FROM definitions
+        "SELECT kind, tenant, name, version, body, at, actor FROM definitions
         WHERE kind = ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR name = ?3)
         ORDER BY tenant, name, version DESC",
     )?;
@@ -255,6 +255,7 @@ pub(super) fn definitions(db: &Connection, filter: &DefinitionFilter) -> Result<
             version: cells.next()?,
             body: cells.next()?,
             at: cells.instant()?,
+            actor: cells.next()?,
         };
         let older = found.last().is_some_and(|last| last.tenant == row.tenant && last.name == row.name);
         if filter.name.is_some() || !older {

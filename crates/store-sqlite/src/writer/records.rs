@@ -118,9 +118,12 @@ fn settings(db: &Connection, changes: &Changes) -> Result<()> {
         put.execute((&*row.worker, row.directive as u8))?;
     }
     for row in &changes.insert_definitions {
-        let mut put = db.prepare_cached("INSERT OR REPLACE INTO definitions VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-        let body = row.body.as_deref();
-        put.execute((row.kind as u8, &*row.tenant, &*row.name, row.version, row.at.as_millis(), body))?;
+        let mut put = db.prepare_cached(
+            "INSERT OR REPLACE INTO definitions (kind, tenant, name, version, at, body, actor)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        let (at, body) = (row.at.as_millis(), row.body.as_deref());
+        put.execute((row.kind as u8, &*row.tenant, &*row.name, row.version, at, body, &*row.actor))?;
     }
     Ok(())
 }

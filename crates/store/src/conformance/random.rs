@@ -168,7 +168,8 @@ impl History {
             changes.put_workers.push(WorkerRow { worker: name("w"), directive: Directive::Pause });
             let (kind, body) = (DefinitionKind::Job, self.dice.one_in(2).then(|| Arc::from("{}")));
             let (tenant, at) = (name("default"), at(0));
-            let row = DefinitionRow { kind, tenant, name: name("d"), version: commit as u32, body, at };
+            let (version, actor) = (commit as u32, name("ops"));
+            let row = DefinitionRow { kind, tenant, name: name("d"), version, body, at, actor };
             changes.insert_definitions.push(row);
         }
     }

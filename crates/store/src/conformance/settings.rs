@@ -97,7 +97,8 @@ pub fn the_last_setting_wins(open: Factory<'_>) {
 
 fn version(kind: DefinitionKind, tenant: &str, text: &str, version: u32, body: Option<&str>) -> DefinitionRow {
     let body = body.map(Arc::from);
-    DefinitionRow { kind, tenant: name(tenant), name: name(text), version, body, at: at(i64::from(version)) }
+    let (at, actor) = (at(i64::from(version)), name("ops"));
+    DefinitionRow { kind, tenant: name(tenant), name: name(text), version, body, at, actor }
 }
 
 fn defining(open: Factory<'_>, rows: &[DefinitionRow]) -> Shard {

@@ -1,9 +1,12 @@
 //! Orders about the shard's settings: queues, workers, definitions.
 
+use std::collections::BTreeMap;
+
 use super::super::Shard;
 use crate::effect::{Answer, Refusal};
-use crate::event::Settings;
+use crate::event::{Define, Settings};
 use crate::id::Name;
+use crate::limits::DEFINITIONS_MAX;
 use crate::row::{DefinitionKind, DefinitionRow, Directive, QueueRow, TransitionKind, WorkerRow};
 
 impl Shard {
@@ -80,28 +83,42 @@ impl Shard {
         }
     }
 
-    pub(super) fn order_define(
-        &mut self,
-        actor: &Name,
-        kind: DefinitionKind,
-        tenant: Name,
-        name: Name,
-        body: Option<std::sync::Arc<str>>,
-    ) -> Result<Answer, Refusal> {
-        let id = (kind, tenant.clone(), name.clone());
-        let last = self.definitions.get(&id).copied();
-        if body.is_none() && last.is_none() {
-            return Err(Refusal::NoDefinition);
+    /// Applies all of them, or refuses the first that cannot be.
+    pub(super) fn order_define(&mut self, actor: &Name, all: Vec<Define>) -> Result<Answer, Refusal> {
+        if all.len() > DEFINITIONS_MAX {
+            return Err(Refusal::TooManyDefinitions(all.len() as u32));
         }
-        let version = last.unwrap_or(0) + 1;
-        self.definitions.insert(id, version);
+        let mut versions = Vec::with_capacity(all.len());
+        let mut next: BTreeMap<(DefinitionKind, Name, Name), u32> = BTreeMap::new();
+        for one in &all {
+            let id = (one.kind, one.tenant.clone(), one.name.clone());
+            let last = next.get(&id).or_else(|| self.definitions.get(&id)).copied().unwrap_or(0);
+            if one.body.is_none() && last == 0 {
+                return Err(Refusal::NoDefinition);
+            }
+            if one.after.is_some_and(|after| after != last) {
+                return Err(Refusal::OtherVersion { name: one.name.clone(), version: last });
+            }
+            versions.push(last + 1);
+            next.insert(id, last + 1);
+        }
+        for (one, version) in all.into_iter().zip(&versions) {
+            self.define(actor, one, *version);
+        }
+        Ok(Answer::Versions(versions))
+    }
+
+    fn define(&mut self, actor: &Name, one: Define, version: u32) {
+        let Define { kind, tenant, name, body, .. } = one;
+        self.definitions.insert((kind, tenant.clone(), name.clone()), version);
         let action = if body.is_some() { "definition.apply" } else { "definition.delete" };
         self.bytes += body.as_ref().map_or(0, |body| body.len());
-        let at = self.now;
-        self.changes.insert_definitions.push(DefinitionRow { kind, tenant, name: name.clone(), version, body, at });
+        let detail =
+            format!(r#"{{"kind":"{}","userId":{},"version":{version}}}"#, kind.word(), super::audit::quoted(&tenant));
+        self.audit(actor, action, name.clone(), &detail);
+        let (at, actor) = (self.now, actor.clone());
+        self.changes.insert_definitions.push(DefinitionRow { kind, tenant, name, version, body, at, actor });
         self.rows += 1;
-        self.audit(actor, action, name, &format!(r#"{{"version":{version}}}"#));
-        Ok(Answer::Version(version))
     }
 }
 

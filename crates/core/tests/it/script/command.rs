@@ -23,7 +23,7 @@
 use std::sync::Arc;
 
 use mainspring_core::event::{
-    AttemptEnded, Command, EndSession, Event, Exchange, LogLine, NewTask, Offer, Order, Progress, SessionEnd,
+    AttemptEnded, Command, Define, EndSession, Event, Exchange, LogLine, NewTask, Offer, Order, Progress, SessionEnd,
     SubmitJob, SubmitTasks,
 };
 use mainspring_core::id::{Bucket, Key, Name};
@@ -213,12 +213,18 @@ impl Script {
                     _ => Directive::Run,
                 },
             },
-            "define" => Order::Define {
-                kind: DefinitionKind::Job,
-                tenant: "default".into(),
-                name: words.names[0].into(),
-                body: words.get("body").map(Into::into),
-            },
+            "define" => {
+                let after = words.get("after").map(|after| after.parse().expect("a version is a number"));
+                let body: Option<std::sync::Arc<str>> = words.get("body").map(Into::into);
+                let define = |name: &&str| Define {
+                    kind: DefinitionKind::Job,
+                    tenant: "default".into(),
+                    name: (*name).into(),
+                    body: body.clone(),
+                    after,
+                };
+                Order::Define(words.names.iter().map(define).collect())
+            }
             other => panic!("no command `{other}`"),
         }
     }

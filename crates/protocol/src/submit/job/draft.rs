@@ -11,7 +11,6 @@ use mainspring_core::limits::{DELAY_MS_MAX, JOB_EDGES_MAX, JOB_TASKS_MAX};
 use mainspring_core::row::DefinitionKind;
 use mainspring_core::spec::Trigger;
 
-use super::Definitions;
 use super::fields::{Head, Own};
 use super::flow::{self, Unchecked};
 use super::report::report;
@@ -20,12 +19,15 @@ use crate::pointer::Pointer;
 use crate::problem::{Code, Problem};
 use crate::submit::TRIGGERS;
 use crate::submit::fields::{Field, Fields, Origin};
+use crate::submit::library::Definitions;
 use crate::submit::members::{Elements, Members};
+use crate::submit::profile::{find_profile, profile_fields};
 use crate::submit::read::{Findings, Rule, Value};
 use crate::submit::task::{Home, Source, read_spec};
 
 pub(super) const TASKS: Pointer<'static> = Pointer::text("/tasks");
 pub(super) const DEPENDENCIES: Pointer<'static> = Pointer::text("/dependencies");
+const PROFILE: Pointer<'static> = Pointer::text("/profile");
 
 /// One entry of `tasks`.
 pub(super) struct Entry<'a> {
@@ -61,12 +63,24 @@ struct Tasks<'h, 'a> {
 
 pub(super) fn read_tasks(mut head: Head<'_>, definitions: Definitions<'_>) -> Result<(Own, Graph), Problem> {
     let entries = split(head.tasks, &mut head.findings);
-    let texts = resolve(&entries, definitions);
+    let texts = resolve(&entries, &head.own.tenant, definitions);
+    let (whose, findings) = ((&*head.own.tenant, definitions), &mut head.findings);
+    let profile = head.profile.and_then(|raw| find_profile(&Value { raw, at: PROFILE }, whose, findings));
+    let below = profile.as_deref().map(|text| profile_of_job(text, &mut head));
     let mut tasks = Tasks { head: &mut head, known: HashSet::with_capacity(entries.len()) };
     let (mut drafts, mut later) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
     for entry in &entries {
-        let fields = tasks.fields(entry, &texts);
-        if let Some((draft, unchecked)) = fields.and_then(|fields| tasks.draft(entry, &fields)) {
+        let Some(own) = tasks.fields(entry, &texts) else { continue };
+        let profile = tasks.profile(entry, &own, definitions);
+        let mut fields = own;
+        if let Some(text) = &profile {
+            fields = fields.over(&profile_fields(text, &mut tasks.head.findings));
+        }
+        fields = fields.over(&tasks.head.defaults);
+        if let Some(below) = &below {
+            fields = fields.over(below);
+        }
+        if let Some((draft, unchecked)) = tasks.draft(entry, &fields) {
             drafts.push(draft);
             later.push(unchecked);
         }
@@ -75,7 +89,7 @@ pub(super) fn read_tasks(mut head: Head<'_>, definitions: Definitions<'_>) -> Re
     if whole {
         tasks.add_dependencies(&mut drafts);
         let Head { own, findings, .. } = &mut *tasks.head;
-        flow::check(later, &mut drafts, &own.params.names, definitions, findings);
+        flow::check(later, &mut drafts, &own.params.names, (&own.tenant, definitions), findings);
     }
     let edges: usize = drafts.iter().map(|draft| draft.needs.len()).sum();
     if edges > JOB_EDGES_MAX {
@@ -90,6 +104,15 @@ pub(super) fn read_tasks(mut head: Head<'_>, definitions: Definitions<'_>) -> Re
         }
     }
     Err(head.findings.into_problem())
+}
+
+/// The profile that holds for all tasks. The job's own `priority` goes before its.
+fn profile_of_job<'a>(text: &'a str, head: &mut Head<'_>) -> Fields<'a> {
+    let mut fields = profile_fields(text, &mut head.findings);
+    if head.priority.is_some() {
+        fields.clear(Field::Priority);
+    }
+    fields
 }
 
 /// Names of the task definitions that a job's text refers to.
@@ -131,19 +154,23 @@ fn split<'a>(raw: Option<&'a str>, findings: &mut Findings) -> Vec<Entry<'a>> {
 }
 
 /// Texts of the definitions that are referred to, each asked for once.
-fn resolve<'a>(entries: &[Entry<'a>], definitions: Definitions<'_>) -> HashMap<&'a str, Option<Arc<str>>> {
+fn resolve<'a>(
+    entries: &[Entry<'a>],
+    tenant: &str,
+    definitions: Definitions<'_>,
+) -> HashMap<&'a str, Option<Arc<str>>> {
     let mut texts = HashMap::new();
     for entry in entries.iter().filter(|entry| entry.is_reference()) {
         texts.entry(entry.raw).or_insert_with(|| {
             let name: String = serde_json::from_str(entry.raw).ok()?;
-            definitions(DefinitionKind::Task, &name).map(|found| found.text)
+            definitions.find(DefinitionKind::Task, tenant, &name).map(|found| found.text)
         });
     }
     texts
 }
 
 impl<'a> Tasks<'_, 'a> {
-    /// The fields of an entry over what lies below them.
+    /// The fields of an entry, without what lies below them.
     fn fields<'t>(&mut self, entry: &Entry<'t>, texts: &'t HashMap<&'t str, Option<Arc<str>>>) -> Option<Fields<'t>>
     where
         'a: 't,
@@ -174,7 +201,16 @@ impl<'a> Tasks<'_, 'a> {
             }
             Fields::sort(&value.members(findings)?, &value.at, Origin::Own, findings)
         };
-        Some(own.over(&self.head.defaults))
+        Some(own)
+    }
+
+    /// The text of the task's own profile.
+    fn profile(&mut self, entry: &Entry<'_>, own: &Fields<'_>, definitions: Definitions<'_>) -> Option<Arc<str>> {
+        let mut found = None;
+        let Head { own: Own { tenant, .. }, findings, .. } = &mut *self.head;
+        Source { fields: own, at: entry.at() }
+            .read(Field::Profile, |value| found = find_profile(&value, (tenant, definitions), findings));
+        found
     }
 
     fn draft(&mut self, entry: &Entry<'_>, fields: &Fields<'_>) -> Option<Draft> {

@@ -30,6 +30,7 @@ const KNOWN: &[&str] = &[
     "priority",
     "tags",
     "idempotencyKey",
+    "profile",
     "params",
     "deadline",
     "maxActive",
@@ -38,7 +39,7 @@ const KNOWN: &[&str] = &[
     "onCancelled",
     "onComplete",
 ];
-const LATER: &[&str] = &["schedule", "email", "notify", "profile", "retention"];
+const LATER: &[&str] = &["schedule", "email", "notify", "retention"];
 /// Fields of tasks that have no meaning for a job.
 const OF_TASKS: &[&str] =
     &["if", "forEach", "approval", "until", "every", "concurrency", "concurrencyKey", "rateLimit", "unique"];
@@ -70,6 +71,7 @@ pub(super) struct Head<'a> {
     pub(super) dependencies: Option<&'a str>,
     pub(super) defaults: Fields<'a>,
     pub(super) priority: Option<u8>,
+    pub(super) profile: Option<&'a str>,
     pub(super) names: Interner,
     pub(super) findings: Findings,
 }
@@ -95,6 +97,7 @@ pub(super) fn read_head<'a>(members: &Members<'a>, defaults: &Defaults) -> Head<
         dependencies: None,
         defaults: Fields::default(),
         priority: None,
+        profile: None,
         names,
         findings: Findings::default(),
     };
@@ -140,6 +143,7 @@ fn read_member<'a>(head: &mut Head<'a>, name: &str, value: &Value<'a, '_>, defau
         "failurePolicy" => own.failure_policy = value.word(POLICIES, findings).unwrap_or_default(),
         "tags" => own.tags = head.names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)),
         "priority" => head.priority = value.number(PRIORITY_MAX.into(), findings).map(|number| number as u8),
+        "profile" => head.profile = Some(value.raw),
         "params" => own.params = read_params(value, defaults.definition, findings),
         "deadline" => own.deadline_ms = read_deadline(value, findings),
         "maxActive" => own.max_active = read_max_active(value, findings),

@@ -12,12 +12,13 @@ use mainspring_core::row::DefinitionKind;
 use mainspring_expression::{Condition, ReadSet, Scope, Spread, Standing, Tasks, Template, TemplateError};
 use serde_json::{Map, Value as Json};
 
-use super::{Definitions, nested};
+use super::nested;
 use crate::flow::{ApprovalLogic, LOGIC_BYTES_MAX, Logic, flow_of};
 use crate::pointer::Pointer;
 use crate::problem::Code;
 use crate::submit::fields::{Field, Fields, Origin, refuse_unknown};
 use crate::submit::invalid_expression;
+use crate::submit::library::Definitions;
 use crate::submit::read::{Findings, Rule, Value};
 use crate::submit::task::Source;
 
@@ -152,7 +153,7 @@ pub(super) fn check(
     unchecked: Vec<Option<Unchecked>>,
     drafts: &mut [DraftTask],
     params: &[String],
-    definitions: Definitions<'_>,
+    whose: (&str, Definitions<'_>),
     findings: &mut Findings,
 ) {
     if unchecked.iter().all(Option::is_none) {
@@ -168,7 +169,7 @@ pub(super) fn check(
                 flows.push(None);
                 continue;
             };
-            let version = task.sub_job(definitions, findings);
+            let version = task.sub_job(whose, findings);
             family.me.set(index);
             let scope = Scope { tasks: Some(&family), params: Some(&params), schedule: true, ..Scope::default() };
             let reads = task.check(&scope, findings);
@@ -258,16 +259,16 @@ impl Unchecked {
     }
 
     /// Looks the definition of a sub-job up; gives its version.
-    fn sub_job(&self, definitions: Definitions<'_>, findings: &mut Findings) -> Option<u32> {
+    fn sub_job(&self, (tenant, definitions): (&str, Definitions<'_>), findings: &mut Findings) -> Option<u32> {
         let name = self.logic.job.as_deref().filter(|_| self.sub_job)?;
         let place = format!("{}/job", self.at);
         let at = Pointer::text(&place);
-        let Some(found) = definitions(DefinitionKind::Job, name) else {
+        let Some(found) = definitions.find(DefinitionKind::Job, tenant, name) else {
             let hint = "apply it first (PUT /api/v1/definitions/jobs/…), or put it into the same file";
             findings.add_with_hint(Code::UnknownDefinition, &at, format!("there is no job definition `{name}`"), hint);
             return None;
         };
-        nested::check(name, &found.text, &at, definitions, findings);
+        nested::check(name, &found.text, &at, (tenant, definitions), findings);
         nested::check_params(&found.text, &self.logic.params, &format!("{}/params", self.at), findings);
         found.version
     }

@@ -8,9 +8,10 @@ use mainspring_core::id::Name;
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::Own;
-use super::{Definitions, ParsedJob, read_job};
+use super::{ParsedJob, read_job};
 use crate::problem::{Code, Problem};
 use crate::submit::Defaults;
+use crate::submit::library::Definitions;
 use crate::submit::members::Members;
 
 /// Fields whose task follows the end of the job, and the statuses of the job that it follows.
@@ -46,7 +47,8 @@ pub(super) fn read(
         }
         params.insert(HOOK.to_owned(), json!({"type": "object"}));
         let job = json!({"defaults": defaults, "params": params, "tasks": {name: task}});
-        if let Err(mut problem) = read_job(&job.to_string(), &Defaults::default(), definitions) {
+        let whose = Defaults { tenant: Some(own.tenant.clone()), ..Defaults::default() };
+        if let Err(mut problem) = read_job(&job.to_string(), &whose, definitions) {
             for item in &mut problem.errors {
                 item.pointer = item.pointer.strip_prefix("/tasks").unwrap_or(&item.pointer).to_owned();
             }

@@ -3,26 +3,26 @@
 use mainspring_core::row::DefinitionKind;
 use serde_json::{Map, Value as Json};
 
-use super::Definitions;
 use crate::flow::SUB_JOB_DEPTH_MAX;
 use crate::nearest::did_you_mean;
 use crate::pointer::Pointer;
 use crate::problem::Code;
+use crate::submit::library::Definitions;
 use crate::submit::read::Findings;
 
 /// Definitions that are looked at for one sub-job.
 const LOOKED_AT_MAX: usize = 1_000;
 
 /// Refuses a sub-job that includes itself, or includes others too deeply.
-pub(super) fn check(name: &str, text: &str, at: &Pointer<'_>, definitions: Definitions<'_>, findings: &mut Findings) {
-    let mut walk = Walk { definitions, path: vec![name.to_owned()], looked_at: 0 };
+pub(super) fn check(name: &str, text: &str, at: &Pointer<'_>, whose: (&str, Definitions<'_>), findings: &mut Findings) {
+    let mut walk = Walk { whose, path: vec![name.to_owned()], looked_at: 0 };
     if let Err((code, detail)) = walk.down(text) {
         findings.add_with_hint(code, at, detail, "let it name another definition");
     }
 }
 
 struct Walk<'d> {
-    definitions: Definitions<'d>,
+    whose: (&'d str, Definitions<'d>),
     path: Vec<String>,
     looked_at: usize,
 }
@@ -43,7 +43,8 @@ impl Walk<'_> {
                 ));
             }
             // What is missing was refused when that definition was applied.
-            if let Some(found) = (self.definitions)(DefinitionKind::Job, &name) {
+            let (tenant, definitions) = self.whose;
+            if let Some(found) = definitions.find(DefinitionKind::Job, tenant, &name) {
                 self.path.push(name);
                 self.down(&found.text)?;
                 self.path.pop();

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use mainspring_core::effect::{Answer, Refusal};
 use mainspring_core::event::NewTask;
 use mainspring_core::time::Timestamp;
-use mainspring_protocol::submit::{Defaults, parse_task};
+use mainspring_protocol::submit::{Defaults, Definitions, parse_task_with};
 use mainspring_store::{Dismissed, Error, Inbox, InboxRow, ShardId};
 
 use super::Cluster;
+use crate::library::Known;
 use crate::node::CallError;
 use crate::node::mailbox::Message;
 use crate::node::shared::Shared;
@@ -43,9 +44,12 @@ impl Cluster {
     async fn take_rows(&self, inbox: &dyn Inbox, shared: &Shared, rows: Vec<InboxRow>) -> Result<(), CallError> {
         let now = Timestamp::from_millis(self.config.clock.wall_ms());
         let (mut tasks, mut dismissed): (Vec<(i64, NewTask)>, Vec<Dismissed>) = Default::default();
+        let mut known = Known::of(None);
         for row in rows {
             let defaults = Defaults { now: Some(now), ..Defaults::default() };
-            match parse_task(row.body.as_bytes(), &defaults) {
+            let parse = |find: Definitions<'_>| parse_task_with(row.body.as_bytes(), &defaults, find);
+            let parsed = known.parse(&*self.reader, parse).await;
+            match parsed.map_err(|error| CallError::Unavailable(error.to_string()))? {
                 Ok(task) => tasks.push((row.number, task)),
                 Err(problem) => dismissed.push(because(row.number, problem.to_string())),
             }

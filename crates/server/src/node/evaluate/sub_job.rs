@@ -7,11 +7,11 @@ use mainspring_core::job::JobRow;
 use mainspring_core::row::DefinitionKind;
 use mainspring_protocol::flow::SubJob;
 use mainspring_protocol::problem::Problem;
-use mainspring_protocol::submit::{self, Defaults, Format, ParsedJob, Values, with_params};
+use mainspring_protocol::submit::{self, Defaults, Definitions, Format, ParsedJob, Values, with_params};
 use mainspring_store::{Error, Reader};
 use serde_json::{Map, Value};
 
-use crate::lookup::Lookup;
+use crate::library::{Known, version};
 
 /// The kind of error of a task whose sub-job cannot be made.
 pub(super) const REFUSED: &str = "sub_job_refused";
@@ -22,8 +22,8 @@ pub(super) async fn make(
     outer: &JobRow,
     sub: &SubJob,
 ) -> Result<Result<ChildJob, String>, Error> {
-    let mut lookup = Lookup::of(reader, &outer.tenant);
-    let Some(found) = lookup.version(DefinitionKind::Job, &sub.name, sub.version).await? else {
+    let wanted = (DefinitionKind::Job, &*outer.tenant, sub.name.as_str());
+    let Some(found) = version(&**reader, wanted, sub.version).await? else {
         let version = sub.version.map_or_else(String::new, |version| format!(" of version {version}"));
         return Ok(Err(format!("there is no job definition `{}`{version} any more", sub.name)));
     };
@@ -32,7 +32,8 @@ pub(super) async fn make(
         Err(problem) => return Ok(Err(told(sub, &problem))),
     };
     let defaults = Defaults { tenant: Some(outer.tenant.clone()), ..Defaults::default() };
-    let parsed = lookup.parse(|find| submit::parse_job(text.as_bytes(), Format::Json, &defaults, find)).await?;
+    let parse = |find: Definitions<'_>| submit::parse_job(text.as_bytes(), Format::Json, &defaults, find);
+    let parsed = Known::of(Some(outer.tenant.clone())).parse(&**reader, parse).await?;
     Ok(match parsed {
         Ok(job) => Ok(child(job, sub, outer, found.version)),
         Err(problem) => Err(told(sub, &problem)),

@@ -27,7 +27,7 @@ enum AnswerForm {
     },
     Done,
     Took(#[serde(with = "list")] Vec<Key>),
-    Version(u32),
+    Versions(Vec<u32>),
     Gates(#[serde(with = "list")] Vec<Gate>),
     Figures(#[serde(with = "one")] Box<Figures>),
     Sessions(#[serde(with = "list")] Vec<SessionView>),

@@ -83,6 +83,11 @@ enum RefusalForm {
     NotDead,
     Busy,
     NoDefinition,
+    OtherVersion {
+        name: Name,
+        version: u32,
+    },
+    TooManyDefinitions(u32),
     NotServed,
     OutcomeUnknown,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mainspring_core::event::Order;
+use mainspring_core::event::{Define, Order};
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::RerunFrom;
 use mainspring_core::permit::{LimitScope, LimitsPatch};
@@ -71,13 +71,12 @@ enum OrderForm {
         #[serde(with = "one")]
         directive: Directive,
     },
-    Define {
-        #[serde(with = "one")]
-        kind: DefinitionKind,
-        tenant: Name,
-        name: Name,
-        body: Option<Arc<str>>,
+    Record {
+        action: Name,
+        target: Name,
+        detail: Arc<str>,
     },
+    Define(#[serde(with = "list")] Vec<Define>),
     Why(#[serde(with = "one")] Key),
     Figures,
     Sessions,
@@ -118,10 +117,22 @@ enum DirectiveForm {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(remote = "Define", rename_all = "camelCase")]
+struct DefineForm {
+    #[serde(with = "one")]
+    kind: DefinitionKind,
+    tenant: Name,
+    name: Name,
+    body: Option<Arc<str>>,
+    after: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "DefinitionKind", rename_all = "camelCase")]
 enum DefinitionKindForm {
     Task,
     Job,
+    Profile,
 }
 
 formed! {
@@ -130,5 +141,6 @@ formed! {
     ClaimName => ClaimNameForm,
     ClaimKind => ClaimKindForm,
     Directive => DirectiveForm,
+    Define => DefineForm,
     DefinitionKind => DefinitionKindForm,
 }

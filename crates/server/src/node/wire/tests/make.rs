@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_core::effect::{Answer, Figures, Gate, Refusal, SessionView, Submitted};
-use mainspring_core::event::{NewTask, Offer, Order, Start, SubmitJob, Unique, UniquePolicy};
+use mainspring_core::event::{Define, NewTask, Offer, Order, Start, SubmitJob, Unique, UniquePolicy};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::{FailurePolicy, JobStatus, RerunFrom};
@@ -206,12 +206,15 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
             Order::PauseQueue { queue: name.clone(), paused },
             Order::SetLimits { scope: LimitScope::Queue, name: name.clone(), patch: patch(spacing_ms) },
             Order::SetLimits { scope: LimitScope::Type, name: name.clone(), patch: LimitsPatch::default() },
+            Order::Record { action: name.clone(), target: other.clone(), detail: "{}".into() },
             Order::Why(key),
             Order::Figures,
             Order::Sessions,
         ];
-        let define = |kind, body| Order::Define { kind, tenant: name.clone(), name: other.clone(), body };
-        orders.extend([define(DefinitionKind::Task, Some(body)), define(DefinitionKind::Job, before)]);
+        let (tenant, after) = (name.clone(), Some(index));
+        let define = |kind| Define { kind, tenant: tenant.clone(), name: other.clone(), body: before.clone(), after };
+        orders.push(Order::Define(DefinitionKind::ALL.map(define).into()));
+        orders.push(Order::Define(vec![Define { body: Some(body), after: None, ..define(DefinitionKind::Task) }]));
         let direct = |directive| Order::DirectWorker { worker: name.clone(), directive };
         orders.extend(directives().map(direct));
         orders
@@ -235,6 +238,8 @@ fn refusals() -> impl Strategy<Value = Vec<Refusal>> {
             Refusal::NotDead,
             Refusal::Busy,
             Refusal::NoDefinition,
+            Refusal::OtherVersion { name: "d".into(), version: 7 },
+            Refusal::TooManyDefinitions(1_001),
             Refusal::NotServed,
             Refusal::OutcomeUnknown,
         ]
@@ -332,7 +337,7 @@ pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
             Answer::Job { key, status, repeated },
             Answer::Done,
             Answer::Took(keys),
-            Answer::Version(version),
+            Answer::Versions(vec![version]),
             Answer::Gates(gates),
             Answer::Figures(Box::new(figures)),
             Answer::Sessions(sessions),
