@@ -6,18 +6,22 @@
 
 use std::sync::Arc;
 
+use mainspring_core::id::Name;
+use mainspring_core::limits::{PRIORITY_MAX, TAGS_MAX};
 use mainspring_core::row::DefinitionKind;
 
 use crate::nearest::did_you_mean;
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem};
+use crate::submit::DEFAULT_QUEUE;
+use crate::submit::body::read_labels;
 use crate::submit::fields::{Field, Fields, Origin};
 use crate::submit::intern::Interner;
 use crate::submit::library::Definitions;
 use crate::submit::members::Members;
 use crate::submit::policy::read_policy;
 use crate::submit::read::{Findings, Rule, Value};
-use crate::submit::task::{Source, object, read_placing};
+use crate::submit::task::{Source, object};
 
 /// Fields that a profile may set.
 pub(super) const PROFILABLE: &[&str] = &[
@@ -77,4 +81,28 @@ pub(super) fn profile_fields<'a>(text: &'a str, findings: &mut Findings) -> Fiel
     let mut fields = Fields::sort(&members, &Pointer::ROOT, Origin::Profile, findings);
     fields.clear(Field::Profile);
     fields
+}
+
+/// Where a task waits, and what marks it.
+pub(super) struct Placing {
+    pub(super) queue: Name,
+    pub(super) priority: Option<u8>,
+    pub(super) tags: Arc<[Name]>,
+    pub(super) labels: Vec<String>,
+}
+
+pub(super) fn read_placing(source: &Source<'_, '_>, names: &mut Interner, findings: &mut Findings) -> Placing {
+    let mut placing =
+        Placing { queue: names.name(DEFAULT_QUEUE), priority: None, tags: names.list::<&str>(&[]), labels: Vec::new() };
+    source.read(Field::Queue, |value| {
+        if let Some(queue) = value.name(Rule::Id, findings) {
+            placing.queue = names.name(&queue);
+        }
+    });
+    source.read(Field::Priority, |value| {
+        placing.priority = value.number(PRIORITY_MAX.into(), findings).map(|number| number as u8);
+    });
+    source.read(Field::Tags, |value| placing.tags = names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)));
+    source.read(Field::Labels, |value| placing.labels = read_labels(&value, TAGS_MAX, findings));
+    placing
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mainspring_core::event::{NewTask, Start};
 use mainspring_core::id::Name;
-use mainspring_core::limits::{DELAY_MS_MAX, NAME_CHARS_MAX, PRIORITY_MAX, TAGS_MAX};
+use mainspring_core::limits::{DELAY_MS_MAX, NAME_CHARS_MAX};
 use mainspring_core::spec::{Class, TaskSpec};
 use mainspring_core::time::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::decode::{depth, not_json, too_deep, without_place};
 use crate::duration::WireDuration;
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem, ProblemItem};
-use crate::submit::body::{read_body, read_labels};
+use crate::submit::body::read_body;
 use crate::submit::fields::{Field, Fields, Misplaced, Origin, refuse_expressions, refuse_in_script, refuse_in_text};
 use crate::submit::hash::body_hash;
 use crate::submit::intern::Interner;
@@ -20,10 +20,10 @@ use crate::submit::library::{Definitions, NoDefinitions};
 use crate::submit::limits::read_limits;
 use crate::submit::members::Members;
 use crate::submit::policy::read_policy;
-use crate::submit::profile::{find_profile, profile_fields};
+use crate::submit::profile::{Placing, find_profile, profile_fields, read_placing};
 use crate::submit::read::{Findings, Rule, Value, check_name};
 use crate::submit::unique::read_unique;
-use crate::submit::{DEFAULT_QUEUE, DEFAULT_TENANT, Defaults, NESTING_MAX};
+use crate::submit::{DEFAULT_TENANT, Defaults, NESTING_MAX};
 
 /// The fields of one task and where their values stand.
 pub(super) struct Source<'a, 'p> {
@@ -248,30 +248,6 @@ pub(super) fn read_spec(
     source.read(Field::TaskName, |value| spec.title = value.name(Rule::Name, findings).map(|name| Name::from(&*name)));
     source.read(Field::ExpiresAt, |value| spec.expires_at_ms = value.instant(findings).map(Timestamp::as_millis));
     (Arc::new(spec), with)
-}
-
-/// Where a task waits, and what marks it.
-pub(super) struct Placing {
-    queue: Name,
-    priority: Option<u8>,
-    tags: Arc<[Name]>,
-    labels: Vec<String>,
-}
-
-pub(super) fn read_placing(source: &Source<'_, '_>, names: &mut Interner, findings: &mut Findings) -> Placing {
-    let mut placing =
-        Placing { queue: names.name(DEFAULT_QUEUE), priority: None, tags: names.list::<&str>(&[]), labels: Vec::new() };
-    source.read(Field::Queue, |value| {
-        if let Some(queue) = value.name(Rule::Id, findings) {
-            placing.queue = names.name(&queue);
-        }
-    });
-    source.read(Field::Priority, |value| {
-        placing.priority = value.number(PRIORITY_MAX.into(), findings).map(|number| number as u8);
-    });
-    source.read(Field::Tags, |value| placing.tags = names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)));
-    source.read(Field::Labels, |value| placing.labels = read_labels(&value, TAGS_MAX, findings));
-    placing
 }
 
 /// Refuses expressions where none can stand.

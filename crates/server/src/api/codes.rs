@@ -109,6 +109,14 @@ fn of_order(route: &Route) -> Vec<Code> {
     if orders && route.tag() == "dead-letters" {
         codes.extend([Code::NotDead, Code::NotFound, Code::AmbiguousId]);
     }
+    if route.operation == "reloadConfig" {
+        codes.extend([Code::InvalidConfig, Code::StoreUnavailable]);
+    }
+    if route.body == BodyKind::Document
+        || matches!(route.operation, "rollbackDefinition" | "deleteDefinition" | "deleteProfile")
+    {
+        codes.extend([Code::VersionMismatch, Code::InvalidHeader]);
+    }
     if route.operation.starts_with("bulk") {
         codes.extend([Code::InvalidQuery, Code::NotFound, Code::AmbiguousId]);
     }

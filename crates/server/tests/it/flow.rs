@@ -150,7 +150,10 @@ async fn a_sub_job_carries_a_task_out_and_returns_what_its_tasks_did() {
     assert_eq!(server.ended("/api/v1/jobs/j").await["status"], "completed");
     let child = task(&server, "j", "sub").await["childJobId"].as_str().expect("it has a sub-job").to_owned();
     let view = server.get(&format!("/api/v1/jobs/{child}")).await.good(200);
-    assert_eq!((&view["definition"], &view["parent"]), (&json!("leaf"), &json!({"jobId": "j", "taskId": "sub"})));
+    assert_eq!(
+        (&view["definition"], &view["parent"]),
+        (&json!({"name": "leaf", "version": 1}), &json!({"jobId": "j", "taskId": "sub"}))
+    );
     assert_eq!(view["params"], json!({"day": "monday", "n": 1}));
     let listed =
         |page: Value| page["items"].as_array().unwrap().iter().map(|item| item["jobId"].clone()).collect::<Vec<_>>();
