@@ -97,6 +97,22 @@ export function retryTask(taskId: string, jobId: string | null, ended: boolean, 
   };
 }
 
+/** An answer to a task that waits for an approval. */
+export function answer(taskId: string, jobId: string | null, approved: boolean, comment: string, after?: () => void): Action {
+  const id = fullId(taskId, jobId);
+  const verb = approved ? 'Approve' : 'Refuse';
+  return {
+    title: `${verb} ${taskId}?`,
+    verb,
+    about: approved ? 'The task completes; your answer and comment are its output, and what needs it goes on.' : 'The task fails, is not retried, and what needs it follows its trigger rules.',
+    danger: !approved,
+    line: `mainspring tasks ${approved ? 'approve' : 'refuse'} ${quoted(id)}${comment && ` --comment ${quoted(comment)}`}`,
+    run: () => post(`${taskPath(taskId, jobId)}/signal`, { approved, ...(comment && { comment }) }),
+    done: () => (approved ? `${taskId} is approved` : `${taskId} is refused`),
+    after,
+  };
+}
+
 export function pauseQueue(name: string, paused: boolean, after?: () => void): Action {
   const verb = paused ? 'pause' : 'resume';
   const path = (word: string) => `/api/v1/queues/${encodeURIComponent(name)}/${word}`;

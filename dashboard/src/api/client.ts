@@ -7,6 +7,8 @@ export class Refusal extends Error {
     readonly code: string,
     detail: string,
     readonly hint?: string,
+    /** What is wrong where, if it is several things. */
+    readonly items: { pointer?: string; detail: string; hint?: string }[] = [],
   ) {
     super(detail);
   }
@@ -22,14 +24,14 @@ export function query(params: Record<string, string | number | undefined | null>
 async function answer<T>(response: Response): Promise<T> {
   const text = await response.text();
   if (response.ok) return (text === '' ? undefined : parseExact(text)) as T;
-  let problem: { code?: string; detail?: string; hint?: string } = {};
+  let problem: { code?: string; detail?: string; hint?: string; errors?: Refusal['items'] } = {};
   try {
     problem = JSON.parse(text) as typeof problem;
   } catch {
     // Not ours: a proxy in between, perhaps.
   }
   const detail = problem.detail ?? `the server answered ${response.status}`;
-  throw new Refusal(response.status, problem.code ?? 'unknown', detail, problem.hint);
+  throw new Refusal(response.status, problem.code ?? 'unknown', detail, problem.hint, problem.errors);
 }
 
 async function send(path: string, init: RequestInit): Promise<Response> {

@@ -37,6 +37,13 @@ export interface Task {
   error: Failure | null;
   skipReason?: string;
   held?: boolean;
+  /** When it fails without an answer, while it waits for an approval that has a limit. */
+  approvalUntil?: string;
+  evaluating?: boolean;
+  /** Of a `forEach`: its instances by how they ended. */
+  instances?: JobCounts;
+  /** The job that carries it out. */
+  childJobId?: string;
   dead?: boolean;
   tags: string[];
   labels?: Record<string, string>;
@@ -68,6 +75,12 @@ export interface Job {
   paused: boolean;
   cancelRequested: boolean;
   sweep?: string;
+  /** The task of another job that it carries out. */
+  parent?: { jobId: string; taskId: string };
+  params?: unknown;
+  deadline?: string;
+  maxActive?: number;
+  queued?: boolean;
   tags: string[];
   createdAt: string;
   startTime: string | null;

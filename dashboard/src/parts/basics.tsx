@@ -131,6 +131,9 @@ export function Trouble({ error }: { error: Refusal | undefined }) {
     <Note tone="red" icon="failed">
       {error.message}
       {error.hint && <> — {error.hint}</>}
+      {error.items.length > 1 && (
+        <ul>{error.items.map((item) => <li key={`${item.pointer} ${item.detail}`}><code>{item.pointer}</code> {item.detail}{item.hint && <> — {item.hint}</>}</li>)}</ul>
+      )}
     </Note>
   );
 }

@@ -2,10 +2,12 @@
 import { lazy, Suspense } from 'react';
 import { cancelJob, pauseJob, rerunJob, resumeJob } from '../actions';
 import { jobHref, query, taskHref } from '../api/client';
+import { printExact } from '../api/exact';
 import { usePages } from '../api/pages';
 import { useResource } from '../api/resource';
 import type { Event, Job as JobType, Page, Task } from '../api/types';
 import { number, quoted } from '../format';
+import { Answers, isQuestion } from '../parts/approval';
 import { ActButton, AskButton } from '../parts/dialog';
 import { Copy, Empty, Note, Skeleton, Status, StateBar, Time, Took, Trouble } from '../parts/basics';
 import { Table } from '../parts/table';
@@ -40,6 +42,7 @@ export function Job({ id, tab }: { id: string; tab: string }) {
         <Copy text={job.jobId} what="the id" />
         <Actions job={job} reload={reload} />
       </div>
+      <Questions job={job} />
       <Facts job={job} />
       <nav className="tabs" aria-label="Views of this job">
         {TABS.map(([word, title]) => (
@@ -72,6 +75,30 @@ function Actions({ job, reload }: { job: JobType; reload: () => void }) {
   );
 }
 
+/** Questions that are shown at once. */
+const ASKED = 5;
+
+/** What the job waits for somebody to answer. */
+function Questions({ job }: { job: JobType }) {
+  const over = isTerminal(job.status);
+  const { data, reload } = useResource<Page<Task>>(over ? null : `/api/v1/jobs/${encodeURIComponent(job.jobId)}/tasks?status=waiting&limit=100`, (event) => event.jobId === job.jobId && event.eventType !== 'TASK_PROGRESS');
+  const asked = over ? [] : (data?.items ?? []).filter(isQuestion);
+  if (asked.length === 0) return null;
+  return (
+    <Note tone="amber" icon="help">
+      <ul className="grid" style={{ gap: 6 }}>
+        {asked.slice(0, ASKED).map((task) => (
+          <li key={task.taskId} className="head" style={{ minHeight: 0 }}>
+            <span><Link href={taskHref(task.taskId, job.jobId)} className="mono">{task.taskId}</Link> waits for an approval{task.approvalUntil && <>; without an answer it fails <Time at={task.approvalUntil} /></>}</span>
+            <Answers tiny task={task} after={reload} />
+          </li>
+        ))}
+      </ul>
+      {asked.length > ASKED && <Link href={`/tasks${query({ q: `job:${job.jobId} status:waiting` })}`}>and {asked.length - ASKED} more</Link>}
+    </Note>
+  );
+}
+
 function Facts({ job }: { job: JobType }) {
   const { tasks } = job;
   const over = tasks.completed + tasks.failed + tasks.cancelled + tasks.skipped;
@@ -94,6 +121,10 @@ function Facts({ job }: { job: JobType }) {
         <div><dt>Generation</dt><dd>{job.generation}</dd></div>
         <div><dt>After a failure</dt><dd>{job.failurePolicy === 'fail_fast' ? 'stops at once' : 'goes on'}</dd></div>
         {job.definition && <div><dt>Definition</dt><dd><Link href={`/definitions/jobs/${encodeURIComponent(job.definition.name)}`}>{job.definition.name}</Link>{job.definition.version !== null && ` version ${job.definition.version}`}</dd></div>}
+        {job.parent && <div><dt>Carries out</dt><dd><Link href={taskHref(job.parent.taskId, job.parent.jobId)} className="mono">{job.parent.jobId}/{job.parent.taskId}</Link></dd></div>}
+        {job.deadline && <div><dt>Deadline</dt><dd><Time at={job.deadline} /></dd></div>}
+        {job.queued && <div><dt>Waits for its turn</dt><dd>{job.maxActive === 1 ? 'one job of its definition at a time' : `at most ${job.maxActive} jobs of its definition at a time`}</dd></div>}
+        {job.params !== undefined && Object.entries(job.params as object).map(([name, value]) => <div key={name}><dt>params.{name}</dt><dd className="mono">{typeof value === 'string' ? value : printExact(value)}</dd></div>)}
         {job.sweep && <div><dt>Doing</dt><dd>{job.sweep.replace('_', ' ')}</dd></div>}
         {job.tags.length > 0 && <div><dt>Tags</dt><dd>{job.tags.map((tag) => <span key={tag} className="chip">{tag}</span>)}</dd></div>}
       </dl>

@@ -1,16 +1,25 @@
 // One task: where it stands and why, its attempts, what they printed, what it was given and what it gave back.
 import { useState } from 'react';
 import { cancelTask, rerunFromTask, retryTask } from '../actions';
-import { jobHref, taskPath } from '../api/client';
+import { jobHref, taskHref, taskPath } from '../api/client';
 import { useResource } from '../api/resource';
 import { printExact } from '../api/exact';
 import type { Attempt, Event, Gate, Page, Task as TaskType } from '../api/types';
 import { quoted } from '../format';
+import { Answers, isQuestion } from '../parts/approval';
 import { AskButton } from '../parts/dialog';
 import { Copy, Empty, Note, Shell, Skeleton, Status, Time, Took, Trouble, Wide } from '../parts/basics';
 import { Link } from '../router';
 import { isTerminal } from '../states';
+import { Instances } from './instances';
 import { LogView } from './logs';
+
+/** Why a task was passed over. */
+const SKIPPED: Record<string, string> = {
+  condition: 'its condition (if) did not hold',
+  upstream_failed: 'a task that it needs has failed',
+  upstream_skipped: 'a task that it needs was skipped',
+};
 
 export function Task({ taskId, jobId }: { taskId: string; jobId: string | null }) {
   const path = taskPath(taskId, jobId);
@@ -30,6 +39,7 @@ export function Task({ taskId, jobId }: { taskId: string; jobId: string | null }
         <span className="mono muted small">{task.jobId && <><Link href={jobHref(task.jobId)}>{task.jobId}</Link> / </>}{task.taskId}</span>
         <Copy text={jobId ? `${jobId}/${taskId}` : taskId} what="the id" />
         <div className="actions">
+          {isQuestion(task) && <Answers task={task} after={reload} />}
           {over && !jobId && <AskButton first={task.status === 'failed'} action={retryTask(taskId, jobId, true, reload)} />}
           {over && jobId && <AskButton first={task.status === 'failed'} action={rerunFromTask(jobId, taskId, reload)} />}
           {(task.status === 'scheduled' || task.held) && <AskButton action={retryTask(taskId, jobId, false, reload)} />}
@@ -38,12 +48,15 @@ export function Task({ taskId, jobId }: { taskId: string; jobId: string | null }
       </div>
       {task.error && <ErrorNote error={task.error} />}
       {!over && <Why path={path} id={jobId ? `${jobId}/${taskId}` : taskId} mine={mine} />}
-      {task.skipReason && <Note icon="skipped">Skipped: {task.skipReason.replaceAll('_', ' ')}.</Note>}
+      {task.skipReason && <Note icon="skipped">Skipped: {SKIPPED[task.skipReason] ?? task.skipReason.replaceAll('_', ' ')}.</Note>}
       <Facts task={task} />
-      <section className="card">
-        <header><h2>Attempts</h2></header>
-        <Attempts rows={attempts.data?.items} shown={shown} choose={setChosen} />
-      </section>
+      {task.instances && <Instances task={task} counts={task.instances} />}
+      {!task.instances && !isQuestion(task) && (
+        <section className="card">
+          <header><h2>Attempts</h2></header>
+          <Attempts rows={attempts.data?.items} shown={shown} choose={setChosen} />
+        </section>
+      )}
       {task.attempt > 0 && (
         <section className="log-section">
           <h2>Log of attempt {shown}</h2>
@@ -103,6 +116,10 @@ function Facts({ task }: { task: TaskType }) {
     ['Started', <Time at={task.startTime} />],
     ['Took', <Took start={task.startTime} end={task.endTime ?? (task.status === 'running' ? null : task.startTime)} />],
   ];
+  const group = /^(.+)~\d+$/.exec(task.taskId)?.[1];
+  if (group && task.jobId) facts.push(['Instance of', <Link href={taskHref(group, task.jobId)} className="mono">{group}</Link>]);
+  if (task.childJobId) facts.push(['Carried out by', <Link href={jobHref(task.childJobId)} className="mono">{task.childJobId}</Link>]);
+  if (task.approvalUntil) facts.push(['Answer until', <Time at={task.approvalUntil} />]);
   if (task.runAt) facts.push(['Due', <Time at={task.runAt} />]);
   if (task.workerId) facts.push(['Worker', <Link href="/workers" className="mono">{task.workerId}</Link>]);
   if (task.timeout !== undefined) facts.push(['Timeout', typeof task.timeout === 'number' ? `${task.timeout} s` : task.timeout]);
@@ -151,7 +168,7 @@ function Body({ title, task }: { title: string; task: TaskType }) {
     <section className="card">
       <header><h2>{title}</h2><span className="rest"><Copy text={text} what="what it was given" /></span></header>
       <div className="body">
-        {Object.keys(body).length === 0 ? <p className="muted">Neither payload nor command.</p> : <pre className="code" tabIndex={0}>{text}</pre>}
+        {Object.keys(body).length === 0 ? <p className="muted">{task.status === 'pending' ? 'Nothing, or not known before what it needs has ended: expressions are evaluated then.' : 'Neither payload nor command.'}</p> : <pre className="code" tabIndex={0}>{text}</pre>}
       </div>
     </section>
   );

@@ -35,12 +35,30 @@ export function report(jobId, fails) {
   };
 }
 
+/** A job with an approval in the middle, a condition that does not hold, and one task for each of five files. */
+export function release(jobId) {
+  const output = (json) => `printf '%s' '${json}' > "$MAINSPRING_OUTPUT"`;
+  return {
+    jobId,
+    jobName: 'Release',
+    params: { region: 'eu' },
+    tasks: [
+      { taskId: 'build', ...shell(output('{"files": ["a", "b", "c", "d", "e"], "urgent": false}')) },
+      { taskId: 'check', needs: ['build'], forEach: '${{ tasks.build.output.files }}', type: 'shell', command: ['sh', '-c', 'echo "checked $0"; [ "$0" != d ] || { echo "d is broken" >&2; exit 3; }', '${{ item }}'], retries: 0 },
+      { taskId: 'page', needs: ['build'], if: 'tasks.build.output.urgent', type: 'noop' },
+      { taskId: 'sign', needs: ['build'], approval: { timeout: '8h' } },
+      { taskId: 'ship', needs: ['sign'], type: 'noop', payload: { to: '${{ params.region }}', by: '${{ tasks.sign.output.comment }}' } },
+    ],
+  };
+}
+
 export async function seed(server) {
   await server.call('PUT', '/api/v1/definitions/jobs/nightly', { jobName: 'Nightly', tasks: [{ taskId: 'extract', type: 'noop' }] });
   await server.call('PUT', '/api/v1/definitions/jobs/nightly', { jobName: 'Nightly', tasks: [{ taskId: 'extract', type: 'noop' }, { taskId: 'load', type: 'noop', needs: ['extract'] }] });
   await server.call('PUT', '/api/v1/definitions/tasks/send-mail', { type: 'noop', retries: 3 });
   await server.post('/api/v1/jobs', report('report-good', false));
   await server.post('/api/v1/jobs', report('report-bad', true));
+  await server.post('/api/v1/jobs', release('release'));
   const later = Array.from({ length: 4 }, (_, index) => ({ taskId: `later-${index}`, type: 'noop', queue: 'email', delaySeconds: 3_600 + index, tags: ['digest'] }));
   const broken = Array.from({ length: 7 }, (_, index) => ({ taskId: `mail-${index}`, queue: 'email', ...shell(`echo "smtp: mailbox user${index} is unknown" >&2; exit 1`), payload: { to: `user${index}@example.org`, account: 'ACCOUNT' }, retries: 0 }));
   const missing = Array.from({ length: 3 }, (_, index) => ({ taskId: `import-${index}`, queue: 'imports', ...shell('echo "no such bucket" >&2; exit 66'), retries: 0 }));
@@ -52,6 +70,8 @@ export async function seed(server) {
   await server.post('/api/v1/tasks', { taskId: 'answer', ...shell('echo \'{"rows": 12, "big": 9007199254740993}\' > "$MAINSPRING_OUTPUT"; echo done'), payload: { id: 1 } });
   await server.status('/api/v1/jobs/report-good', 'completed');
   await server.status('/api/v1/jobs/report-bad', 'failed');
+  await server.status('/api/v1/jobs/release/tasks/sign', 'waiting');
+  await server.status('/api/v1/jobs/release/tasks/check', 'failed');
   await server.status('/api/v1/tasks/import-2', 'failed');
   await server.status('/api/v1/tasks/mail-6', 'failed');
   await server.status('/api/v1/tasks/answer', 'completed');
