@@ -43,10 +43,15 @@ export function usePages<T>(path: string, keyOf: (row: T) => string, affects?: (
       try {
         const glue = path.includes('?') ? '&' : '?';
         const cursor = page.cursor && `&cursor=${encodeURIComponent(page.cursor)}`;
-        const answer = await get<Page<T>>(`${path}${glue}limit=${PAGE_ROWS}${cursor}`);
+        let answer = await get<Page<T>>(`${path}${glue}limit=${PAGE_ROWS}${cursor}`);
+        // A page that was forgotten is read up to where it ended, also by a server that looks less far at a time.
+        while (!again && answer.nextCursor !== undefined && current.current === shelf && !shelf.reaches(number, answer.items, latestKey.current)) {
+          const more = await get<Page<T>>(`${path}${glue}limit=${PAGE_ROWS}&cursor=${encodeURIComponent(answer.nextCursor)}`);
+          answer = { items: [...answer.items, ...more.items], nextCursor: more.nextCursor };
+        }
         if (current.current !== shelf) return;
         if (again) shelf.merge(number, answer, latestKey.current);
-        else shelf.put(number, answer);
+        else shelf.put(number, answer, latestKey.current);
         setError(undefined);
       } catch (reason) {
         if (current.current === shelf) setError(reason instanceof Refusal ? reason : new Refusal(0, 'unknown', String(reason)));

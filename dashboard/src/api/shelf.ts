@@ -11,6 +11,8 @@ interface Held<T> {
   count: number;
   /** `undefined`: forgotten, or not read yet. */
   items: T[] | undefined;
+  /** The key of its last row, by which it is known where it ended. */
+  lastKey?: string;
 }
 
 /** Pages of a list with what is needed to find a row. */
@@ -38,20 +40,34 @@ export class Shelf<T> {
     return this.pages[number]?.items?.[place];
   }
 
+  /** Whether rows that were read for a page go as far as it went before. A server may look less far than it did. */
+  reaches(number: number, rows: T[], keyOf: (row: T) => string): boolean {
+    const page = this.pages[number];
+    return page?.lastKey === undefined || rows.length >= page.count || rows.some((row) => keyOf(row) === page.lastKey);
+  }
+
   /** Puts an answer in the place of the page that it was asked for. */
-  put(number: number, answer: Page<T>): void {
+  put(number: number, answer: Page<T>, keyOf: (row: T) => string): void {
     const page = this.pages[number];
     if (!page) return;
-    page.items = answer.items;
-    page.count = answer.items.length;
-    const last = number === this.pages.length - 1;
-    if (last) this.next = answer.nextCursor;
     const following = this.pages[number + 1];
+    const end = answer.items.findIndex((row) => keyOf(row) === page.lastKey);
+    this.fill(page, following && end >= 0 ? answer.items.slice(0, end + 1) : answer.items, keyOf);
+    if (!following) this.next = answer.nextCursor;
+    // It ends where it did: what stands behind is right.
+    if (end >= 0) return;
     // New rows at the start push old ones over: what follows starts elsewhere now, and is read again.
     if (following && following.cursor !== answer.nextCursor) {
       this.pages.length = number + 1;
       this.next = answer.nextCursor;
     }
+  }
+
+  private fill(page: Held<T>, rows: T[], keyOf: (row: T) => string): void {
+    page.items = rows;
+    page.count = rows.length;
+    const last = rows.at(-1);
+    page.lastKey = last === undefined ? undefined : keyOf(last);
   }
 
   /**
@@ -61,7 +77,7 @@ export class Shelf<T> {
   merge(number: number, answer: Page<T>, keyOf: (row: T) => string): void {
     const page = this.pages[number];
     if (!page?.items || answer.nextCursor === undefined) {
-      this.put(number, answer);
+      this.put(number, answer, keyOf);
       return;
     }
     const known = new Set(answer.items.map(keyOf));
@@ -71,11 +87,10 @@ export class Shelf<T> {
     const isFar = last !== undefined && end < 0 && answer.items.length >= page.items.length && page.items.length > 0;
     const merged = [...answer.items, ...page.items.slice(end + 1).filter((row) => !known.has(keyOf(row)))];
     if (isFar || merged.length > MERGED_MAX) {
-      this.put(number, answer);
+      this.put(number, answer, keyOf);
       return;
     }
-    page.items = merged;
-    page.count = merged.length;
+    this.fill(page, merged, keyOf);
   }
 
   /** Adds an empty page behind the last one; its number, or `null` at the end of the list. */

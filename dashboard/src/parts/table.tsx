@@ -46,6 +46,8 @@ export function barAt(rows: number, height: number, total: number): number {
   return rows / Math.max(rowsAt(1, height, total), 1);
 }
 
+/** Height of the line of titles, in pixels. */
+const HEADER = 34;
 /** Rows drawn beyond the edges. */
 const MARGIN = 8;
 
@@ -75,21 +77,35 @@ export function Table<T>(props: Props<T>) {
   const shown = columns.filter((column) => size.width >= (column.from ?? 0));
   const template = [...(onSelect ? ['16px'] : []), ...shown.map((column) => column.width)].join(' ');
   const total = count * rowHeight;
-  const moved = rowsAt(top, size.height, total);
+  const view = Math.max(0, size.height - HEADER);
+  const moved = rowsAt(top, view, total);
+  // Where the scroll bar stands for more than its length, rows that come behind would move those in view.
+  const held = useRef(0);
+  useLayoutEffect(() => {
+    const scroll = ref.current;
+    if (!scroll || total <= HEIGHT_MAX) return;
+    scroll.scrollTop = barAt(held.current, view, total);
+    setTop(scroll.scrollTop);
+    // Only the length of the list asks for it.
+  }, [total]);
   const first = Math.max(0, Math.floor(moved / rowHeight) - MARGIN);
   const last = Math.min(count - 1, Math.ceil((moved + size.height) / rowHeight) + MARGIN);
   useEffect(() => {
     onShow?.(first, Math.max(last, 0));
   }, [onShow, first, last, version, count]);
 
+  const scrolled = (to: number) => {
+    held.current = rowsAt(to, view, total);
+    setTop(to);
+  };
   const move = (to: number) => {
     const index = Math.max(0, Math.min(count - 1, to));
     setActive(index);
     const scroll = ref.current;
     if (!scroll) return;
-    const [above, below] = [index * rowHeight, (index + 1) * rowHeight + 34];
-    if (above < moved) scroll.scrollTop = barAt(above, size.height, total);
-    else if (below > moved + size.height) scroll.scrollTop = barAt(below - size.height, size.height, total);
+    const [above, below] = [index * rowHeight, (index + 1) * rowHeight + HEADER];
+    if (above < moved) scroll.scrollTop = barAt(above, view, total);
+    else if (below > moved + size.height) scroll.scrollTop = barAt(below - size.height, view, total);
   };
   const onKey = useRef((_: KeyboardEvent) => {});
   onKey.current = (event) => {
@@ -131,7 +147,7 @@ export function Table<T>(props: Props<T>) {
   }
   return (
     <div className={`card table ${props.className ?? ''}`}>
-      <div className="scroll" ref={ref} tabIndex={0} role="region" aria-label={props.label} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
+      <div className="scroll" ref={ref} tabIndex={0} role="region" aria-label={props.label} onScroll={(event) => scrolled(event.currentTarget.scrollTop)}>
         {count === 0 && props.empty ? (
           props.empty
         ) : (
