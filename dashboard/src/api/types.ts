@@ -117,6 +117,24 @@ export interface Queue {
   paused: boolean;
   tasks: Record<string, Count>;
   oldestReadySeconds?: number;
+  concurrency?: number;
+  rate?: Rate;
+}
+export interface Rate {
+  limit: number;
+  /** Seconds, or text like `1m`. */
+  per: number | string;
+  burst?: number;
+}
+export interface TypeLimits {
+  type: string;
+  concurrency?: number;
+  rate?: Rate;
+}
+export interface TenantLimits {
+  userId: string;
+  weight: number;
+  submitRate?: Rate;
 }
 export interface Worker {
   workerId: string;

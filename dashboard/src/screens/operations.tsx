@@ -9,6 +9,7 @@ import { ActButton, AskButton } from '../parts/dialog';
 import { Empty, Skeleton, Status, StateBar, Time, Trouble, Wide } from '../parts/basics';
 import { Table, type Column } from '../parts/table';
 import { Link } from '../router';
+import { LimitsButton, limitsOf, MoreLimits, QueueLimits } from './limits';
 
 const anyTask = (event: Event) => event.eventType.startsWith('TASK_') || event.eventType.startsWith('QUEUE_');
 const SHOWN = ['ready', 'running', 'scheduled', 'waiting', 'failed'];
@@ -25,7 +26,7 @@ export function Queues() {
         ) : (
           <table className="plain">
             <thead>
-              <tr><th>Queue</th><th>State</th><th>Tasks</th>{SHOWN.map((state) => <th key={state} className="right">{state}</th>)}<th className="right">Oldest waits</th><th><span className="unseen">Actions</span></th></tr>
+              <tr><th>Queue</th><th>State</th><th>Tasks</th>{SHOWN.map((state) => <th key={state} className="right">{state}</th>)}<th className="right">Oldest waits</th><th>Limits</th><th><span className="unseen">Actions</span></th></tr>
             </thead>
             <tbody>
               {data.items.map((queue) => {
@@ -37,7 +38,11 @@ export function Queues() {
                     <td style={{ minWidth: 100 }}><StateBar states={states} total={Object.values(states).reduce((a, b) => a + b, 0)} /></td>
                     {SHOWN.map((state) => <td key={state} className="right"><Link href={`/tasks${query({ q: `queue:${queue.name} status:${state}` })}`}>{counted(queue.tasks[state])}</Link></td>)}
                     <td className="right">{!queue.oldestReadySeconds ? '—' : span(queue.oldestReadySeconds * 1_000)}</td>
-                    <td className="right"><ActButton tiny action={pauseQueue(queue.name, !queue.paused, reload)} /></td>
+                    <td><QueueLimits queue={queue} /></td>
+                    <td className="right nowrap">
+                      <LimitsButton label="Limits …" kind="queues" name={queue.name} values={limitsOf(queue)} after={reload} />{' '}
+                      <ActButton tiny action={pauseQueue(queue.name, !queue.paused, reload)} />
+                    </td>
                   </tr>
                 );
               })}
@@ -45,6 +50,7 @@ export function Queues() {
           </table>
         )}
       </Wide>
+      <MoreLimits />
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { clusters } from './clusters.mjs';
 import { flows } from './flows.mjs';
 import { graphs } from './graphs.mjs';
 import { keys } from './keys.mjs';
+import { limits } from './limits.mjs';
 import { live } from './live.mjs';
 import { pictures } from './look.mjs';
 import { scale } from './scale.mjs';
@@ -26,7 +27,7 @@ async function run() {
     await seed(server);
     // What the pictures for people show, before the tests change it.
     if (wanted === '') await pictures(browser, server, FOLDER, ['overview', 'job', 'tasks', 'dead-letters', 'task']);
-    for (const [name, test] of [...screens, ...keys, ...actions, ...flows, ...graphs, ...scale, ...clusters, ...live]) {
+    for (const [name, test] of [...screens, ...keys, ...actions, ...limits, ...flows, ...graphs, ...scale, ...clusters, ...live]) {
       if (!name.includes(wanted)) continue;
       const started = Date.now();
       const opened = [];
