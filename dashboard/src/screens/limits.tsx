@@ -8,9 +8,16 @@ import { ActionDialog, type Action } from '../parts/dialog';
 import { StateBar, Trouble, Wide } from '../parts/basics';
 import { Link } from '../router';
 
+/** A length of time as it would be written: `1m` for 60 seconds. */
+function written(per: number | string): string {
+  if (typeof per === 'string') return per;
+  const [size, unit] = ([[3_600, 'h'], [60, 'm']] as const).find(([seconds]) => per >= seconds && per % seconds === 0) ?? [1, 's'];
+  return `${per / size}${unit}`;
+}
+
 /** `100/1m`. */
 export function rateText(rate: Rate | null | undefined): string {
-  return rate ? `${rate.limit}/${typeof rate.per === 'number' ? `${rate.per}s` : rate.per}` : '';
+  return rate ? `${rate.limit}/${written(rate.per)}` : '';
 }
 
 /** `100/1m`, and the burst where it is another number. */

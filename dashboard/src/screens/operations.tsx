@@ -6,7 +6,7 @@ import type { Audit as AuditRecord, Event, Page, Queue, Worker } from '../api/ty
 import { printExact } from '../api/exact';
 import { counted, span, words } from '../format';
 import { ActButton, AskButton } from '../parts/dialog';
-import { Empty, Skeleton, Status, StateBar, Time, Trouble, Wide } from '../parts/basics';
+import { Empty, Skeleton, Status, Time, Trouble, Wide } from '../parts/basics';
 import { Table, type Column } from '../parts/table';
 import { Link } from '../router';
 import { LimitsButton, limitsOf, MoreLimits, QueueLimits } from './limits';
@@ -26,16 +26,14 @@ export function Queues() {
         ) : (
           <table className="plain">
             <thead>
-              <tr><th>Queue</th><th>State</th><th>Tasks</th>{SHOWN.map((state) => <th key={state} className="right">{state}</th>)}<th className="right">Oldest waits</th><th>Limits</th><th><span className="unseen">Actions</span></th></tr>
+              <tr><th>Queue</th><th>State</th>{SHOWN.map((state) => <th key={state} className="right">{state}</th>)}<th className="right">Oldest waits</th><th>Limits</th><th><span className="unseen">Actions</span></th></tr>
             </thead>
             <tbody>
               {data.items.map((queue) => {
-                const states = Object.fromEntries(Object.entries(queue.tasks).map(([state, count]) => [state, count.count]));
                 return (
                   <tr key={queue.name}>
                     <td><Link href={`/tasks${query({ q: `queue:${queue.name}` })}`} className="mono">{queue.name}</Link></td>
                     <td>{queue.paused ? <Status state="paused" /> : <Status state="run" word="open" />}</td>
-                    <td style={{ minWidth: 100 }}><StateBar states={states} total={Object.values(states).reduce((a, b) => a + b, 0)} /></td>
                     {SHOWN.map((state) => <td key={state} className="right"><Link href={`/tasks${query({ q: `queue:${queue.name} status:${state}` })}`}>{counted(queue.tasks[state])}</Link></td>)}
                     <td className="right">{!queue.oldestReadySeconds ? '—' : span(queue.oldestReadySeconds * 1_000)}</td>
                     <td><QueueLimits queue={queue} /></td>

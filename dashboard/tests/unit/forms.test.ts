@@ -11,7 +11,7 @@ describe('limits', () => {
   });
 
   it('of time are written as the command line reads them', () => {
-    expect([rateText({ limit: 100, per: '1m', burst: 20 }), rateText({ limit: 5, per: 1 }), rateText(undefined)]).toEqual(['100/1m', '5/1s', '']);
+    expect([rateText({ limit: 100, per: '1m', burst: 20 }), rateText({ limit: 5, per: 1 }), rateText({ limit: 5, per: 5_400 }), rateText(undefined)]).toEqual(['100/1m', '5/1s', '5/90m', '']);
     expect([rateWords({ limit: 100, per: '1m', burst: 20 }), rateWords({ limit: 5, per: '1s', burst: 5 })]).toEqual(['100/1m, 20 at once', '5/1s']);
   });
 });
