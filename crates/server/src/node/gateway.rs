@@ -251,6 +251,7 @@ impl Gateway {
         if let Some(id) = self.asked.remove(&to)
             && let Some(session) = self.sessions.get_mut(&id)
         {
+            session.over(accepted.iter().chain(&stale));
             session.unanswered = session.unanswered.saturating_sub(1);
             if session.unanswered == 0 && session.recall.is_some() {
                 self.recalled.push((to, id));

@@ -140,17 +140,30 @@ impl Session {
         }
     }
 
+    /// The core said of these tokens that their attempts are over: a grant of one that was made before, and waits here or was
+    /// not acknowledged, is void. The worker may have forgotten that it ran.
+    pub(super) fn over<'a>(&mut self, tokens: impl Iterator<Item = &'a Token>) {
+        for token in tokens {
+            self.pending.retain(|grant| grant.token != *token);
+            self.unsend(*token);
+        }
+    }
+
+    fn unsend(&mut self, token: Token) {
+        for (_, grants) in &mut self.sent {
+            if grants.iter().any(|grant| grant.token == token) {
+                *grants = Arc::new(grants.iter().filter(|grant| grant.token != token).cloned().collect());
+            }
+        }
+    }
+
     /// Takes a revocation in: a grant that was never sent is forgotten, any other is to be cancelled.
     pub(super) fn revoked(&mut self, token: Token) {
         let waiting = self.pending.len();
         self.pending.retain(|grant| grant.token != token);
         let never_sent = self.pending.len() < waiting;
         if !never_sent {
-            for (_, grants) in &mut self.sent {
-                if grants.iter().any(|grant| grant.token == token) {
-                    *grants = Arc::new(grants.iter().filter(|grant| grant.token != token).cloned().collect());
-                }
-            }
+            self.unsend(token);
             self.cancels.push(token);
         }
     }

@@ -4,7 +4,7 @@
 //! A place is offered to one shard at a time. What a shard was offered stays claimed until the shard's own answer says
 //! that no grant for it can come any more; so a worker is never granted more than it has room for, whatever is cut off.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use mainspring_core::id::{Name, Token};
@@ -16,6 +16,9 @@ use super::grants::{Held, Merged, Part};
 
 /// Calls of the hub to one shard within one call of the worker.
 const CALLS_BITS: u32 = 20;
+
+/// Tokens of attempts that are over, remembered by a session: many more than can be on their way.
+const OVER_MAX: usize = 4_096;
 
 /// What ties a session to one shard.
 #[derive(Debug, Default)]
@@ -44,6 +47,10 @@ pub(super) struct Seat {
     sent: Vec<(u64, Vec<Held>)>,
     pub(super) cancels: Vec<Token>,
     cancels_sent: Vec<(u64, Token)>,
+    /// Attempts that a shard has called over. One of its answers may come late and grant them: the worker may have forgotten
+    /// that it ran them.
+    over: HashSet<Token>,
+    over_order: VecDeque<Token>,
     drain: bool,
     told: Directive,
     pub(super) heard_at: Duration,
@@ -80,6 +87,8 @@ impl Seat {
             sent: Vec::new(),
             cancels: Vec::new(),
             cancels_sent: Vec::new(),
+            over: HashSet::new(),
+            over_order: VecDeque::new(),
             drain: false,
             told: Directive::Run,
             heard_at: now,
@@ -150,14 +159,32 @@ impl Seat {
         link.offered = part.offered;
         link.greeted = true;
         self.drain |= part.directive == Directive::Drain;
+        for token in part.accepted.iter().chain(&part.stale) {
+            self.call_over(*token);
+        }
         let known: HashSet<Token> = self.all_held().map(|held| held.token).collect();
         for held in part.grants.drain(..) {
-            if !known.contains(&held.token) {
+            if !known.contains(&held.token) && !self.over.contains(&held.token) {
                 self.held.push(held);
             }
         }
         for token in part.cancel.drain(..) {
             self.cancel(token);
+        }
+    }
+
+    fn call_over(&mut self, token: Token) {
+        self.held.retain(|held| held.token != token);
+        for (_, held) in &mut self.sent {
+            held.retain(|held| held.token != token);
+        }
+        if self.over.insert(token) {
+            self.over_order.push_back(token);
+        }
+        if self.over_order.len() > OVER_MAX
+            && let Some(oldest) = self.over_order.pop_front()
+        {
+            self.over.remove(&oldest);
         }
     }
 
@@ -318,6 +345,18 @@ mod tests {
         assert!(matches!(again, Begun::Answered(merged) if grants(&merged) == [7]));
         let old = seat.begin(&Standing { seq: 1, ack: 0, digest: 1, spoken: &nothing }, Duration::ZERO);
         assert!(matches!(old, Begun::Answered(merged) if merged.grants.is_empty()));
+    }
+
+    #[test]
+    fn what_a_shard_has_called_over_is_not_granted_by_an_answer_that_was_under_way() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        begin(&mut seat, 1, 0, &[]);
+        seat.answered(ShardId(1), 1, &mut part(&[7, 8], 0));
+        let accepts = |token| Part { accepted: vec![token], ..Part::default() };
+        seat.answered(ShardId(1), 2, &mut accepts(token(7)));
+        seat.answered(ShardId(1), 3, &mut accepts(token(9)));
+        seat.answered(ShardId(1), 2, &mut part(&[9], 0));
+        assert_eq!(grants(&seat.tell(false)), [8]);
     }
 
     #[test]

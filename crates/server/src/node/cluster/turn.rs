@@ -203,13 +203,13 @@ impl<'a> Turn<'a> {
         let once = self.once.remove(&shard);
         match part {
             Ok(mut part) => {
-                self.accepted.append(&mut part.accepted);
-                self.stale.append(&mut part.stale);
                 // An answer to an older call says nothing of what the newer one offers.
                 if !is_last {
                     part.offered = part.offered.max(seat.links.get(&shard).map_or(0, |link| link.offered));
                 }
                 seat.answered(shard, seq, &mut part);
+                self.accepted.append(&mut part.accepted);
+                self.stale.append(&mut part.stale);
                 Ok(())
             }
             Err(Failed::Away) => {
