@@ -1,12 +1,14 @@
 //! The cluster under kills, with real processes on a real PostgreSQL and a real Redis: nothing acknowledged is lost (R07), and
-//! the shards of a node that is gone are served again within seconds (R31).
+//! the shards of a node that is gone are served again within seconds (R31). And under partitions (R12).
 //!
-//! `MAINSPRING_CHAOS_SECONDS`, `MAINSPRING_CHAOS_SEED` and `MAINSPRING_CHAOS_FAILOVERS` make a run longer, or the same again.
+//! `MAINSPRING_CHAOS_SECONDS`, `…_FAILOVERS`, `…_PARTITIONS` and `…_SEED` make a run longer, or the same again.
 
 mod cluster;
 mod dice;
 mod failover;
 mod kills;
+mod partitions;
+mod proxy;
 mod verdict;
 
 #[path = "../e2e/http.rs"]

@@ -118,7 +118,7 @@ pub(crate) use on_every_store;
 /// A place for a server: a folder, a port that stays the same over restarts, and whatever runs there.
 pub(crate) struct Place {
     pub(crate) address: SocketAddr,
-    store: String,
+    pub(crate) store: String,
     /// The database of the place's own, if it has one; ended before its folder goes.
     _database: Option<Database>,
     pub(crate) folder: TempDir,
@@ -201,9 +201,14 @@ impl Place {
 
     /// Starts a worker process of the server here that runs commands.
     pub(crate) fn worker(&self, name: &str, arguments: &[&str]) -> Process {
+        self.worker_at(self.address, name, arguments)
+    }
+
+    /// The same, by way of another address.
+    pub(crate) fn worker_at(&self, server: SocketAddr, name: &str, arguments: &[&str]) -> Process {
         let mut command = mainspring();
         command.current_dir(self.folder.path());
-        command.args(["worker", "--shell", "--worker-id", name, "--server", &format!("http://{}", self.address)]);
+        command.args(["worker", "--shell", "--worker-id", name, "--server", &format!("http://{server}")]);
         command.args(arguments);
         Process::start(&mut command, &self.path(&format!("{name}.log")))
     }
