@@ -7,6 +7,7 @@ use mainspring_core::id::Bucket;
 use mainspring_store::ShardId;
 use serde_json::Value;
 
+use crate::http;
 use crate::process::{Kind, Place};
 use crate::wait::{self, Deadline};
 
@@ -34,10 +35,24 @@ pub(crate) fn shard_of(id: &str) -> u16 {
 ///
 /// # Panics
 /// If the answer is neither 2xx nor one that asks for a repeat, or if there is none in time.
-pub(crate) fn submit(places: &[Place; 2], path: &str, body: &Value, mut choose: impl FnMut() -> usize) -> Value {
+pub(crate) fn submit(places: &[Place; 2], path: &str, body: &Value, choose: impl FnMut() -> usize) -> Value {
+    submit_with(places, path, "", body, choose)
+}
+
+/// The same with further header lines.
+///
+/// # Panics
+/// As [`submit`].
+pub(crate) fn submit_with(
+    places: &[Place; 2],
+    path: &str,
+    headers: &str,
+    body: &Value,
+    mut choose: impl FnMut() -> usize,
+) -> Value {
     let deadline = Deadline::in_seconds(90);
     loop {
-        match places[choose()].try_call("POST", path, Some(body)) {
+        match http::call_with(places[choose()].address, "POST", path, headers, Some(body)) {
             Ok(reply) if (200..300).contains(&reply.status) => return reply.body,
             Ok(reply) => assert_eq!(reply.status, 503, "{body} was refused: {}", reply.body),
             // Refused, reset, or cut off: it may or may not have been taken.

@@ -1,6 +1,7 @@
 //! R31: the node that serves half of the shards is gone; how long until a task of one of them starts elsewhere.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::cluster::{places, shard_of, submit, wait_until_shared, witness_script};
+use crate::cluster::{places, shard_of, submit_with, wait_until_shared, witness_script};
 use crate::process::{Kind, Place, Process};
 use crate::setting;
 use crate::wait;
@@ -38,19 +39,34 @@ struct Load {
     next: AtomicU64,
     over: AtomicBool,
     longest_ms: AtomicU64,
+    /// What each number was acknowledged as.
+    taken: Mutex<Vec<(u64, String)>>,
 }
 
-/// Submits tasks `t0`, `t1`, … to the survivor at a steady rate, whether or not those before were answered, until the load ends.
+/// Every other task has no id of its own and is submitted under an `Idempotency-Key`: its id, or that of the key's task.
+fn submit_number(places: &[Place; 2], number: u64) -> String {
+    let name = format!("t{number}");
+    let run = witness_script(&name, &places[0].path("witness"), "");
+    let mut body = json!({"type": "shell", "run": run, "retries": 20});
+    let mut headers = String::new();
+    match number % 2 {
+        0 => body["taskId"] = json!(name),
+        _ => headers = format!("Idempotency-Key: {name}\r\n"),
+    }
+    let reply = submit_with(places, "/api/v1/tasks", &headers, &body, || 0);
+    reply["taskId"].as_str().expect("a task has an id").to_owned()
+}
+
+/// Submits tasks named `t0`, `t1`, … to the survivor at a steady rate, whether or not those before were answered, until the load ends.
 fn clients(places: &[Place; 2], load: &Load) {
-    let witness = places[0].path("witness");
     thread::scope(|scope| {
         while !load.over.load(Ordering::Relaxed) {
-            let id = format!("t{}", load.next.fetch_add(1, Ordering::Relaxed));
-            let body = json!({"taskId": id, "type": "shell", "run": witness_script(&id, &witness, ""), "retries": 20});
+            let number = load.next.fetch_add(1, Ordering::Relaxed);
             scope.spawn(move || {
                 let start = now();
-                submit(places, "/api/v1/tasks", &body, || 0);
+                let id = submit_number(places, number);
                 load.longest_ms.fetch_max(start.elapsed().as_millis() as u64, Ordering::Relaxed);
+                load.taken.lock().expect("no client failed").push((number, id));
             });
             wait::pace(EVERY);
         }
@@ -109,10 +125,11 @@ fn shards_are_served_again(kind: Kind, fault: Fault) {
         load.next.load(Ordering::Relaxed),
         load.longest_ms.load(Ordering::Relaxed)
     );
-    // Nothing acknowledged is lost.
-    for number in 0..load.next.load(Ordering::Relaxed) {
-        let end = places[0].wait_for_end(&format!("/api/v1/tasks/t{number}"), 60);
+    // Nothing acknowledged is lost, and a key gives the same task as before, whoever owns its shard now.
+    for (number, id) in load.taken.into_inner().expect("no client failed") {
+        let end = places[0].wait_for_end(&format!("/api/v1/tasks/{id}"), 60);
         assert_eq!(end["status"], "completed", "{end}");
+        assert_eq!(submit_number(&places, number), id, "one key gave two tasks");
     }
     assert!(max <= TAKES_MAX, "a fail-over took {max:?}: {took:?}");
 }

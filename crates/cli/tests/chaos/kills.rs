@@ -25,12 +25,20 @@ struct Victims<'a> {
     kills_of_nodes: u32,
     kills_of_workers: u32,
     stops: u32,
+    stops_of_workers: u32,
 }
 
 impl Victims<'_> {
     fn strike(&mut self, dice: &mut Dice) {
         let one = dice.below(2) as usize;
-        match dice.below(8) {
+        match dice.below(9) {
+            8 => {
+                // Longer than its leases: what it says afterwards comes too late.
+                self.workers[one].signal(Signal::STOP);
+                wait::pace(Duration::from_secs(4));
+                self.workers[one].signal(Signal::CONT);
+                self.stops_of_workers += 1;
+            }
             0 => {
                 self.nodes[one].signal(Signal::STOP);
                 wait::pace(Duration::from_secs(4));
@@ -73,9 +81,12 @@ fn client(places: &[Place; 2], name: usize, mut dice: Dice, end: Deadline) -> Ve
             break;
         }
         let label = format!("c{name}n{number}");
+        // One of four fails at first and is tried again.
+        let fails = dice.below(4) == 0;
+        let then = if fails { "; sleep 0.02; test $MAINSPRING_ATTEMPT -gt 1" } else { "; sleep 0.02" };
         let task = |label: &str| {
             let backoff = json!({"type": "fixed", "initial": 0.05, "jitter": "none"});
-            json!({"type": "shell", "run": witness_script(label, &witness, "; sleep 0.02"), "retries": 20, "backoff": backoff})
+            json!({"type": "shell", "run": witness_script(label, &witness, then), "retries": 20, "backoff": backoff})
         };
         let mut choose = {
             let mut dice = dice.split();
@@ -129,7 +140,15 @@ fn kills_lose_nothing(kind: Kind) {
     let nodes = [places[0].start("serve"), places[1].start("serve")];
     wait_until_shared(&places);
     let workers = [worker(&places[0], 0), worker(&places[1], 1)];
-    let mut victims = Victims { places: &places, nodes, workers, kills_of_nodes: 0, kills_of_workers: 0, stops: 0 };
+    let mut victims = Victims {
+        places: &places,
+        nodes,
+        workers,
+        kills_of_nodes: 0,
+        kills_of_workers: 0,
+        stops: 0,
+        stops_of_workers: 0,
+    };
     let end = Deadline::in_seconds(setting("MAINSPRING_CHAOS_SECONDS", 20));
     let all = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -148,10 +167,10 @@ fn kills_lose_nothing(kind: Kind) {
     let taken = all.into_inner().expect("no client failed");
     let repeats = verdict::check(&places[1], &taken, &places[0].path("witness"));
     let tasks: usize = taken.iter().map(|one| one.tasks.len()).sum();
-    let Victims { kills_of_nodes, kills_of_workers, stops, .. } = victims;
+    let Victims { kills_of_nodes, kills_of_workers, stops, stops_of_workers, .. } = victims;
     eprintln!(
         "kills on {kind:?}: {} submissions, {tasks} tasks, {repeats} repeated starts; killed {kills_of_nodes} nodes and \
-         {kills_of_workers} workers, stopped {stops} nodes",
+         {kills_of_workers} workers, stopped {stops} nodes and {stops_of_workers} workers",
         taken.len()
     );
     assert!(kills_of_nodes + kills_of_workers >= 3 && tasks >= 20, "too little happened to mean anything");

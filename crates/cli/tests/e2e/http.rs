@@ -14,13 +14,24 @@ pub(crate) struct Reply {
 
 /// Sends one request and reads the whole answer.
 pub(crate) fn call(to: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> io::Result<Reply> {
+    call_with(to, method, path, "", body)
+}
+
+/// The same with further header lines, each ended by CR LF.
+pub(crate) fn call_with(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: Option<&Value>,
+) -> io::Result<Reply> {
     let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
     stream.set_read_timeout(Some(Duration::from_secs(40)))?;
     let body = body.map(Value::to_string).unwrap_or_default();
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
+         {headers}Connection: close\r\n\r\n{body}",
         body.len()
     )?;
     let mut reader = BufReader::new(stream);
