@@ -21,7 +21,7 @@ pub(crate) use objects::{
 pub(crate) use processes::{
     Backup, Bench, BenchFormat, Config, Dev, MigrateStore, RedisKey, Restore, Run, Scenario, Serve, Serving, Worker,
 };
-pub(crate) use schedules::{Next, Schedules};
+pub(crate) use schedules::{Backfill, CreateSchedule, Next, ScheduleLedger, ScheduleList, Schedules};
 pub(crate) use work::{Doctor, Events, Logs, Plan, PlanFormat, Submit, Validate, Why};
 
 /// A durable scheduler for tasks and DAGs of tasks, in one binary.
@@ -43,7 +43,7 @@ pub(crate) struct Cli {
 }
 
 /// Commands that list their things when they are told nothing else.
-const LISTING: [&str; 7] = ["jobs", "tasks", "definitions", "profiles", "queues", "workers", "dlq"];
+const LISTING: [&str; 8] = ["jobs", "tasks", "definitions", "profiles", "queues", "workers", "dlq", "schedules"];
 
 /// Arguments with the `list` that a bare `mainspring jobs`, or `mainspring jobs --watch`, leaves out.
 pub(crate) fn naming_the_list(mut arguments: Vec<OsString>) -> Vec<OsString> {
@@ -103,7 +103,7 @@ pub(crate) enum Command {
     /// List and set the shares of tenants
     #[command(subcommand, visible_alias = "tenant")]
     Tenants(Tenants),
-    /// When schedules are due
+    /// List, make, pause, trigger and backfill schedules
     #[command(subcommand, visible_alias = "schedule")]
     Schedules(Schedules),
     /// List and direct workers

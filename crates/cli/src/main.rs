@@ -42,7 +42,6 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         }
         Command::RedisKey(args) => command::redis_key::run(&args),
         Command::Import(args) => command::import::run(&args, cli.quiet)?,
-        Command::Schedules(args) => command::schedules::run(&args, cli.quiet)?,
         Command::Validate(args) => command::validate::run(&args)?,
         Command::Plan(args) => command::plan::run(&args)?,
         Command::Backup(args) => command::backup::backup(&args, cli.quiet)?,
@@ -78,6 +77,7 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         Command::Logs(args) => command::logs::run(&args).await,
         Command::Why(args) => command::why::run(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,
+        Command::Schedules(args) => command::schedules::run(args, quiet).await,
         Command::Queues(args) => command::queues::run(args, quiet).await,
         Command::Types(args) => command::limits::types(args, quiet).await,
         Command::Tenants(args) => command::limits::tenants(args, quiet).await,
@@ -93,7 +93,6 @@ async fn carry_out(command: Command, quiet: bool) -> Outcome {
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Import(_)
-        | Command::Schedules(_)
         | Command::Validate(_)
         | Command::Plan(_) => unreachable!("carried out without a runtime"),
     }

@@ -14,6 +14,7 @@ mod error;
 mod jobs;
 mod operations;
 mod query;
+mod schedules;
 mod sse;
 mod stream;
 mod tasks;

@@ -334,7 +334,11 @@ impl Driver {
         let effects = in_flight.map_or_else(Vec::new, |commit| commit.effects);
         requests.extend(effects.iter().chain(&shard.take_effects()).filter_map(|effect| match effect {
             Effect::Reply { to, .. } | Effect::Exchanged { to, .. } => Some(*to),
-            Effect::Grant(_) | Effect::Revoke { .. } | Effect::Evaluate(_) | Effect::Direct { .. } => None,
+            Effect::Grant(_)
+            | Effect::Revoke { .. }
+            | Effect::Evaluate(_)
+            | Effect::Direct { .. }
+            | Effect::Plan(_) => None,
         }));
         requests.extend(shard.staged_requests());
         parts.parents_of(requests)
@@ -347,6 +351,6 @@ fn request_of(event: &Event) -> Option<RequestId> {
         Event::SubmitJob(submission) => Some(submission.to),
         Event::Exchange(exchange) => Some(exchange.to),
         Event::Command(command) => Some(command.to),
-        Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) | Event::Evaluated(_) => None,
+        Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) | Event::Evaluated(_) | Event::Planned(_) => None,
     }
 }

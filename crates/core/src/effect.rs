@@ -6,6 +6,7 @@ use crate::event::RequestId;
 use crate::id::{Key, Name, SessionId, Token};
 use crate::permit::{LimitRow, LimitedBy, Rate};
 use crate::row::Directive;
+use crate::schedule::{Ask, ScheduleFigures, Target};
 use crate::spec::TaskSpec;
 use crate::task::{Outcome, TaskStatus};
 use crate::time::Timestamp;
@@ -50,6 +51,9 @@ pub enum Effect {
         /// What.
         directive: Directive,
     },
+    /// Asks what a schedule shall do; answered by [`crate::event::Event::Planned`]. It can be derived from the schedule's
+    /// row, and is sent again after a load. The row is durable BEFORE it leaves.
+    Plan(Box<Ask>),
 }
 
 /// Which task's values are to be computed: its `flow` is in the graph of the job, at `index`.
@@ -111,6 +115,10 @@ pub enum Answer {
     Took(Vec<Key>),
     /// The versions that were applied, in the order of the definitions.
     Versions(Vec<u32>),
+    /// The generation of a schedule that was applied.
+    Version(u32),
+    /// What a schedule submitted.
+    Fired(Target),
     /// What keeps a task from running.
     Gates(Vec<Gate>),
     /// The figures of the shard.
@@ -185,6 +193,15 @@ pub enum Refusal {
     /// A sweep over the job is still going on; try again shortly.
     #[error("the job is still busy with an earlier order")]
     Busy,
+    /// No such schedule.
+    #[error("no such schedule")]
+    NoSchedule,
+    /// A schedule of this name is there, or belongs to another way of making it.
+    #[error("{}", if *.of_definition { "the schedule belongs to the definition of its name" } else { "a schedule of this name exists" })]
+    ScheduleTaken {
+        /// Whether the definition of its name has installed it.
+        of_definition: bool,
+    },
     /// No such definition.
     #[error("no such definition")]
     NoDefinition,
@@ -356,6 +373,8 @@ pub struct Figures {
     pub duration: Vec<u64>,
     /// Sum of durations, in milliseconds.
     pub duration_sum_ms: u64,
+    /// Schedules.
+    pub schedules: ScheduleFigures,
 }
 
 /// Upper bounds of the start latency's buckets, in milliseconds.

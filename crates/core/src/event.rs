@@ -8,6 +8,7 @@ use crate::id::{Bucket, Key, Name, SessionId, Token};
 use crate::job::{FailurePolicy, RerunFrom};
 use crate::permit::{LimitRow, LimitScope, LimitsPatch, shared_key};
 use crate::row::{ClaimName, DefinitionKind, Directive, LogStream};
+use crate::schedule::{Planned, ScheduleName, ScheduleOrder};
 use crate::spec::{Body, TaskSpec};
 use crate::task::{Failure, Outcome};
 use crate::time::Timestamp;
@@ -34,6 +35,8 @@ pub enum Event {
     /// What came out of an [`crate::effect::Effect::Evaluate`]. One that comes late, twice, for another generation, or once
     /// the job is being cancelled changes nothing. In a paused job it counts: a pause stops nothing but grants.
     Evaluated(Evaluated),
+    /// What a schedule shall do: the answer to [`crate::effect::Effect::Plan`].
+    Planned(Box<Planned>),
     /// An operator's order about a task or a job.
     Command(Command),
 }
@@ -438,6 +441,8 @@ pub enum Order {
         /// JSON text.
         detail: Arc<str>,
     },
+    /// An order about a schedule.
+    Schedule(ScheduleName, ScheduleOrder),
     /// Asks what keeps a task from running; answered by [`crate::effect::Answer::Gates`]. Changes nothing.
     Why(Key),
     /// Asks for the figures of the shard; answered by [`crate::effect::Answer::Figures`]. Changes nothing.

@@ -15,6 +15,7 @@ mod parts;
 pub mod permit;
 pub mod retry;
 pub mod row;
+pub mod schedule;
 pub mod shard;
 pub mod spec;
 pub mod task;

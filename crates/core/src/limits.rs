@@ -56,5 +56,11 @@ pub const RESIDENT_BODY_BYTES_MAX: usize = 4 << 10;
 pub const AUDIT_BODY_BYTES_MAX: usize = 64 << 10;
 /// Days for which an idempotency key is remembered, in milliseconds.
 pub const IDEMPOTENCY_MS: u64 = 7 * 86_400_000;
+/// Bytes of a schedule's body: its times and its inline work. Larger work is a definition that it names.
+pub const SCHEDULE_BODY_BYTES_MAX: usize = 64 << 10;
+/// Work of one schedule that is watched at a time.
+pub const SCHEDULE_RUNS_MAX: usize = 1_000;
+/// Occurrences that a backfill may run side by side.
+pub const BACKFILL_CONCURRENCY_MAX: u32 = 100;
 /// Lease time when a worker does not ask for another, in milliseconds.
 pub const LEASE_MS_DEFAULT: u64 = 15_000;

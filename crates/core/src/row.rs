@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::id::{Key, Name};
 use crate::job::{GraphChunk, JobRow, JobState};
 use crate::permit::{KeyLimits, LimitRow};
+use crate::schedule::{OccurrenceRow, ScheduleName, ScheduleRow, ScheduleState};
 use crate::spec::{Body, Class, TaskSpec, Trigger};
 use crate::task::{Attempt, LaneId, TaskState};
 use crate::time::Timestamp;
@@ -247,7 +248,7 @@ pub struct Transition {
     pub job: Option<Key>,
     /// The attempt, if it is about one; otherwise 0.
     pub attempt: u32,
-    /// The queue or worker, if it is about one, or a progress message.
+    /// The queue, worker or schedule, if it is about one, or a progress message.
     pub subject: Option<Name>,
 }
 
@@ -294,11 +295,15 @@ pub enum TransitionKind {
     WorkerLeft,
     /// `WORKER_LOST`
     WorkerLost,
+    /// `SCHEDULE_FIRED`: an occurrence submitted work.
+    ScheduleFired,
+    /// `SCHEDULE_SKIPPED`: an occurrence, or a range of them, did not.
+    ScheduleSkipped,
 }
 
 impl TransitionKind {
     /// All kinds, in the order of their stored numbers.
-    pub const ALL: [TransitionKind; 20] = [
+    pub const ALL: [TransitionKind; 22] = [
         Self::TaskSubmitted,
         Self::TaskReady,
         Self::TaskStarted,
@@ -319,6 +324,8 @@ impl TransitionKind {
         Self::WorkerJoined,
         Self::WorkerLeft,
         Self::WorkerLost,
+        Self::ScheduleFired,
+        Self::ScheduleSkipped,
     ];
 }
 
@@ -376,6 +383,14 @@ pub struct Changes {
     pub put_workers: Vec<WorkerRow>,
     /// New versions of definitions.
     pub insert_definitions: Vec<DefinitionRow>,
+    /// Schedules to delete; their ledger stays.
+    pub delete_schedules: Vec<ScheduleName>,
+    /// New and edited schedules; the last one of a name wins.
+    pub put_schedules: Vec<ScheduleRow>,
+    /// Schedules whose state changed.
+    pub update_schedules: Vec<(ScheduleName, ScheduleState)>,
+    /// New records of the ledger.
+    pub insert_occurrences: Vec<OccurrenceRow>,
     /// Audit records.
     pub insert_audit: Vec<AuditRow>,
     /// The feed row of this commit, in order.
@@ -473,6 +488,8 @@ pub struct Snapshot {
     pub workers: Vec<WorkerRow>,
     /// The newest version of each definition, without its body.
     pub definitions: Vec<(DefinitionKind, Name, Name, u32)>,
+    /// All schedules of the shard.
+    pub schedules: Vec<ScheduleRow>,
     /// Every task whose place is [`crate::task::Place::Hot`].
     pub tasks: Vec<TaskRow>,
     /// The jobs of those tasks, and every job with a sweep.

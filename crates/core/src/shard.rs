@@ -16,6 +16,7 @@ mod orders;
 mod permits;
 mod places;
 mod residency;
+mod schedules;
 mod seal;
 mod settle;
 mod submit;
@@ -232,6 +233,7 @@ pub(crate) struct Shard {
     paused_workers: BTreeSet<Name>,
     permits: permits::Permits,
     definitions: BTreeMap<(DefinitionKind, Name, Name), u32>,
+    schedules: schedules::Schedules,
     work: BTreeSet<Work>,
     /// How much of `work` is [`Work::Admit`].
     admitting: usize,
@@ -264,6 +266,7 @@ impl Shard {
             Event::EndNode(node) => self.end_node(&node),
             Event::Settings(settings) => self.follow(settings),
             Event::Evaluated(evaluated) => self.evaluated(evaluated),
+            Event::Planned(planned) => self.planned(*planned),
             Event::Command(command) => self.command(command),
         }
     }
@@ -311,7 +314,8 @@ impl Shard {
 
     /// Whom staged submissions are to be answered to.
     pub(crate) fn staged_requests(&self) -> Vec<RequestId> {
-        self.jobs.values().filter_map(|job| job.staging.as_ref().and_then(|(_, to)| *to)).collect()
+        let staged = self.jobs.values().filter_map(|job| job.staging.as_ref().and_then(|(_, to)| *to));
+        staged.chain(self.schedules.staged_requests()).collect()
     }
 
     /// Sets the time of the following steps; never goes back.

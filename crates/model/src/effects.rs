@@ -45,7 +45,7 @@ impl World {
                 }
             }
             Effect::Reply { to, answer: Ok(answer) } => self.answered(to, answer),
-            Effect::Reply { answer: Err(_), .. } | Effect::Direct { .. } | Effect::Evaluate(_) => {}
+            Effect::Reply { answer: Err(_), .. } | Effect::Direct { .. } | Effect::Evaluate(_) | Effect::Plan(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::duration::WireDuration;
+use crate::time::Rfc3339;
 
 /// `POST /api/v1/jobs/{id}/rerun`. An empty body means `from: failed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +30,31 @@ pub enum RerunFrom {
     Task,
     /// All tasks.
     Start,
+}
+
+/// `POST /api/v1/schedules/{name}/trigger`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TriggerRequest {
+    /// Parameters that replace the schedule's own, this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// `POST /api/v1/schedules/{name}/backfill`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackfillRequest {
+    /// The first instant.
+    pub from: Rfc3339,
+    /// The last instant; the past only.
+    pub to: Rfc3339,
+    /// How many may run side by side, 1 to 100. Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// `POST /api/v1/dead-letters/redrive`: by ids or by query.

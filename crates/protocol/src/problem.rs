@@ -151,9 +151,15 @@ impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
         let (code, hint) = match refusal {
             Refusal::NotFound => (Code::NotFound, None),
-            Refusal::NoDefinition => (Code::NotFound, None),
+            Refusal::NoDefinition | Refusal::NoSchedule => (Code::NotFound, None),
             Refusal::OtherVersion { .. } => (Code::VersionMismatch, Some("read it again, then decide again")),
             Refusal::TooManyDefinitions(_) => (Code::LimitExceeded, Some("apply fewer at once")),
+            Refusal::ScheduleTaken { of_definition: true } => {
+                (Code::IdTaken, Some("apply the definition again with another `schedule`, or without one"))
+            }
+            Refusal::ScheduleTaken { of_definition: false } => {
+                (Code::IdTaken, Some("edit it with PUT, or choose another name"))
+            }
             Refusal::IdTaken(_) => (Code::IdTaken, Some("repeat the same body, or choose another id")),
             Refusal::KeyReused(_) => (Code::IdempotencyKeyReused, Some("repeat the same body, or use another key")),
             Refusal::NotUnique { .. } => {

@@ -1,6 +1,7 @@
 //! The JSON Schema of job and task files, for editors: the same fields and limits that [`crate::submit`] enforces.
 
 mod limits;
+mod schedule;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,9 @@ use crate::duration::WireDuration;
 use crate::submit::HttpRequest;
 use crate::time::Rfc3339;
 use limits::{RateLimit, UniqueField};
+
+use schedule::Schedule;
+pub use schedule::schedule_schema_in;
 
 /// A task, as it is written.
 #[derive(Deserialize, JsonSchema)]
@@ -197,6 +201,8 @@ struct Job {
     failure_policy: Option<FailurePolicy>,
     /// Fields for every task that does not set them itself.
     defaults: Option<Box<Task>>,
+    /// When the definition runs by itself, once it is applied. A submission, `run` and `dev` run it once now.
+    schedule: Option<Schedule>,
     /// The priority of tasks that have none.
     #[schemars(range(max = 9))]
     priority: Option<u8>,

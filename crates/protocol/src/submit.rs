@@ -23,6 +23,7 @@ mod policy;
 mod profile;
 mod read;
 mod repeats;
+mod schedule;
 mod sensor;
 mod task;
 #[cfg(test)]
@@ -47,6 +48,10 @@ pub use http::HttpRequest;
 pub use job::{Followed, HOOKS, ParsedJob, due, hook_job, parse_job, referenced_tasks, sub_jobs};
 pub use library::{Definitions, Found, Library, NoDefinitions};
 pub use params::{Values, with_params};
+pub use schedule::{
+    ParsedSchedule, Rule, Scheduled, parse_schedule, read_stored_schedule, schedule_of_definition, with_schedule,
+    yaml_documents,
+};
 pub use sensor::UNTIL_SCOPE;
 pub use task::{parse_idempotency_key, parse_task, parse_task_with};
 

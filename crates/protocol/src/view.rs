@@ -10,6 +10,7 @@ mod history;
 mod job;
 mod layout;
 mod operations;
+mod schedule;
 mod task;
 mod why;
 
@@ -35,6 +36,9 @@ pub use layout::{BendView, Collapse, GraphLayoutView, LaidOutNode};
 pub use operations::{
     BulkView, CountView, DeadLetterGroup, DeadLetterView, DeadLettersView, HealthView, QueueView, RunningView,
     StatsView, WorkerView, fingerprint,
+};
+pub use schedule::{
+    BackfillPlanView, BackfillView, NextView, OccurrenceView, ScheduleView, ScheduleWhyView, TriggeredView,
 };
 pub use task::{BackoffView, TaskView};
 pub use why::{GateView, HolderView, WhyView};

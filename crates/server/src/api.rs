@@ -33,6 +33,7 @@ mod groups;
 mod guard;
 mod health;
 mod history;
+pub(crate) mod installed;
 mod internal;
 mod job_details;
 mod jobs;
@@ -45,6 +46,8 @@ mod params;
 mod queues;
 mod reply;
 mod route;
+mod schedule_next;
+mod schedules;
 mod selection;
 mod state;
 mod stats;
@@ -60,7 +63,7 @@ pub use openapi::openapi;
 pub(crate) use state::Api;
 
 /// Segments below `/api/v1` that are understood, and not built.
-const NOT_BUILT: [&str; 4] = ["schedules", "profiles", "notifications", "tokens"];
+const NOT_BUILT: [&str; 3] = ["profiles", "notifications", "tokens"];
 
 /// The router over what nodes ask of each other.
 pub(crate) fn internal(api: &Arc<Api>) -> Router {

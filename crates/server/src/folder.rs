@@ -7,16 +7,18 @@
 mod read;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mainspring_core::id::Name;
 use mainspring_core::limits::DEFINITIONS_MAX;
 use mainspring_core::row::DefinitionKind;
+use mainspring_core::schedule::ScheduleName;
 use mainspring_protocol::submit::DEFAULT_TENANT;
 use mainspring_store::DefinitionFilter;
 
 use crate::api::Api;
+use crate::api::installed::Installed;
 use crate::applied::{Change, OnlyIf, apply};
 use read::{Files, Wanted, look, parse};
 
@@ -120,8 +122,8 @@ impl Known {
 }
 
 /// Looks at the folder until the server stops.
-pub(crate) fn keep(api: &std::sync::Arc<Api>) {
-    let api = std::sync::Arc::clone(api);
+pub(crate) fn keep(api: &Arc<Api>) {
+    let api = Arc::clone(api);
     let producers = api.producers.clone();
     producers.spawn(async move {
         let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -141,11 +143,11 @@ pub(crate) fn keep(api: &std::sync::Arc<Api>) {
     });
 }
 
-async fn turn(api: &std::sync::Arc<Api>) {
+async fn turn(api: &Arc<Api>) {
     if !api.node.serves_control() {
         return api.folder.forget();
     }
-    let aside = std::sync::Arc::clone(api);
+    let aside = Arc::clone(api);
     let due = tokio::task::spawn_blocking(move || aside.folder.due()).await;
     let Ok(Some((dir, files))) = due else { return };
     match sync(api, &dir, &files).await {
@@ -167,6 +169,12 @@ async fn sync(api: &Api, dir: &std::path::Path, files: &Files) -> Result<Result<
     let gone = present.iter().filter(|of| !is_wanted(of)).cloned();
     let gone = gone.map(|(kind, tenant, name)| Change { kind, tenant, name, body: None, only_if: OnlyIf::Anything });
     let gone: Vec<Change> = gone.collect();
+    let rules = wanted.iter().map(|one| (one.id(), one.rule.clone()));
+    let rules = rules.chain(gone.iter().map(|one| ((one.kind, one.tenant.clone(), one.name.clone()), None)));
+    let installed = match check_schedules(api, rules.collect()).await {
+        Ok(installed) => installed,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
     let changes: Vec<Change> = wanted.into_iter().map(Wanted::into_change).chain(gone).collect();
     if changes.len() > DEFINITIONS_MAX {
         let detail = format!("{} definitions exceed the limit of {DEFINITIONS_MAX} for one folder", changes.len());
@@ -174,12 +182,29 @@ async fn sync(api: &Api, dir: &std::path::Path, files: &Files) -> Result<Result<
     }
     match apply(&api.node, ACTOR.into(), &changes).await {
         Ok(applied) => {
+            for (id, installed) in installed {
+                installed.carry_out(api, ACTOR.into(), &id).await.map_err(|problem| problem.to_string())?;
+            }
             let changed = applied.iter().filter(|applied| !applied.unchanged).count();
             tracing::info!(definitions = count, changed, dir = %dir.display(), "the folder of definitions is applied");
             Ok(Ok(count))
         }
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// What is to be done with the schedules of these definitions; an error says which cannot be installed.
+async fn check_schedules(
+    api: &Api,
+    rules: Vec<((DefinitionKind, Name, Name), Option<Arc<str>>)>,
+) -> Result<Vec<(ScheduleName, Installed)>, String> {
+    let mut all = Vec::with_capacity(rules.len());
+    for ((kind, tenant, name), rule) in rules {
+        let id = ScheduleName { tenant, name };
+        let installed = Installed::check(api, kind, &id, rule.as_deref()).await;
+        all.push((id.clone(), installed.map_err(|problem| format!("{}: {problem}", id.name))?));
+    }
+    Ok(all)
 }
 
 /// The definitions that the folder applied and that are not deleted.

@@ -38,6 +38,7 @@ mod hooks;
 mod mailbox;
 mod open_call;
 mod peer;
+mod planner;
 mod recovery;
 mod retention;
 mod session;
@@ -54,6 +55,7 @@ pub(crate) use cluster::{Inside, ROOT as CLUSTER_ROOT};
 pub use exchange::ExchangeAnswer;
 pub use figures::{Histogram, NodeFigures, Readiness};
 pub(crate) use peer::SEAL;
+pub(crate) use planner::{has_fired, seed_of};
 
 use cluster::Cluster;
 

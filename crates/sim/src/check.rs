@@ -18,6 +18,7 @@ mod permits;
 pub mod places;
 mod records;
 pub mod replies;
+pub mod schedules;
 pub mod submissions;
 pub mod trigger;
 
@@ -92,6 +93,8 @@ pub struct Checker {
     /// Buckets of rate keys.
     rates: BTreeMap<(Name, Name, Rate), permits::Bucket>,
     loads: u64,
+    /// What schedules fired.
+    pub fired: schedules::Fired,
 }
 
 /// A task before a commit, if it existed, and after.
@@ -121,6 +124,7 @@ impl Checker {
             settled: BTreeSet::new(),
             rates: BTreeMap::new(),
             loads: 0,
+            fired: schedules::Fired::default(),
         }
     }
 
@@ -139,6 +143,8 @@ impl Checker {
         jobs.extend(changes.update_jobs.iter().map(|(key, _)| *key));
         let old_jobs: BTreeMap<Key, _> = self.touched_jobs(&before, &jobs);
         self.check_deletes(changes)?;
+        let schedules = self.schedules_before(changes);
+        self.note_cancels(changes);
         self.model.apply(changes);
         for touched in &before {
             if self.model.tasks.contains_key(&touched.key) {
@@ -156,6 +162,7 @@ impl Checker {
             self.check_job(*job, old_jobs[job].as_ref(), &before)?;
         }
         self.check_turns(&old_jobs.keys().copied().collect::<Vec<_>>())?;
+        self.check_schedules(changes, &schedules)?;
         self.count(changes, &before);
         Ok(())
     }
@@ -187,6 +194,10 @@ impl Checker {
         let hot = self.model.tasks.values().filter(|row| row.state.place == Place::Hot);
         let (hot, loaded) = (hot.count(), snapshot.tasks.len());
         ensure(hot == loaded, "I4", || format!("{loaded} hot tasks were loaded, {hot} were committed"))?;
+        let schedules: Vec<_> = self.model.schedules.values().collect();
+        ensure(snapshot.schedules.iter().eq(schedules.iter().copied()), "I4", || {
+            format!("loaded {:?}, committed {schedules:?}", snapshot.schedules)
+        })?;
         self.count_load(snapshot);
         for row in &snapshot.tasks {
             let known = self.model.tasks.get(&row.key);

@@ -39,6 +39,7 @@ pub mod gateway;
 pub mod plant;
 pub mod rng;
 pub mod run;
+pub mod schedules;
 pub mod sometimes;
 pub mod trace;
 pub mod wire;

@@ -7,6 +7,7 @@ mod bug;
 mod flow;
 mod limits;
 mod loaded;
+mod scheduled;
 mod state;
 mod told;
 mod written;

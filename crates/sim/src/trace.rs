@@ -24,5 +24,6 @@ pub fn effect(effect: &Effect) -> String {
         Effect::Revoke { session, token } => format!("revoke {:?} lease {} of {session}", token.task, token.lease),
         Effect::Evaluate(ask) => format!("evaluate {:?} generation {}", ask.task, ask.generation),
         Effect::Direct { session, directive } => format!("direct {session} {directive:?}"),
+        Effect::Plan(ask) => format!("plan {} {:?} after {:?}", ask.row.id.name, ask.want, ask.row.state.covered),
     }
 }

@@ -4,6 +4,7 @@ mod ending;
 mod evaluating;
 mod fate;
 mod node;
+mod planning;
 mod recovery;
 mod storing;
 mod telling;
@@ -20,6 +21,7 @@ use crate::client::Clients;
 use crate::config::WorldConfig;
 use crate::plant::Planted;
 use crate::rng::Rng;
+use crate::schedules::Schedules;
 use crate::sometimes::Sometimes;
 use crate::wire::{Reply, Request};
 use crate::worker::{Mode, Worker};
@@ -50,6 +52,8 @@ enum Ev {
     Stroke,
     Heal,
     GiveHealingOrders,
+    Planned { node: usize, life: u64, planned: Box<mainspring_core::schedule::Planned> },
+    ScheduleOrder,
 }
 
 /// What a world showed.
@@ -96,6 +100,7 @@ pub struct World {
     ticks: Vec<u64>,
     clients: Clients,
     evaluator: Evaluator,
+    schedules: Schedules,
     planted: Option<Planted>,
     /// A commit that lands at the next acquire.
     late: Option<(Arc<Changes>, u64)>,
@@ -130,6 +135,7 @@ impl World {
             workers,
             clients,
             evaluator,
+            schedules: Schedules::new(config.seed, config.calls),
             planted,
             late: None,
             faulty: !config.calm,
@@ -152,6 +158,7 @@ impl World {
         }
         self.after(5, Ev::NextCall);
         self.after(1_000, Ev::Repeat);
+        self.after(20, Ev::ScheduleOrder);
         let span = (self.config.calls * self.config.call_every_ms).max(2_000);
         for _ in 0..self.config.faults.strokes {
             let at = self.rng.below(span) as i64;
@@ -231,6 +238,8 @@ impl World {
             Ev::Stroke => self.stroke(),
             Ev::Heal => self.heal(),
             Ev::GiveHealingOrders => self.give_healing_orders(),
+            Ev::Planned { node, life, planned } => self.planned(node, life, *planned),
+            Ev::ScheduleOrder => self.order_schedule(),
         }
         Ok(())
     }
@@ -297,6 +306,17 @@ impl World {
                 }
                 self.wake_worker(index, 0);
             }
+        }
+    }
+
+    fn order_schedule(&mut self) {
+        if self.healing {
+            return;
+        }
+        if let Some((order, gap)) = self.schedules.next_order(self.now_ms, &self.checker.model) {
+            let call = self.clients.send(crate::wire::Ask::Order(order), self.now_ms);
+            self.send(Request::Call(call));
+            self.after(gap, Ev::ScheduleOrder);
         }
     }
 

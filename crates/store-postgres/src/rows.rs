@@ -2,6 +2,7 @@
 
 mod job;
 mod record;
+mod schedule;
 mod task;
 
 use std::collections::HashSet;
@@ -21,6 +22,7 @@ pub(crate) use record::{
     ATTEMPT_COLUMNS, CLAIM_COLUMNS, LOG_COLUMNS, attempt, claim, definition_kind, directive, lane, limits, limits_of,
     log,
 };
+pub(crate) use schedule::{OCCURRENCE_COLUMNS, SCHEDULE_COLUMNS, occurrence, schedule};
 pub(crate) use task::{Bodies, TaskDecoder, columns as task_columns};
 
 use crate::failure::Failure;

@@ -23,13 +23,14 @@ struct Migration {
 }
 
 /// One per version of the schema, from 1.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration { script: include_str!("schema/0001.sql"), usable_from: 1 },
     Migration { script: include_str!("schema/0002.sql"), usable_from: 2 },
     Migration { script: include_str!("schema/0003.sql"), usable_from: 2 },
     Migration { script: include_str!("schema/0004.sql"), usable_from: 2 },
     Migration { script: include_str!("schema/0005.sql"), usable_from: 2 },
     Migration { script: include_str!("schema/0006.sql"), usable_from: 2 },
+    Migration { script: include_str!("schema/0007.sql"), usable_from: 2 },
 ];
 
 /// How many shards a schema gets, unless the URL says otherwise.

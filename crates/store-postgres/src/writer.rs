@@ -10,6 +10,7 @@ mod logs;
 mod own;
 mod prune;
 mod records;
+mod schedules;
 mod staged;
 mod tasks;
 

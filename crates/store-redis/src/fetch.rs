@@ -1,15 +1,18 @@
 //! Reads rows by key, many at a time, for the writer and the read side.
 
+use std::collections::BTreeMap;
+
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow};
 use mainspring_core::row::{ClaimName, ClaimRow};
-use mainspring_store::record::decode_graph;
+use mainspring_core::schedule::{OccurrenceRow, ScheduleRow};
+use mainspring_store::record::{decode_graph, decode_occurrence, decode_schedule};
 use redis::{FromRedisValue, Pipeline, Value, from_redis_value};
 
 use crate::connect::Link;
 use crate::failure::Failure;
 use crate::keys::{member, of_member};
-use crate::record::{decode_claim, decode_job, decode_name};
+use crate::record::{decode_claim, decode_job, decode_name, decode_schedule_name};
 
 /// Rows that one command asks for.
 const ROWS_AT_ONCE: usize = 500;
@@ -111,6 +114,39 @@ pub(crate) async fn claims_to(link: &Link, keys: &[Key]) -> Result<Vec<Vec<Claim
         found.push(names);
     }
     Ok(found)
+}
+
+/// All schedules of the shard, by (tenant, name).
+pub(crate) async fn schedules(link: &Link) -> Result<Vec<ScheduleRow>, Failure> {
+    let mut pipeline = Pipeline::new();
+    for hash in ["schedules", "schedules:rules"] {
+        pipeline.cmd("HGETALL").arg(link.keys().one(hash));
+    }
+    let mut answers = link.read(&pipeline).await?.into_iter();
+    let states: BTreeMap<Vec<u8>, String> = next(&mut answers)?;
+    let rules: BTreeMap<Vec<u8>, String> = next(&mut answers)?;
+    let mut rows = Vec::with_capacity(states.len());
+    for (field, state) in &states {
+        // An update of a schedule that is not there left a state alone: it means nothing.
+        let Some(rule) = rules.get(field) else { continue };
+        rows.push(decode_schedule(decode_schedule_name(field)?, rule, state)?);
+    }
+    rows.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(rows)
+}
+
+/// Records of the ledger that exist, in order.
+pub(crate) async fn occurrences(link: &Link, keys: &[Key]) -> Result<Vec<OccurrenceRow>, Failure> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut pipeline = Pipeline::new();
+    let ask = pipeline.cmd("HMGET").arg(link.keys().one("occurrences"));
+    keys.iter().for_each(|key| _ = ask.arg(member(*key)));
+    let mut answers = link.read(&pipeline).await?.into_iter();
+    let records: Vec<Option<String>> = next(&mut answers)?;
+    let found = keys.iter().zip(records).filter_map(|(key, record)| Some((*key, record?)));
+    found.map(|(key, record)| Ok(decode_occurrence(key, &record)?)).collect()
 }
 
 /// The keys behind the members of a sorted set.

@@ -8,10 +8,12 @@
 //! ms:{b00}:<tenant>:<job or ->:<task>:status   the status word of a task
 //! ms:{b00}:t…:spec  :state  :body  :output     a task
 //! ms:{b00}:j…:spec  :state  :graph  :names     a job
+//! ms:{b00}:schedules  :schedules:rules         schedules; their ledger in :occurrences, :ledger:<tenant>:<name>
 //! ms:{b00}:hot  :quiet  :ended  :lane:3  …     what orders them
 //! ```
 
 use mainspring_core::id::{Bucket, IdKind, Key};
+use mainspring_core::schedule::ScheduleName;
 use mainspring_store::ShardId;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -69,10 +71,23 @@ impl Keys {
         format!("{}claim:{kind}:{text}", self.base)
     }
 
-    pub(crate) fn status(&self, tenant: &str, job: Option<&str>, task: &str) -> String {
-        let part = |text| utf8_percent_encode(text, BLURRED);
-        format!("{}{}:{}:{}:status", self.base, part(tenant), part(job.unwrap_or("-")), part(task))
+    /// The records of a schedule's ledger by key.
+    pub(crate) fn ledger(&self, id: &ScheduleName) -> String {
+        format!("{}ledger:{}:{}", self.base, blurred(&id.tenant), blurred(&id.name))
     }
+
+    /// The same by instant.
+    pub(crate) fn ledger_by_instant(&self, id: &ScheduleName) -> String {
+        format!("{}:at", self.ledger(id))
+    }
+
+    pub(crate) fn status(&self, tenant: &str, job: Option<&str>, task: &str) -> String {
+        format!("{}{}:{}:{}:status", self.base, blurred(tenant), blurred(job.unwrap_or("-")), blurred(task))
+    }
+}
+
+fn blurred(text: &str) -> percent_encoding::PercentEncode<'_> {
+    utf8_percent_encode(text, BLURRED)
 }
 
 /// The member that stands for a key in a sorted set; members are in the order of their keys.

@@ -5,6 +5,7 @@ mod details;
 mod lists;
 mod retention;
 mod scan;
+mod schedules;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -14,12 +15,13 @@ use std::sync::atomic::AtomicU64;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
 use mainspring_core::row::{AuditRow, ClaimKind, ClaimRow, DefinitionRow, FeedPosition, TaskRow};
+use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
 use mainspring_core::task::Attempt;
 use mainspring_core::time::Timestamp;
 use mainspring_store::record::Unreadable;
 use mainspring_store::{
-    BoxFuture, DefinitionFilter, Ended, Error, FeedPage, JobFilter, LogPage, Page, Reader, ShardId, TaskCount,
-    TaskFilter,
+    BoxFuture, DefinitionFilter, Ended, Error, FeedPage, JobFilter, LogPage, OccurrenceFilter, Page, Reader,
+    ScheduleFilter, ShardId, TaskCount, TaskFilter,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -158,6 +160,24 @@ impl Reader for RedisReader {
 
     fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>> {
         self.ask(move |side| async move { side.definitions(&filter).await })
+    }
+
+    fn schedules(
+        &self,
+        filter: ScheduleFilter,
+        after: Option<ScheduleName>,
+        limit: usize,
+    ) -> BoxFuture<Result<Vec<ScheduleRow>, Error>> {
+        self.ask(move |side| async move { side.schedules(filter, after, limit).await })
+    }
+
+    fn occurrences(
+        &self,
+        filter: OccurrenceFilter,
+        after: Option<Key>,
+        limit: usize,
+    ) -> BoxFuture<Result<Page<OccurrenceRow>, Error>> {
+        self.ask(move |side| async move { side.occurrences(filter, after, limit).await })
     }
 
     fn task_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<TaskCount>, Error>> {

@@ -14,8 +14,8 @@ pub(crate) use bytes::{Put, Take};
 pub(crate) use job::{JobSpec, decode_job, encode_job_spec, encode_job_state};
 pub(crate) use rest::{
     decode_attempt, decode_audit, decode_claim, decode_definition, decode_definition_name, decode_lane, decode_log,
-    decode_name, encode_attempt, encode_audit, encode_claim, encode_definition, encode_definition_name, encode_lane,
-    encode_log, encode_name,
+    decode_name, decode_schedule_name, encode_attempt, encode_audit, encode_claim, encode_definition,
+    encode_definition_name, encode_lane, encode_log, encode_name, encode_schedule_name,
 };
 pub(crate) use settings::{decode_limit, decode_queue, decode_worker, encode_queue, encode_worker, limits_field};
 pub(crate) use task::{BodyAt, StoredSpec, decode_state, encode_spec, encode_state};

@@ -4,6 +4,7 @@
 mod details;
 mod lists;
 mod retention;
+mod schedules;
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -15,10 +16,12 @@ use std::time::Duration;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
 use mainspring_core::row::{AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionRow, FeedPosition, TaskRow};
+use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{
-    BoxFuture, DefinitionFilter, Error, FeedPage, JobFilter, LogPage, Page, Reader, ShardId, TaskFilter,
+    BoxFuture, DefinitionFilter, Error, FeedPage, JobFilter, LogPage, OccurrenceFilter, Page, Reader, ScheduleFilter,
+    ShardId, TaskFilter,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -189,6 +192,24 @@ impl Reader for SqliteReader {
 
     fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>> {
         self.ask(move |db| lists::definitions(db, &filter))
+    }
+
+    fn schedules(
+        &self,
+        filter: ScheduleFilter,
+        after: Option<ScheduleName>,
+        limit: usize,
+    ) -> BoxFuture<Result<Vec<ScheduleRow>, Error>> {
+        self.ask(move |db| schedules::schedules(db, &filter, after.as_ref(), limit))
+    }
+
+    fn occurrences(
+        &self,
+        filter: OccurrenceFilter,
+        after: Option<Key>,
+        limit: usize,
+    ) -> BoxFuture<Result<Page<OccurrenceRow>, Error>> {
+        self.ask(move |db| schedules::occurrences(db, &filter, after, limit))
     }
 
     fn task_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<(Name, TaskStatus, u64)>, Error>> {

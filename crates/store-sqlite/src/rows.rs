@@ -2,6 +2,7 @@
 
 mod job;
 mod record;
+mod schedule;
 mod task;
 
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ pub(crate) use job::{JOB_COLUMNS, job};
 pub(crate) use record::{
     ATTEMPT_COLUMNS, CLAIM_COLUMNS, attempt, claim, definition_kind, directive, lane, limits, log,
 };
+pub(crate) use schedule::{OCCURRENCE_COLUMNS, SCHEDULE_COLUMNS, occurrence, schedule};
 pub(crate) use task::{Bodies, TaskDecoder};
 
 use crate::failure::Failure;

@@ -6,6 +6,7 @@ mod count;
 mod jobs;
 mod load;
 mod records;
+mod schedules;
 mod tasks;
 
 use std::path::PathBuf;
@@ -299,6 +300,7 @@ fn apply(
 fn write(db: &Connection, changes: &Changes, counts: &mut count::Counts) -> Result<(), Failure> {
     tasks::apply(db, changes, counts)?;
     jobs::apply(db, changes, counts)?;
+    schedules::apply(db, changes)?;
     records::apply(db, changes)?;
     let HighWater { time, sequence, lease, commit } = changes.high_water;
     let mut put =
@@ -323,6 +325,7 @@ fn prune(db: &Connection, feed_before: Timestamp, now: Timestamp, limit: usize) 
         rows += db.execute("DELETE FROM feed WHERE number <= ?1", [last])?;
         db.execute("UPDATE shard SET pruned = ?1 WHERE id = 0", [last])?;
     }
+    rows += schedules::prune(db, feed_before, limit)?;
     rows += db.execute(
         "DELETE FROM claims WHERE (kind, text, tenant) IN
             (SELECT kind, text, tenant FROM claims WHERE expires_at < ?1 ORDER BY kind, tenant, text LIMIT ?2)",

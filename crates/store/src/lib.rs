@@ -24,8 +24,8 @@ pub use members::{Holding, Members, NodeRow, Roster};
 pub use memory::{CommitFault, FaultRates, Faults, MemoryMembers, MemoryStore, State};
 pub use merged::MergedReader;
 pub use reader::{
-    Compare, DefinitionFilter, Ended, FeedPage, Field, JobFilter, LogPage, Page, Reader, TaskCount, TaskFilter,
-    TaskOutput, Term, Test,
+    Compare, DefinitionFilter, Ended, FeedPage, Field, JobFilter, LogPage, OccurrenceFilter, Page, Reader,
+    ScheduleFilter, TaskCount, TaskFilter, TaskOutput, Term, Test,
 };
 pub use sharded::Sharded;
 pub use store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, History, ShardCommit, ShardId, Store};

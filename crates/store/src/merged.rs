@@ -7,10 +7,14 @@ use futures_util::future::try_join_all;
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
 use mainspring_core::row::{AuditRow, ClaimKind, ClaimRow, DefinitionRow, FeedPosition, TaskRow};
+use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
 use mainspring_core::task::Attempt;
 use mainspring_core::time::Timestamp;
 
-use crate::reader::{DefinitionFilter, Ended, FeedPage, JobFilter, LogPage, Page, Reader, TaskCount, TaskFilter};
+use crate::reader::{
+    DefinitionFilter, Ended, FeedPage, JobFilter, LogPage, OccurrenceFilter, Page, Reader, ScheduleFilter, TaskCount,
+    TaskFilter,
+};
 use crate::store::{BoxFuture, Error, ShardId};
 
 /// See the module.
@@ -165,6 +169,33 @@ impl Reader for MergedReader {
 
     fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>> {
         self.parts[0].definitions(filter)
+    }
+
+    fn schedules(
+        &self,
+        filter: ScheduleFilter,
+        after: Option<ScheduleName>,
+        limit: usize,
+    ) -> BoxFuture<Result<Vec<ScheduleRow>, Error>> {
+        if let Some(name) = &filter.name {
+            return self.parts[self.place(Bucket::of_text(name))].schedules(filter, after, limit);
+        }
+        let all = self.all(|part| part.schedules(filter.clone(), after.clone(), limit));
+        Box::pin(async move {
+            let mut rows: Vec<ScheduleRow> = all.await?.into_iter().flatten().collect();
+            rows.sort_by(|a, b| (&a.id.name, &a.id.tenant).cmp(&(&b.id.name, &b.id.tenant)));
+            rows.truncate(limit);
+            Ok(rows)
+        })
+    }
+
+    fn occurrences(
+        &self,
+        filter: OccurrenceFilter,
+        after: Option<Key>,
+        limit: usize,
+    ) -> BoxFuture<Result<Page<OccurrenceRow>, Error>> {
+        self.parts[self.place(filter.schedule.bucket())].occurrences(filter, after, limit)
     }
 
     fn task_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<TaskCount>, Error>> {

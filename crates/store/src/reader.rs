@@ -7,6 +7,7 @@ use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
 use mainspring_core::row::{
     AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, FeedPosition, LogRow, TaskRow, Transition,
 };
+use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 
@@ -63,6 +64,24 @@ pub struct DefinitionFilter {
     pub tenant: Option<Name>,
     /// Every version of this name, newest first, deletions included.
     pub name: Option<Name>,
+}
+
+/// Which schedules to list, by (name, tenant).
+#[derive(Clone, Debug, Default)]
+pub struct ScheduleFilter {
+    /// Of this tenant only.
+    pub tenant: Option<Name>,
+    /// Of this name only.
+    pub name: Option<Name>,
+}
+
+/// Which records of the ledger to list, newest first.
+#[derive(Clone, Debug)]
+pub struct OccurrenceFilter {
+    /// Of this schedule.
+    pub schedule: ScheduleName,
+    /// Those of exactly this instant, ranges that begin with it included.
+    pub instant: Option<Timestamp>,
 }
 
 /// One condition of the query language.
@@ -216,6 +235,22 @@ pub trait Reader: Send + Sync {
 
     /// Definitions.
     fn definitions(&self, filter: DefinitionFilter) -> BoxFuture<Result<Vec<DefinitionRow>, Error>>;
+
+    /// Schedules behind `after`, in order of (name, tenant).
+    fn schedules(
+        &self,
+        filter: ScheduleFilter,
+        after: Option<ScheduleName>,
+        limit: usize,
+    ) -> BoxFuture<Result<Vec<ScheduleRow>, Error>>;
+
+    /// Records of the ledger of a schedule, newest first, below `after`.
+    fn occurrences(
+        &self,
+        filter: OccurrenceFilter,
+        after: Option<Key>,
+        limit: usize,
+    ) -> BoxFuture<Result<Page<OccurrenceRow>, Error>>;
 
     /// Live and ended tasks by queue and status, each count bounded by `bound` (a count that reached it means "or more").
     fn task_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<TaskCount>, Error>>;

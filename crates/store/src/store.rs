@@ -205,8 +205,8 @@ pub trait Store: Send + Sync {
     /// `Conflict` if the fence is no longer in force; `Unavailable`, `Corrupt`.
     fn read(&self, fence: Fence, set: ReadSet) -> BoxFuture<Result<Rows, Error>>;
 
-    /// Forgets what nobody needs any longer: feed rows whose last event is older than `feed_before`, oldest first, and
-    /// claims that expired before `now`; at most `limit` of each. Answers how many rows went; repeat while it is not 0.
+    /// Forgets what nobody needs any longer: feed rows whose last event is older than `feed_before`, oldest first, records of
+    /// the ledger that were made before it, lowest key first, and claims that expired before `now`; at most `limit` of each. Answers how many rows went; repeat while it is not 0.
     ///
     /// # Errors
     /// `Conflict` if the fence is no longer in force; `Unavailable`.

@@ -6,7 +6,7 @@ use super::File;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("expression", &[]),
-    ("protocol", &["core", "expression"]),
+    ("protocol", &["core", "expression", "calendar"]),
     ("calendar", &[]),
     ("layout", &[]),
     ("store", &["core"]),
@@ -15,7 +15,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store-redis", &["core", "store"]),
     ("client", &["core", "protocol"]),
     ("worker", &["core", "protocol", "client"]),
-    ("server", &["core", "expression", "protocol", "layout", "store", "store-sqlite", "store-postgres", "store-redis"]),
+    (
+        "server",
+        &[
+            "core",
+            "expression",
+            "calendar",
+            "protocol",
+            "layout",
+            "store",
+            "store-sqlite",
+            "store-postgres",
+            "store-redis",
+        ],
+    ),
     ("sim", &["core", "protocol", "store", "server"]),
     ("model", &["core", "store"]),
 ];

@@ -4,6 +4,7 @@ pub(crate) mod acting;
 pub(crate) mod apply;
 pub(crate) mod backup;
 pub(crate) mod config;
+pub(crate) mod cron;
 pub(crate) mod definition;
 pub(crate) mod definitions;
 pub(crate) mod dev;

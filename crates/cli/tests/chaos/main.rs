@@ -9,6 +9,7 @@ mod failover;
 mod kills;
 mod partitions;
 mod proxy;
+mod schedules;
 mod verdict;
 
 #[path = "../e2e/http.rs"]

@@ -82,6 +82,7 @@ impl Shard {
             start_latency_sum_ms: counters.start_latency_sum_ms,
             duration: counters.duration.to_vec(),
             duration_sum_ms: counters.duration_sum_ms,
+            schedules: self.schedules.figures(),
         }
     }
 

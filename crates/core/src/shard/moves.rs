@@ -292,8 +292,9 @@ impl Shard {
             _ => TransitionKind::TaskDead,
         };
         self.tell(kind, Some(key), job, attempt, None);
-        if let Some(job) = job {
-            self.count_end(job, key, status);
+        match job {
+            Some(job) => self.count_end(job, key, status),
+            None => self.ended_of_schedule(key),
         }
     }
 }

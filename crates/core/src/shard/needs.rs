@@ -54,6 +54,7 @@ impl Shard {
                     self.need_chunk(job, job.index_of(evaluated.task), set);
                 }
             }
+            Event::Planned(planned) => self.needs_of_plan(planned, set),
             Event::Command(command) => self.needs_of_command(command, set),
         }
     }
@@ -100,6 +101,7 @@ impl Shard {
             | Order::DirectWorker { .. }
             | Order::Define(_)
             | Order::Record { .. }
+            | Order::Schedule(..)
             | Order::Figures
             | Order::Sessions => {}
         }
@@ -195,14 +197,14 @@ impl Shard {
         }
     }
 
-    fn need_task(&self, key: Key, set: &mut ReadSet) {
+    pub(super) fn need_task(&self, key: Key, set: &mut ReadSet) {
         if !self.tasks.contains_key(&key) && !self.absent_tasks.contains_key(&key) {
             set.tasks.push(key);
         }
     }
 
     /// The job and those around it.
-    fn need_job(&self, key: Key, set: &mut ReadSet) {
+    pub(super) fn need_job(&self, key: Key, set: &mut ReadSet) {
         let missing = |key: &Key| !self.jobs.contains_key(key) && !self.absent_jobs.contains_key(key);
         if missing(&key) {
             set.jobs.push(key);

@@ -6,6 +6,7 @@ mod dead_letters;
 mod deletion;
 mod jobs;
 mod limits;
+mod schedules;
 mod settings;
 
 use super::Shard;
@@ -18,6 +19,10 @@ use crate::task::{TaskState, TaskStatus};
 impl Shard {
     pub(super) fn command(&mut self, command: Command) {
         let Command { to, actor, order } = command;
+        // What is triggered may be answered later, once it is published.
+        if let Order::Schedule(id, order) = order {
+            return self.order_schedule(to, &actor, id, order);
+        }
         let answer = self.carry_out(&actor, order);
         self.reply(to, answer);
     }
@@ -44,6 +49,7 @@ impl Shard {
                 self.audit(actor, &action, target, &detail);
                 Ok(Answer::Done)
             }
+            Order::Schedule(..) => unreachable!("handled above"),
             Order::Why(key) => self.why(key),
             Order::Figures => Ok(Answer::Figures(Box::new(self.figures()))),
             Order::Sessions => Ok(Answer::Sessions(self.session_views())),

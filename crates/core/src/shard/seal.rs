@@ -67,6 +67,7 @@ impl Shard {
             job.commit = commit;
             self.retiring_jobs.push_back((commit, key));
         }
+        self.schedules.seal(&mut changes);
         self.rows = 0;
         self.bytes = 0;
         changes
@@ -89,6 +90,9 @@ impl Shard {
         line(format_args!("paused {:?}", self.paused_queues));
         line(format_args!("paused workers {:?}", self.paused_workers));
         line(format_args!("definitions {:?}", self.definitions));
+        for row in self.schedules.rows() {
+            line(format_args!("schedule {row:?}"));
+        }
         let mut hot: Vec<_> = self.tasks.values().filter(|task| task.row.state.place == Place::Hot).collect();
         hot.sort_by_key(|task| task.row.key);
         let of_hot: BTreeSet<Key> = hot.iter().filter_map(|task| task.row.job).collect();

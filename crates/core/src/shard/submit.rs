@@ -47,11 +47,25 @@ impl Shard {
         if let Some(joined) = self.meet_holder(&task)? {
             return Ok(joined);
         }
-        let key = self.mint(task.home().unwrap_or(bucket), 1);
-        self.put_claims(claims, key, task.body_hash);
-        if let Some(unique) = &task.unique {
-            self.hold_key(&task.tenant, unique, key);
+        let (bucket, body_hash) = (task.home().unwrap_or(bucket), task.body_hash);
+        let unique = task.unique.clone().map(|unique| (task.tenant.clone(), unique));
+        let key = self.place_task(task, bucket);
+        self.put_claims(claims, key, body_hash);
+        if let Some((tenant, unique)) = &unique {
+            self.hold_key(tenant, unique, key);
         }
+        Ok(self.answer_of(key, false))
+    }
+
+    fn answer_of(&self, key: Key, repeated: bool) -> Submitted {
+        let state = &self.task(key).row.state;
+        let run_at = if state.status == TaskStatus::Scheduled { state.due } else { None };
+        Submitted { key, status: state.status, run_at, repeated }
+    }
+
+    /// Takes a task in that no earlier one answers for.
+    pub(super) fn place_task(&mut self, task: NewTask, bucket: Bucket) -> Key {
+        let key = self.mint(bucket, 1);
         let due = self.due_of(task.start);
         self.insert_task(TaskRow {
             key,
@@ -66,13 +80,7 @@ impl Shard {
         });
         self.tell(TransitionKind::TaskSubmitted, Some(key), None, 0, None);
         self.make_scheduled(key, due);
-        Ok(self.answer_of(key, false))
-    }
-
-    fn answer_of(&self, key: Key, repeated: bool) -> Submitted {
-        let state = &self.task(key).row.state;
-        let run_at = if state.status == TaskStatus::Scheduled { state.due } else { None };
-        Submitted { key, status: state.status, run_at, repeated }
+        key
     }
 
     /// What the first claimed name leads to; an error if it was claimed with another body.
@@ -135,10 +143,24 @@ impl Shard {
             return self.reply(submission.to, Err(refusal));
         }
         let bucket = submission.home().unwrap_or(submission.bucket);
-        let key = self.mint(bucket, u64::from(tasks) + 1);
-        self.put_claims(claims, key, submission.body_hash);
+        let (to, body_hash) = (submission.to, submission.body_hash);
+        let (row, graph) = self.job_row(submission, bucket);
+        self.put_claims(claims, row.key, body_hash);
+        self.enter_job(row, graph, Some(to));
+    }
+
+    /// Takes a job in that nobody waits for and no earlier one answers for: its key, and whether it is published later.
+    pub(super) fn place_job(&mut self, submission: SubmitJob, bucket: Bucket) -> (Key, bool) {
+        let (row, graph) = self.job_row(submission, bucket);
+        let key = row.key;
+        self.enter_job(row, graph, None);
+        (key, self.job(key).staging.is_some())
+    }
+
+    fn job_row(&mut self, submission: SubmitJob, bucket: Bucket) -> (JobRow, Arc<Graph>) {
+        let tasks = submission.graph.tasks().len() as u32;
         let row = JobRow {
-            key,
+            key: self.mint(bucket, u64::from(tasks) + 1),
             tenant: submission.tenant,
             given_id: submission.given_id,
             title: submission.title,
@@ -153,7 +175,7 @@ impl Shard {
             created_at: self.now,
             state: JobState::new(JobStatus::Pending),
         };
-        self.enter_job(row, submission.graph, Some(submission.to));
+        (row, submission.graph)
     }
 
     /// Takes a job in, at once or in pieces, and answers whoever submitted it.

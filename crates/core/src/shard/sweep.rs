@@ -75,6 +75,7 @@ impl Shard {
                 self.publish(key);
                 self.start_tasks(key);
                 self.answer_job(key, staged.and_then(|(_, to)| to));
+                self.published_by_schedule(key);
             }
             SweepKind::Rerunning(_) => {
                 self.take_place(key);

@@ -15,6 +15,7 @@ impl Shard {
         self.check_sessions();
         self.collect_deadlines();
         self.refill_keys();
+        self.collect_due_schedules();
         while let Some(&(at, key)) = self.timers.first() {
             if at > self.now || self.work.len() >= self.config.step_rows_max {
                 break;
@@ -150,7 +151,8 @@ impl Shard {
             })
             .min()
             .map(|at| at.max(self.sessions_checked_at.plus_ms(1_000)));
-        [timer, deadline, page, session, self.permits.wake_at()].into_iter().flatten().min()
+        let (permit, schedule) = (self.permits.wake_at(), self.schedules.wake_at());
+        [timer, deadline, page, session, permit, schedule].into_iter().flatten().min()
     }
 }
 

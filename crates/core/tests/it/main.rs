@@ -7,6 +7,7 @@ mod names;
 mod permits;
 mod render;
 mod scale;
+mod schedules;
 mod script;
 mod store;
 mod streams;

@@ -222,6 +222,7 @@ pub(crate) fn effect(effect: &Effect, names: &Names) -> String {
             format!("evaluate {} (task {} of its job) generation {}", names.of(ask.task), ask.index, ask.generation)
         }
         Effect::Direct { session, directive } => format!("direct {session}: {directive:?}"),
+        Effect::Plan(ask) => format!("plan {} {:?}", ask.row.id.name, ask.want),
     }
 }
 
@@ -256,6 +257,8 @@ fn reply(answer: &Answer, names: &Names) -> String {
             let versions: Vec<_> = versions.iter().map(u32::to_string).collect();
             format!("version {}", versions.join(" "))
         }
+        Answer::Version(version) => format!("version {version}"),
+        Answer::Fired(target) => format!("fired {}", names.of(target.key())),
         Answer::Gates(gates) => gates.iter().map(|one| gate(one, names)).collect::<Vec<_>>().join(", "),
         Answer::Figures(figures) => format!("resident {:?}, leases {}", figures.resident, figures.leases),
         Answer::Sessions(views) => {

@@ -12,6 +12,7 @@ use mainspring_core::row::{
     AttemptRow, Changes, ClaimName, ClaimRow, DefinitionKind, HighWater, LaneRow, QueueRow, ReadSet, Rows, Snapshot,
     TaskRow, WorkerRow,
 };
+use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
 use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{LaneId, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
@@ -26,6 +27,8 @@ pub(crate) struct Store {
     edited: BTreeSet<Key>,
     pub(crate) claims: BTreeMap<ClaimName, ClaimRow>,
     lanes: Vec<LaneRow>,
+    pub(crate) schedules: BTreeMap<ScheduleName, ScheduleRow>,
+    pub(crate) occurrences: BTreeMap<Key, OccurrenceRow>,
     queues: BTreeMap<Name, QueueRow>,
     limits: BTreeMap<(LimitScope, Name), LimitRow>,
     workers: BTreeMap<Name, WorkerRow>,
@@ -58,6 +61,16 @@ impl Store {
         }
         for name in &changes.delete_claims {
             self.claims.remove(name);
+        }
+        for id in &changes.delete_schedules {
+            self.schedules.remove(id);
+        }
+        self.schedules.extend(changes.put_schedules.iter().map(|row| (row.id.clone(), row.clone())));
+        for (id, state) in &changes.update_schedules {
+            self.schedules.get_mut(id).expect("an updated schedule is there").state = state.clone();
+        }
+        for row in &changes.insert_occurrences {
+            assert!(self.occurrences.insert(row.key, row.clone()).is_none(), "{:?} is inserted twice", row.key);
         }
         self.lanes.extend(changes.insert_lanes.iter().cloned());
         self.queues.extend(changes.put_queues.iter().map(|row| (row.name.clone(), row.clone())));
@@ -212,6 +225,7 @@ impl Store {
             limits: self.limits.values().cloned().collect(),
             workers: self.workers.values().cloned().collect(),
             definitions: self.definitions.iter().map(|((k, t, n), v)| (*k, t.clone(), n.clone(), *v)).collect(),
+            schedules: self.schedules.values().cloned().collect(),
             jobs: jobs.cloned().collect(),
             tasks,
         }

@@ -13,6 +13,7 @@ use crate::problem::{Code, Problem};
 use crate::submit::fields::{Field, Fields, Origin, has_expression};
 use crate::submit::hash::{compact, has_lone_surrogate};
 use crate::submit::http;
+use crate::submit::members::Members;
 use crate::submit::read::{Findings, Rule, Value};
 use crate::submit::repeats::first_repeat;
 use crate::submit::sensor;
@@ -20,6 +21,8 @@ use crate::submit::task::{Source, object};
 
 /// Bytes of a body beside its payload.
 const REST_BYTES_MAX: usize = 256 << 10;
+/// The variable with the instant of the schedule's occurrence.
+pub(super) const SCHEDULED_AT: &str = "MAINSPRING_SCHEDULED_AT";
 /// Environment variables of a task.
 const ENV_MAX: usize = 256;
 /// Exit codes of a list.
@@ -142,11 +145,26 @@ pub(crate) fn rendered_body(own: &str, members: Map<String, Json>) -> Result<Bod
     }
     let (below, above) = (object(own, &Pointer::ROOT)?, object(&rendered, &Pointer::ROOT)?);
     let mut body = Writer::new(own.len() + rendered.len());
+    let mut env = scheduled_env(&below, &above);
     let kept = below.0.iter().filter(|(name, _)| above.0.iter().all(|(over, _)| over != name));
     for (name, raw) in kept.chain(&above.0) {
-        body.key(name).push_str(raw);
+        match env.take_if(|_| name == "env") {
+            Some(env) => body.key(name).push_str(&env),
+            None => body.key(name).push_str(raw),
+        }
     }
     Ok(body.finish().into())
+}
+
+/// Variables that were evaluated, with the one that a schedule has set before.
+fn scheduled_env(below: &Members<'_>, above: &Members<'_>) -> Option<String> {
+    let find = |members: &Members<'_>| {
+        let raw = members.0.iter().find(|(name, _)| name == "env")?.1;
+        serde_json::from_str::<Map<String, Json>>(raw).ok()
+    };
+    let (own, mut env) = (find(below)?, find(above)?);
+    env.insert(SCHEDULED_AT.to_owned(), own.get(SCHEDULED_AT)?.clone());
+    Some(Json::Object(env).to_string())
 }
 
 /// Copies any JSON value digit by digit, without its white space.

@@ -34,7 +34,8 @@ pub struct ParsedDefinition {
     pub job: Result<Option<ParsedJob>, Problem>,
 }
 
-/// Validates a definition for `PUT /api/v1/definitions/{tasks|jobs|profiles}/{name}` and gives the JSON text to store.
+/// Validates a definition for `PUT /api/v1/definitions/{tasks|jobs|profiles}/{name}` and gives the JSON text to store, and
+/// the rule of its `schedule`.
 ///
 /// # Errors
 /// Every problem with its JSON pointer; also a name that differs from the one in the body, and a `jobId`, which names
@@ -45,7 +46,7 @@ pub fn parse_definition(
     bytes: &[u8],
     format: Format,
     definitions: Definitions<'_>,
-) -> Result<Arc<str>, Problem> {
+) -> Result<(Arc<str>, Option<Arc<str>>), Problem> {
     check_name(name, Rule::FreshId)
         .map_err(|(code, detail)| Problem::new(code, format!("the name in the path: {detail}")))?;
     let text = utf8(bytes)?;
@@ -62,18 +63,18 @@ pub fn parse_definition(
         }
     };
     let checked = match kind {
-        DefinitionKind::Task => check_task(&json, Some(name), definitions),
+        DefinitionKind::Task => check_task(&json, Some(name), definitions).map(|()| None),
         DefinitionKind::Job => check_job(&json, name, definitions),
-        DefinitionKind::Profile => check_profile(&json, Some(name)),
+        DefinitionKind::Profile => check_profile(&json, Some(name)).map(|()| None),
     };
     match (checked, node) {
-        (Ok(()), _) => Ok(json.into()),
+        (Ok(schedule), _) => Ok((json.into(), schedule)),
         (Err(problem), Some(node)) => Err(located(problem, &node)),
         (Err(problem), None) => Err(problem),
     }
 }
 
-fn check_job(json: &str, name: &str, definitions: Definitions<'_>) -> Result<(), Problem> {
+fn check_job(json: &str, name: &str, definitions: Definitions<'_>) -> Result<Option<Arc<str>>, Problem> {
     let own = HashMap::from([((DefinitionKind::Job, Name::from(name)), Arc::from(json))]);
     let itself = OwnFirst { own, others: definitions };
     let job = read_job(json, &Defaults { definition: true, ..Defaults::default() }, &itself)?;
@@ -87,7 +88,7 @@ fn check_job(json: &str, name: &str, definitions: Definitions<'_>) -> Result<(),
         let detail = format!("`{own}` differs from the name `{name}` in the path");
         findings.add(Code::ConflictingFields, &Pointer::text("/job"), detail);
     }
-    if findings.is_empty() { Ok(()) } else { Err(findings.into_problem()) }
+    if findings.is_empty() { Ok(job.schedule) } else { Err(findings.into_problem()) }
 }
 
 /// Checks the text of a task definition. It may have what a job's task and a standalone task may have.

@@ -48,6 +48,8 @@ pub struct ParsedJob {
     pub max_active: Option<u32>,
     /// Everything else, as JSON text: `{"definition", "version", "params", "hooks"}`.
     pub body: Arc<str>,
+    /// When the definition that this is shall run by itself: the rule as JSON text. A submission runs once all the same.
+    pub schedule: Option<Arc<str>>,
     /// Tags.
     pub tags: Arc<[Name]>,
     /// The tasks.
@@ -180,6 +182,7 @@ pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions
         deadline_ms: own.deadline_ms,
         max_active: own.max_active,
         body: serde_json::Value::Object(body).to_string().into(),
+        schedule: own.schedule,
         tags: own.tags,
         graph: Arc::new(graph),
     })

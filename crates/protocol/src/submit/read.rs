@@ -69,6 +69,10 @@ impl Findings {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.items.len() + self.more
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

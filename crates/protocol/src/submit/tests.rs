@@ -345,7 +345,9 @@ fn each_bad_job_is_refused_at_its_place() {
         (r#"{"tasks":{"a":{"run":"ls","runAt":"2027-01-01T00:00:00Z"}}}"#, Code::NotSupportedYet, "/tasks/a/runAt"),
         (r#"{"tasks":{"a":7}}"#, Code::InvalidValue, "/tasks/a"),
         (r#"{"tasks":{"a":"echo ${{ params.x }}"}}"#, Code::InvalidValue, "/tasks/a/run"),
-        (r#"{"tasks":{"a":"ls"},"schedule":{"cron":"* * * * *"}}"#, Code::NotSupportedYet, "/schedule"),
+        (r#"{"tasks":{"a":"ls"},"schedule":{"cron":"* * * *"}}"#, Code::InvalidValue, "/schedule/cron"),
+        (r#"{"tasks":{"a":"ls"},"schedule":{"every":"1h","after":["x"]}}"#, Code::NotSupportedYet, "/schedule/after"),
+        (r#"{"tasks":{"a":"ls"},"jobId":"j","schedule":{"every":"1h"}}"#, Code::InvalidValue, "/jobId"),
         (r#"{"tasks":{"a":"ls"},"retries":3}"#, Code::UnknownField, "/retries"),
         (r#"{"tasks":{"a":"ls"},"retrys":null}"#, Code::UnknownField, "/retrys"),
         (
@@ -383,7 +385,7 @@ fn definitions_are_named_by_their_path() {
     let put =
         |kind, name: &str, json: &str| parse_definition(kind, name, json.as_bytes(), Format::Json, &no_definitions);
     let stored = put(DefinitionKind::Task, "x", "{ \"taskId\": \"x\", \"run\": \"a  b\" }").expect("is a definition");
-    assert_eq!(&*stored, r#"{"taskId":"x","run":"a  b"}"#);
+    assert_eq!(&*stored.0, r#"{"taskId":"x","run":"a  b"}"#);
     let other = put(DefinitionKind::Task, "x", r#"{"taskId":"y","type":"noop"}"#).expect_err("is refused");
     assert_eq!(places(&other), [(Code::ConflictingFields, "/taskId".to_owned())]);
     let instance = put(DefinitionKind::Job, "x", r#"{"jobId":"x","tasks":{"a":"ls"}}"#).expect_err("is refused");

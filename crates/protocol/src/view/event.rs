@@ -31,6 +31,9 @@ pub struct EventView {
     /// The worker it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_id: Option<String>,
+    /// The schedule it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
     /// A progress message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -69,6 +72,7 @@ impl EventView {
             | TransitionKind::WorkerLeft
             | TransitionKind::WorkerLost
             | TransitionKind::TaskStarted => view.worker_id = subject(),
+            TransitionKind::ScheduleFired | TransitionKind::ScheduleSkipped => view.schedule = subject(),
             _ => view.message = subject(),
         }
         view
@@ -125,6 +129,8 @@ pub fn event_word(kind: TransitionKind) -> &'static str {
         Kind::WorkerJoined => "WORKER_JOINED",
         Kind::WorkerLeft => "WORKER_LEFT",
         Kind::WorkerLost => "WORKER_LOST",
+        Kind::ScheduleFired => "SCHEDULE_FIRED",
+        Kind::ScheduleSkipped => "SCHEDULE_SKIPPED",
     }
 }
 
@@ -147,6 +153,8 @@ pub fn event_status(kind: TransitionKind) -> &'static str {
         Kind::WorkerJoined => "joined",
         Kind::WorkerLeft => "left",
         Kind::WorkerLost => "lost",
+        Kind::ScheduleFired => "fired",
+        Kind::ScheduleSkipped => "skipped",
     }
 }
 

@@ -2,6 +2,7 @@
 //! position.
 
 use mainspring_core::id::Key;
+use mainspring_core::schedule::ScheduleName;
 use mainspring_protocol::problem::{Code, Problem};
 
 use super::call::Refused;
@@ -26,6 +27,26 @@ pub(crate) fn of_index(index: u64) -> String {
 /// Reads [`of_index`].
 pub(crate) fn to_index(text: &str) -> Result<u64, Refused> {
     split(text, 'i').ok_or_else(|| foreign(text))
+}
+
+/// The cursor of a list by name and tenant.
+pub(crate) fn of_name(id: &ScheduleName) -> String {
+    format!("n{:02x}{}/{}", check_text(&id.name, &id.tenant), id.name, id.tenant)
+}
+
+/// Reads [`of_name`].
+pub(crate) fn to_name(text: &str) -> Result<ScheduleName, Refused> {
+    let parts = text.strip_prefix('n').and_then(|rest| Some((rest.get(..2)?, rest.get(2..)?.split_once('/')?)));
+    let (digits, (name, tenant)) = parts.ok_or_else(|| foreign(text))?;
+    if u8::from_str_radix(digits, 16).ok() != Some(check_text(name, tenant)) {
+        return Err(foreign(text));
+    }
+    Ok(ScheduleName { tenant: tenant.into(), name: name.into() })
+}
+
+fn check_text(name: &str, tenant: &str) -> u8 {
+    let bytes = name.bytes().chain([0]).chain(tenant.bytes());
+    check(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
 }
 
 fn split(text: &str, kind: char) -> Option<u64> {

@@ -6,6 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use mainspring_core::id::Name;
 use mainspring_core::row::{DefinitionKind, DefinitionRow};
+use mainspring_core::schedule::ScheduleName;
 use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::submit::{
     self, DEFAULT_TENANT, Defaults, Definitions, Format, ParsedJob, Values, with_params,
@@ -17,10 +18,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::call::{Answer, Call, Refused, refuse};
+use super::installed::Installed;
 use super::jobs;
 use super::params::cut;
 use super::reply::{internal, json, not_called, not_read, nothing, ok};
 use super::route::{BodyKind, Param, Route};
+use super::state::Api;
 use super::submit::defaults;
 use crate::applied::{ApplyError, Change, OnlyIf, apply};
 use crate::library::{self, Known};
@@ -123,18 +126,20 @@ async fn put(mut call: Call) -> Answer {
     put_text(&call, (kind, tenant, &name), (&bytes, format), only_if).await
 }
 
-/// Validates a text and applies it.
+/// Validates a text and applies it, with the schedule that it says.
 pub(crate) async fn put_text(
     call: &Call,
     (kind, tenant, name): (DefinitionKind, Name, &str),
     (bytes, format): (&[u8], Format),
     only_if: OnlyIf,
 ) -> Answer {
-    let mut known = Known::of(Some(tenant.clone()));
     let parse = |find: Definitions<'_>| submit::parse_definition(kind, name, bytes, format, find);
-    let body = known.parse(&*call.api.reader, parse).await.map_err(not_read)??;
+    let (body, rule) = parse_with(&call.api, &tenant, parse).await?;
+    let id = ScheduleName { tenant: tenant.clone(), name: name.into() };
+    let installed = Installed::check(&call.api, kind, &id, rule.as_deref()).await?;
     let change = Change { kind, tenant, name: name.into(), body: Some(body), only_if };
     let applied = apply(&call.api.node, call.actor(), &[change]).await.map_err(not_applied)?[0];
+    installed.carry_out(&call.api, call.actor(), &id).await?;
     let status = if applied.version == 1 && !applied.unchanged { StatusCode::CREATED } else { StatusCode::OK };
     let view = AppliedView { name: name.to_owned(), version: applied.version, unchanged: applied.unchanged };
     Ok(tagged(json(status, &view)?, applied.version))
@@ -154,8 +159,11 @@ async fn delete(call: Call) -> Answer {
         other => other,
     };
     let DefinitionRow { kind, tenant, name, .. } = newest(&call).await?;
+    let id = ScheduleName { tenant: tenant.clone(), name: name.clone() };
+    let installed = Installed::check(&call.api, kind, &id, None).await?;
     let change = Change { kind, tenant, name, body: None, only_if };
     apply(&call.api.node, call.actor(), &[change]).await.map_err(not_applied)?;
+    installed.carry_out(&call.api, call.actor(), &id).await?;
     Ok(nothing())
 }
 
@@ -276,4 +284,13 @@ pub(crate) async fn parse_job(
     let mut known = Known::of(defaults.tenant.clone());
     let parse = |find: Definitions<'_>| submit::parse_job(&bytes, format, &defaults, find);
     Ok(known.parse(&*call.api.reader, parse).await.map_err(not_read)??)
+}
+
+/// Runs a parse that asks for definitions.
+pub(crate) async fn parse_with<T>(
+    api: &Api,
+    tenant: &Name,
+    parse: impl Fn(Definitions<'_>) -> Result<T, Problem>,
+) -> Result<T, Refused> {
+    Ok(Known::of(Some(tenant.clone())).parse(&*api.reader, parse).await.map_err(not_read)??)
 }

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use mainspring_core::effect::{Answer as Answered, DURATION_BOUNDS_MS, Figures, START_LATENCY_BOUNDS_MS};
 use mainspring_core::event::Order;
 use mainspring_core::id::Name;
+use mainspring_core::schedule::{PassReason, ScheduleFigures};
 use mainspring_core::task::TaskStatus;
 use mainspring_protocol::view::CountView;
 
@@ -52,6 +53,7 @@ pub(crate) async fn get(call: Call) -> Answer {
     }
     attempts(&mut page, &figures, &queues);
     shard(&mut page, &figures, &queues);
+    schedules(&mut page, &figures.schedules);
     node(&mut page, &call.api.node.figures());
     folder(&mut page, &call.api.folder.standing());
     Ok(with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page.text))
@@ -150,6 +152,26 @@ fn folder(page: &mut Exposition, standing: &Standing) {
     );
     page.head("mainspring_definitions_dir_applied_total", "counter", "Times that the folder was applied.");
     page.sample("mainspring_definitions_dir_applied_total", &[], standing.applied);
+}
+
+fn schedules(page: &mut Exposition, figures: &ScheduleFigures) {
+    page.head("mainspring_schedules", "gauge", "Schedules by state.");
+    for (state, count) in [("active", figures.active), ("paused", figures.paused)] {
+        page.sample("mainspring_schedules", &[("state", state)], count);
+    }
+    let name = "mainspring_schedule_occurrences_total";
+    page.head(name, "counter", "Occurrences, and ranges of them, by what became of them.");
+    page.sample(name, &[("result", "fired")], figures.fired);
+    for (reason, count) in PassReason::ALL.iter().zip(figures.passed) {
+        page.sample(name, &[("result", reason.word())], count);
+    }
+    page.histogram(
+        "mainspring_schedule_lag_seconds",
+        "From the due instant to the submission.",
+        (&START_LATENCY_BOUNDS_MS, 1_000.0),
+        &figures.lag,
+        figures.lag_sum_ms,
+    );
 }
 
 fn node(page: &mut Exposition, figures: &NodeFigures) {

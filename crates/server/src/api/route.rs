@@ -191,6 +191,7 @@ pub(crate) fn all() -> &'static [Route] {
         routes.extend(super::graph_layout::routes());
         routes.extend(super::definitions::routes());
         routes.extend(super::versions::routes());
+        routes.extend(super::schedules::routes());
         routes.extend(super::queues::routes());
         routes.extend(super::limits::routes());
         routes.extend(super::workers::routes());

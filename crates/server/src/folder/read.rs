@@ -36,6 +36,8 @@ pub(super) struct Wanted {
     tenant: Name,
     name: Name,
     body: Arc<str>,
+    /// The rule of the schedule that it installs.
+    pub(super) rule: Option<Arc<str>>,
 }
 
 impl Wanted {
@@ -44,7 +46,7 @@ impl Wanted {
     }
 
     pub(super) fn into_change(self) -> Change {
-        let Self { kind, tenant, name, body } = self;
+        let Self { kind, tenant, name, body, .. } = self;
         Change { kind, tenant, name, body: Some(body), only_if: OnlyIf::Anything }
     }
 }
@@ -168,8 +170,8 @@ fn check(document: &ParsedDefinition, library: &dyn Library) -> Result<Wanted, P
     }
     // The same checks as of a definition that is put: a name of its own, and nothing that only one instance has.
     let (kind, json) = (document.kind, document.json.as_bytes());
-    let body = parse_definition(kind, &document.name, json, Format::Json, library)?;
-    Ok(Wanted { kind, tenant: tenant(&body), name: document.name.clone(), body })
+    let (body, rule) = parse_definition(kind, &document.name, json, Format::Json, library)?;
+    Ok(Wanted { kind, tenant: tenant(&body), name: document.name.clone(), body, rule })
 }
 
 /// Each problem as `FILE:LINE:COLUMN: what`.

@@ -23,9 +23,10 @@ use mainspring_core::effect::{Effect, Grant, Refusal};
 use mainspring_core::event::{Command, Event, RequestId, SubmitTasks};
 use mainspring_core::id::{Bucket, SessionId};
 use mainspring_core::row::{Changes, Rows};
+use mainspring_core::schedule::Ask;
 use mainspring_core::time::Timestamp;
 use mainspring_store::{BoxFuture, CommitAnswer, Error, Fence, ShardCommit, Store};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::ending::Ending;
 use super::figures::rows_of;
@@ -76,6 +77,8 @@ pub(super) struct Actor {
     /// Nothing that the driver was told is still on its way back.
     pub(super) quiet: bool,
     pub(super) waker: Waker,
+    /// Who knows the calendar.
+    planner: mpsc::UnboundedSender<Ask>,
     next_bucket: u16,
     inbox: Vec<Message>,
     events: Vec<Event>,
@@ -147,10 +150,13 @@ pub(super) async fn start(
 
 impl Actor {
     fn new(shared: Arc<Shared>, store: Arc<dyn Store>, config: NodeConfig, owner: SessionId, fence: Fence) -> Self {
+        let (planner, asks) = mpsc::unbounded_channel();
+        tokio::spawn(super::planner::run(asks, Arc::clone(&shared), store.reader()));
         Self {
             gateway: Gateway::new(config.shard.session_grace_ms),
             room: Room { events: config.batch_events_max, bytes: config.batch_bytes_max },
             next_bucket: super::recovery::random() as u16,
+            planner,
             shared,
             store,
             config,
@@ -395,6 +401,10 @@ impl Actor {
                 // Nothing parses expressions yet, so no task has any to evaluate.
                 Effect::Direct { session, directive } => self.gateway.directed(&session, directive),
                 Effect::Evaluate(task) => self.shared.evaluate(task),
+                Effect::Plan(ask) => {
+                    // It ends with the runtime only; the core asks again.
+                    let _ = self.planner.send(*ask);
+                }
             }
         }
         if let Some(id) = session {

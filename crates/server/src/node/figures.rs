@@ -169,6 +169,10 @@ pub(super) fn rows_of(changes: &Changes) -> u64 {
         put_limits,
         put_workers,
         insert_definitions,
+        delete_schedules,
+        put_schedules,
+        update_schedules,
+        insert_occurrences,
         insert_audit,
         feed: _,
     } = changes;
@@ -191,6 +195,10 @@ pub(super) fn rows_of(changes: &Changes) -> u64 {
         put_limits.len(),
         put_workers.len(),
         insert_definitions.len(),
+        delete_schedules.len(),
+        put_schedules.len(),
+        update_schedules.len(),
+        insert_occurrences.len(),
         insert_audit.len(),
     ];
     rows.iter().sum::<usize>() as u64

@@ -18,6 +18,7 @@ mod job;
 mod limits;
 mod order;
 mod policy;
+mod schedule;
 mod task;
 #[cfg(test)]
 mod tests;

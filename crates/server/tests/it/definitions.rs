@@ -118,7 +118,7 @@ async fn definitions_are_checked_when_they_are_put() {
     server.put(&path, &json!({"tasks": ["nowhere"]})).await.refused(422, "unknown_task");
     server.put(&path, &json!({"job": "other", "tasks": {"a": "true"}})).await.refused(422, "conflicting_fields");
     server
-        .put(&path, &json!({"tasks": {"a": "true"}, "schedule": {"cron": "@daily"}}))
+        .put(&path, &json!({"tasks": {"a": "true"}, "schedule": {"every": "1h", "after": ["x"]}}))
         .await
         .refused(422, "not_supported_yet");
     server.put(&format!("{TASKS}/bad"), &json!({"type": "mine", "retrys": 1})).await.refused(422, "unknown_field");

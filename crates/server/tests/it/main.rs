@@ -20,4 +20,5 @@ mod mission;
 mod operations;
 mod profiles;
 mod raw;
+mod schedules;
 mod support;

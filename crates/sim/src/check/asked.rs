@@ -90,7 +90,8 @@ impl Checker {
                     self.asked.replaced.extend(name);
                 }
             }
-            Event::SubmitJob(_) | Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) => {}
+            Event::SubmitJob(_) | Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) | Event::Planned(_) => {
+            }
             Event::Evaluated(told) => {
                 let verdicts = self.asked.verdicts.entry((told.task, told.generation)).or_default();
                 verdicts.push(told.verdict.clone());
@@ -143,7 +144,12 @@ impl Checker {
             Order::Signal { task, approved, .. } => {
                 asked.signals.insert((*task, *approved));
             }
-            Order::Define(_) | Order::Record { .. } | Order::Why(_) | Order::Figures | Order::Sessions => {}
+            Order::Define(_)
+            | Order::Record { .. }
+            | Order::Schedule(..)
+            | Order::Why(_)
+            | Order::Figures
+            | Order::Sessions => {}
         }
     }
 }

@@ -9,6 +9,7 @@ use mainspring_core::permit::{LimitScope, Limits};
 use mainspring_core::row::{
     Changes, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, Directive, HighWater, LaneRow, TaskRow,
 };
+use mainspring_core::schedule::{ScheduleName, ScheduleRow};
 use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{Attempt, LaneId};
 
@@ -31,6 +32,8 @@ pub struct Model {
     pub held: BTreeMap<Key, ClaimName>,
     /// Lanes.
     pub lanes: BTreeMap<LaneId, LaneRow>,
+    /// Schedules.
+    pub schedules: BTreeMap<ScheduleName, ScheduleRow>,
     /// Paused queues.
     pub paused_queues: BTreeSet<Name>,
     /// Limits that were set.
@@ -108,6 +111,15 @@ impl Model {
         self.held.extend(unique.map(|row| (row.target, row.name.clone())));
         for name in &changes.delete_claims {
             self.claims.remove(name);
+        }
+        for id in &changes.delete_schedules {
+            self.schedules.remove(id);
+        }
+        self.schedules.extend(changes.put_schedules.iter().map(|row| (row.id.clone(), row.clone())));
+        for (id, state) in &changes.update_schedules {
+            if let Some(row) = self.schedules.get_mut(id) {
+                row.state = state.clone();
+            }
         }
         self.lanes.extend(changes.insert_lanes.iter().map(|row| (row.lane, row.clone())));
         for row in &changes.put_queues {

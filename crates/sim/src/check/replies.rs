@@ -25,7 +25,7 @@ impl Checker {
             Effect::Exchanged { to, accepted, stale, .. } => self.check_exchanged(*to, accepted, stale),
             Effect::Grant(grant) => self.check_grant(grant),
             Effect::Revoke { session, token } => self.check_revoke(session, *token),
-            Effect::Evaluate(_) | Effect::Direct { .. } => Ok(()),
+            Effect::Evaluate(_) | Effect::Direct { .. } | Effect::Plan(_) => Ok(()),
         }
     }
 

@@ -181,11 +181,21 @@ pub enum Plant {
     LostLimits,
     /// A load forgets the limits.
     ForgottenLimits,
+    /// An occurrence fires twice.
+    DoubleFire,
+    /// A record of the ledger is not written.
+    LostInstant,
+    /// An occurrence fires before its instant.
+    EarlyFire,
+    /// What an overlap policy holds back fires.
+    IgnoredOverlap,
+    /// An edit forgets what was covered.
+    ForgottenCovered,
 }
 
 impl Plant {
     /// All bugs.
-    pub const ALL: [Plant; 89] = [
+    pub const ALL: [Plant; 94] = [
         Plant::LostInsert,
         Plant::LostUpdate,
         Plant::WrongPlace,
@@ -275,6 +285,11 @@ impl Plant {
         Plant::OverfullBucket,
         Plant::LostLimits,
         Plant::ForgottenLimits,
+        Plant::DoubleFire,
+        Plant::LostInstant,
+        Plant::EarlyFire,
+        Plant::IgnoredOverlap,
+        Plant::ForgottenCovered,
     ];
 
     /// Its name on the command line: `lost-insert`.

@@ -14,6 +14,7 @@ impl Planted {
         self.drop_records(changes);
         self.spoil_states(changes, model);
         self.spoil_flow(changes, model);
+        self.spoil_schedules(changes, model);
         for (key, state) in &mut changes.update_jobs {
             let tasks = model.jobs.get(key).map_or(0, |job| job.tasks);
             self.spoil_job(state, tasks);

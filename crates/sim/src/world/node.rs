@@ -311,6 +311,7 @@ impl World {
                 Effect::Revoke { session, token } => gateway.revoke(&session, token),
                 Effect::Evaluate(ask) => self.evaluate(index, &ask),
                 Effect::Direct { session, directive } => gateway.direct(&session, directive),
+                Effect::Plan(ask) => self.plan(index, &ask),
             }
         }
         self.flush(index);

@@ -36,6 +36,7 @@ pub(super) fn short(event: &Event) -> String {
         Event::EndNode(node) => format!("the end of the node {node}"),
         Event::Settings(settings) => format!("{settings:?}"),
         Event::Evaluated(evaluated) => format!("{evaluated:?}"),
+        Event::Planned(planned) => format!("{planned:?}"),
         Event::Command(command) => match &command.order {
             Order::EditBody { task, .. } => format!("EditBody({task:?})"),
             order => format!("{order:?}"),

@@ -18,8 +18,8 @@ use super::staged::is_of;
 use super::{Writer, count};
 use crate::failure::Failure;
 use crate::rows::{
-    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, TaskDecoder, claim, definition_kind, directive, job, lane, limits,
-    task_columns,
+    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, SCHEDULE_COLUMNS, TaskDecoder, claim, definition_kind, directive, job,
+    lane, limits, schedule, task_columns,
 };
 use crate::sql::{BEGIN_READING, Statement};
 
@@ -62,6 +62,7 @@ impl Writer {
             )) ORDER BY key",
             own = is_of("key", shard, self.shards())
         );
+        let schedules = format!("{SCHEDULE_COLUMNS} WHERE shard = # ORDER BY tenant, name");
         let asked = [
             OWNER,
             HIGH_WATER,
@@ -73,6 +74,7 @@ impl Writer {
             "SELECT scope, name, data FROM @limits ORDER BY scope, name",
             "SELECT worker, directive FROM @workers ORDER BY worker",
             "SELECT kind, tenant, name, max(version) FROM @definitions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            &schedules,
             &jobs,
             &hot,
         ];
@@ -151,7 +153,7 @@ fn owned_by(rows: &[Row], fence: &Fence) -> Result<(), Failure> {
 }
 
 fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot, Failure> {
-    let [high, lanes, ready, timers, first, queues, set, workers, definitions, jobs, hot] = answers else {
+    let [high, lanes, ready, timers, first, queues, set, workers, definitions, schedules, jobs, hot] = answers else {
         return Err(Failure::Diverged("the server left a question unanswered".to_owned()));
     };
     let mut head = Cells::of(high.first().ok_or_else(|| Failure::Diverged("the row of the shard is gone".to_owned()))?);
@@ -182,6 +184,7 @@ fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot
             let mut cells = Cells::of(row);
             Ok(WorkerRow { worker: cells.name()?, directive: directive(&mut cells)? })
         })?,
+        schedules: list(schedules, schedule)?,
         definitions: list(definitions, |row| {
             let mut cells = Cells::of(row);
             Ok((definition_kind(&mut cells)?, cells.name()?, cells.name()?, cells.small()?))

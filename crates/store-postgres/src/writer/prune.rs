@@ -1,4 +1,4 @@
-//! Folds the counts, and forgets feed rows, claims and refused tasks of the inbox that nobody needs any longer.
+//! Folds the counts, and forgets feed rows, records of the ledger, claims and refused tasks of the inbox that nobody needs any longer.
 
 use mainspring_core::time::Timestamp;
 use mainspring_store::{Error, Fence, ShardId};
@@ -91,6 +91,8 @@ impl Writer {
         fold(fence.shard, &mut statements);
         let before = statements.len();
         statements.push(of_shard(FORGET_FEED, fence.shard).int(feed_before.as_millis()).int(limit));
+        let young = mainspring_store::record::first_key_at(feed_before).raw() as i64;
+        statements.push(of_shard(super::schedules::FORGET_OCCURRENCES, fence.shard).int(young).int(limit));
         statements.push(of_shard(FORGET_CLAIMS, fence.shard).int(now.as_millis()).int(limit));
         if fence.shard == ShardId::CONTROL {
             statements.push(Statement::new(FORGET_REJECTED).int(feed_before.as_millis()).int(limit));

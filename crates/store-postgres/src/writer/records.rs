@@ -12,7 +12,7 @@ use crate::columns::{Columns, small};
 use crate::sql::Statement;
 
 /// The rows of which each is the last of its name, in their order.
-fn last_of<'a, T, N: Hash + Eq>(rows: &'a [T], name: impl Fn(&'a T) -> N) -> Vec<&'a T> {
+pub(super) fn last_of<'a, T, N: Hash + Eq>(rows: &'a [T], name: impl Fn(&'a T) -> N) -> Vec<&'a T> {
     let last: HashMap<N, usize> = rows.iter().enumerate().map(|(index, row)| (name(row), index)).collect();
     rows.iter().enumerate().filter(|(index, row)| last[&name(row)] == *index).map(|(_, row)| row).collect()
 }
@@ -79,6 +79,7 @@ pub(super) fn after_logs<'a>(shard: ShardId, changes: &'a Changes, out: &mut Vec
         out.push(columns.put("@lanes", "shard, lane"));
     }
     settings(changes, out);
+    super::schedules::schedules(shard, changes, out);
     audit(changes, out);
 }
 

@@ -5,6 +5,7 @@ use mainspring_core::permit::KeyLimits;
 use mainspring_core::row::{
     AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, LaneName, LaneRow, LogRow, LogStream,
 };
+use mainspring_core::schedule::ScheduleName;
 use mainspring_core::spec::Class;
 use mainspring_core::task::{Attempt, LaneId};
 use mainspring_core::time::Timestamp;
@@ -69,6 +70,20 @@ pub(crate) fn decode_name(bytes: &[u8]) -> Result<ClaimName, Unreadable> {
         Some(ClaimName { kind, tenant: from.text()?.into(), text: from.text()?.into() })
     };
     read().ok_or(Unreadable("name of a claim"))
+}
+
+/// The name of a schedule.
+pub(crate) fn encode_schedule_name(id: &ScheduleName) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.text(&id.tenant);
+    out.text(&id.name);
+    out
+}
+
+pub(crate) fn decode_schedule_name(bytes: &[u8]) -> Result<ScheduleName, Unreadable> {
+    let mut from = Take::new(bytes);
+    let mut read = || Some(ScheduleName { tenant: from.text()?.into(), name: from.text()?.into() });
+    read().ok_or(Unreadable("name of a schedule"))
 }
 
 pub(crate) fn encode_lane(row: &LaneRow) -> Vec<u8> {

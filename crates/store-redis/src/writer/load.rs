@@ -32,8 +32,9 @@ impl Writer {
         let watched = fetch::all_of(&self.link, "jobs:watched").await?;
         let jobs: BTreeSet<Key> = tasks.iter().filter_map(|row| row.job).chain(swept).chain(watched).collect();
         let jobs = fetch::jobs(&self.link, &jobs.into_iter().collect::<Vec<_>>()).await?;
+        let schedules = fetch::schedules(&self.link).await?;
         let rest = self.settings().await?;
-        Ok(Snapshot { incarnation: fence.incarnation, tasks, jobs, ..rest })
+        Ok(Snapshot { incarnation: fence.incarnation, tasks, jobs, schedules, ..rest })
     }
 
     /// Looks whether the shard is still ours, in Redis.

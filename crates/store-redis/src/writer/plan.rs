@@ -5,6 +5,7 @@
 
 mod jobs;
 mod records;
+mod schedules;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::ops::{Ops, Words};
 use crate::record::{JobSpec, Put};
 
 pub(crate) use records::log_field;
+pub(super) use schedules::forget;
 
 /// A sorted set that orders rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +125,7 @@ impl<'a> Plan<'a> {
         self.tasks(changes)?;
         self.jobs(changes);
         self.records(changes);
+        self.schedules(changes);
         let HighWater { time, sequence, lease, commit } = changes.high_water;
         let numbers = [time.as_millis().to_string(), sequence.to_string(), lease.to_string(), commit.to_string()];
         let [time, sequence, lease, commit] = numbers.each_ref().map(String::as_bytes);

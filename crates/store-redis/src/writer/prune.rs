@@ -1,14 +1,16 @@
-//! Forgets what nobody needs any longer: old feed rows and expired claims.
+//! Forgets what nobody needs any longer: old feed rows, old records of the ledger and expired claims.
 
 use mainspring_core::row::ClaimName;
 use mainspring_core::time::Timestamp;
+use mainspring_store::record::first_key_at;
 use redis::Pipeline;
 
 use super::Writer;
 use super::ask::Asked;
-use super::plan::Plan;
+use super::plan::{Plan, forget};
 use crate::failure::Failure;
 use crate::fetch;
+use crate::keys::member;
 use crate::ops::Ops;
 use crate::read::{FeedEntry, commit_of};
 use crate::record::{decode_name, encode_name};
@@ -20,7 +22,8 @@ const CLAIMS_MAX: usize = 100_000;
 
 impl Writer {
     pub(super) async fn prune(&mut self, feed_before: Timestamp, now: Timestamp, limit: usize) -> Result<u64, Failure> {
-        Ok(self.prune_feed(feed_before, limit).await? + self.prune_claims(now, limit).await?)
+        let ledger = self.prune_ledger(feed_before, limit).await?;
+        Ok(self.prune_feed(feed_before, limit).await? + ledger + self.prune_claims(now, limit).await?)
     }
 
     async fn prune_feed(&mut self, before: Timestamp, limit: usize) -> Result<u64, Failure> {
@@ -52,6 +55,22 @@ impl Writer {
             self.keep_house(&ops).await?;
         }
         Ok(pruned as u64)
+    }
+
+    async fn prune_ledger(&mut self, before: Timestamp, limit: usize) -> Result<u64, Failure> {
+        let mut pipeline = Pipeline::new();
+        let ask = pipeline.cmd("ZRANGEBYLEX").arg(self.link.keys().one("ledger")).arg("-");
+        ask.arg(format!("({}", member(first_key_at(before)))).arg("LIMIT").arg(0).arg(limit);
+        let mut answers = self.link.read(&pipeline).await?.into_iter();
+        let keys = fetch::keys_of(fetch::next(&mut answers)?);
+        let mut ops = Ops::default();
+        let rows = fetch::occurrences(&self.link, &keys).await?;
+        rows.iter().for_each(|row| forget(self.link.keys(), row, &mut ops));
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        self.keep_house(&ops).await?;
+        Ok(rows.len() as u64)
     }
 
     async fn prune_claims(&mut self, now: Timestamp, limit: usize) -> Result<u64, Failure> {

@@ -14,7 +14,8 @@ use super::jobs::{self, chunk_key};
 use super::tasks;
 use crate::failure::Failure;
 use crate::rows::{
-    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, TaskDecoder, claim, definition_kind, directive, job, lane, limits,
+    Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, SCHEDULE_COLUMNS, TaskDecoder, claim, definition_kind, directive, job,
+    lane, limits, schedule,
 };
 
 /// Deletes jobs that were never published, with their tasks, graphs and claims.
@@ -84,6 +85,7 @@ pub(super) fn snapshot(db: &Connection) -> Result<Snapshot, Failure> {
             let mut cells = Cells::of(row);
             Ok(WorkerRow { worker: cells.next()?, directive: directive(&mut cells)? })
         })?,
+        schedules: list(db, &format!("{SCHEDULE_COLUMNS} ORDER BY tenant, name"), schedule)?,
         definitions: list(
             db,
             "SELECT kind, tenant, name, max(version) FROM definitions GROUP BY kind, tenant, name ORDER BY 1, 2, 3",

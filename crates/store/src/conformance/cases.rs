@@ -230,6 +230,13 @@ macro_rules! for_each_conformance_case {
             counts_are_kept_by_tenant
             jobs_are_counted_by_status
             a_term_that_fits_little_still_gets_its_page
+            // schedules
+            schedules_read_back
+            a_schedule_is_edited_updated_and_deleted
+            schedules_are_listed_by_name_and_tenant
+            every_result_of_an_occurrence_reads_back
+            the_ledger_is_paged_newest_first
+            the_ledger_outlives_its_schedule_and_is_pruned_by_age
             // random
             random_commits_answer_like_the_model
         }

@@ -45,6 +45,7 @@ impl State {
             queues: self.queues.values().cloned().collect(),
             limits: self.limits.values().cloned().collect(),
             workers: self.workers.values().cloned().collect(),
+            schedules: self.schedules.values().cloned().collect(),
             definitions: self.definitions.keys().filter(|name| newest(name)).cloned().collect(),
             jobs: jobs.iter().filter_map(|key| self.jobs.get(key)).cloned().collect(),
             tasks,

@@ -7,13 +7,16 @@ use mainspring_core::job::{GraphChunk, JobRow, JobStatus};
 use mainspring_core::row::{
     AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionRow, FeedPosition, TaskRow, Transition,
 };
+use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
 use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 
 use super::state::{State, StoredTask, bodiless};
 use crate::logs::{log_cut, text_tail};
 use crate::matching::{job_matches, task_matches};
-use crate::reader::{DefinitionFilter, FeedPage, JobFilter, LogPage, Page, TaskFilter};
+use crate::reader::{
+    DefinitionFilter, FeedPage, JobFilter, LogPage, OccurrenceFilter, Page, ScheduleFilter, TaskFilter,
+};
 
 impl State {
     pub(super) fn find(&self, kind: ClaimKind, text: &str) -> Vec<(Name, Key)> {
@@ -154,6 +157,41 @@ impl State {
             rows.retain(|row| row.body.is_some());
         }
         rows
+    }
+
+    pub(super) fn list_schedules(
+        &self,
+        filter: &ScheduleFilter,
+        after: Option<&ScheduleName>,
+        limit: usize,
+    ) -> Vec<ScheduleRow> {
+        let place = |id: &ScheduleName| (id.name.clone(), id.tenant.clone());
+        let fits = |row: &&ScheduleRow| {
+            filter.tenant.as_ref().is_none_or(|tenant| *tenant == row.id.tenant)
+                && filter.name.as_ref().is_none_or(|name| *name == row.id.name)
+                && after.is_none_or(|after| place(&row.id) > place(after))
+        };
+        let mut rows: Vec<_> = self.schedules.values().filter(fits).cloned().collect();
+        rows.sort_by_key(|row| place(&row.id));
+        rows.truncate(limit);
+        rows
+    }
+
+    pub(super) fn list_occurrences(
+        &self,
+        filter: &OccurrenceFilter,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Page<OccurrenceRow> {
+        let fits = |row: &&OccurrenceRow| {
+            row.schedule == filter.schedule
+                && filter.instant.is_none_or(|instant| row.first == instant)
+                && after.is_none_or(|after| row.key < after)
+        };
+        let mut items: Vec<_> =
+            self.occurrences.values().rev().filter(fits).take(limit.saturating_add(1)).cloned().collect();
+        let next = cut_page(&mut items, limit, |row| row.key);
+        Page { items, next }
     }
 
     pub(super) fn counts_of_tasks(&self, tenant: Option<&Name>, bound: u64) -> Vec<(Name, TaskStatus, u64)> {

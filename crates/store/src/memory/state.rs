@@ -12,6 +12,7 @@ use mainspring_core::row::{
     AuditRow, Changes, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, HighWater, LaneRow, LogRow, QueueRow,
     TaskRow, Transition, WorkerRow,
 };
+use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
 use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{Attempt, LaneId, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
@@ -36,6 +37,8 @@ pub struct State {
     pub(super) limits: BTreeMap<(LimitScope, Name), LimitRow>,
     pub(super) workers: BTreeMap<Name, WorkerRow>,
     pub(super) definitions: BTreeMap<(DefinitionKind, Name, Name, u32), DefinitionRow>,
+    pub(super) schedules: BTreeMap<ScheduleName, ScheduleRow>,
+    pub(super) occurrences: BTreeMap<Key, OccurrenceRow>,
     pub(super) audit: Vec<AuditRow>,
     pub(super) feed: BTreeMap<u64, Vec<Transition>>,
     /// Feed rows up to this commit were pruned.
@@ -101,6 +104,7 @@ impl State {
         self.apply_jobs(changes);
         self.apply_records(changes);
         self.apply_settings(changes);
+        self.apply_schedules(changes);
         if !changes.feed.is_empty() {
             self.feed.insert(next, changes.feed.clone());
         }
@@ -292,8 +296,8 @@ impl State {
         self.claims_of.range(from..).take_while(|(to, _)| *to == key).map(|(_, name)| name.clone()).collect()
     }
 
-    /// Forgets feed rows of commits whose last event is older than `feed_before`, and claims that expired before
-    /// `now`; at most `limit` of each.
+    /// Forgets feed rows of commits whose last event is older than `feed_before`, records of the ledger made before it, and
+    /// claims that expired before `now`; at most `limit` of each.
     pub(super) fn prune(&mut self, feed_before: Timestamp, now: Timestamp, limit: usize) -> u64 {
         let old = |feed: &[Transition]| feed.last().is_some_and(|last| last.at < feed_before);
         let commits: Vec<_> =
@@ -302,12 +306,13 @@ impl State {
             self.feed.remove(commit);
             self.pruned = *commit;
         }
+        let records = self.prune_ledger(feed_before, limit);
         let expired = |row: &&ClaimRow| row.expires_at.is_some_and(|at| at < now);
         let claims: Vec<_> = self.claims.values().filter(expired).take(limit).map(|row| row.name.clone()).collect();
         for name in &claims {
             self.delete_claim(name);
         }
-        (commits.len() + claims.len()) as u64
+        (commits.len() + records + claims.len()) as u64
     }
 }
 

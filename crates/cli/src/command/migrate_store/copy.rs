@@ -53,6 +53,8 @@ impl<'a> Copier<'a> {
             Piece::Queue(_) | Piece::Limits(_) | Piece::Worker(_) | Piece::Definition(_) | Piece::Audit(_) => {
                 usize::from(ShardId::CONTROL.0)
             }
+            Piece::Schedule(row) => usize::from(ShardId::of(row.id.bucket(), self.parts.len() as u16).0),
+            Piece::Occurrence(row) => self.shard_of(row.key),
             Piece::Job(row) => self.shard_of(row.key),
             Piece::Chunk(row) => self.shard_of(row.job),
             Piece::Task(task) => self.shard_of(task.row.key),
@@ -69,6 +71,11 @@ impl<'a> Copier<'a> {
             Piece::Limits(row) => part.changes.put_limits.push(row),
             Piece::Worker(row) => part.changes.put_workers.push(row),
             Piece::Audit(row) => part.changes.insert_audit.push(row),
+            Piece::Occurrence(row) => part.changes.insert_occurrences.push(row),
+            Piece::Schedule(row) => {
+                part.bytes += row.body.len();
+                part.changes.put_schedules.push(*row);
+            }
             Piece::Attempt(row) => part.changes.insert_attempts.push(row),
             Piece::Claim(row) => part.changes.put_claims.push(row),
             Piece::Definition(row) => {

@@ -10,8 +10,9 @@ use mainspring_core::permit::LimitRow;
 use mainspring_core::row::{
     AttemptRow, AuditRow, ClaimRow, DefinitionRow, LogRow, OutputRow, QueueRow, ReadSet, TaskRow, WorkerRow,
 };
+use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
 use mainspring_core::task::{Place, TaskStatus};
-use mainspring_store::{DefinitionFilter, Error, JobFilter, ShardId, TaskFilter};
+use mainspring_store::{DefinitionFilter, Error, JobFilter, OccurrenceFilter, ShardId, TaskFilter};
 
 use super::side::Side;
 use crate::exit::Outcome;
@@ -33,6 +34,8 @@ pub(super) enum Piece {
     Worker(WorkerRow),
     Definition(DefinitionRow),
     Audit(AuditRow),
+    Schedule(Box<ScheduleRow>),
+    Occurrence(OccurrenceRow),
     Job(JobRow),
     Chunk(GraphChunk),
     Task(Box<Task>),
@@ -68,6 +71,8 @@ impl Piece {
             Self::Limits(_) => "limits",
             Self::Worker(_) => "worker settings",
             Self::Audit(_) => "audit records",
+            Self::Schedule(_) => "schedules",
+            Self::Occurrence(_) => "occurrences",
         }
     }
 
@@ -160,8 +165,26 @@ impl<'a> Pieces<'a> {
             let filter = DefinitionFilter { kind: *kind, tenant: Some(tenant.clone()), name: Some(name.clone()) };
             found.extend(reader.definitions(filter).await?.into_iter().rev().map(Piece::Definition));
         }
+        for row in self.side.loaded.iter().flat_map(|loaded| &loaded.schedules) {
+            found.push(Piece::Schedule(Box::new(row.clone())));
+            found.extend(self.ledger(&row.id).await?);
+        }
         found.extend(reader.audit(AUDIT_MAX).await?.into_iter().rev().map(Piece::Audit));
         Ok(found)
+    }
+
+    /// What became of a schedule's instants, as far as its store still knows.
+    async fn ledger(&self, id: &ScheduleName) -> Result<Vec<Piece>, Error> {
+        let filter = OccurrenceFilter { schedule: id.clone(), instant: None };
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.side.reader().occurrences(filter.clone(), after, PAGE).await?;
+            found.extend(page.items.into_iter().map(Piece::Occurrence));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(found),
+            }
+        }
     }
 
     async fn jobs(&self, keys: Vec<Key>) -> Result<Vec<Piece>, Error> {

@@ -80,6 +80,7 @@ impl Shard {
         if reports {
             self.start_sweep(key, SweepKind::Reporting);
         }
+        self.ended_of_schedule(key);
     }
 
     /// Tells of a job; of the instances of a `forEach` nothing, because they go by the id of the job around them.

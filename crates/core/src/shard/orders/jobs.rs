@@ -17,10 +17,14 @@ impl Shard {
             return Err(Refusal::WrongState { order: "cancel", status: state.status.word() });
         }
         let detail = before(state.status.word());
-        self.job_mut(key).row.state.cancelled = true;
-        self.start_sweep(key, SweepKind::Cancelling);
+        self.call_job_off(key);
         self.audit_job(actor, "job.cancel", key, &detail);
         Ok(Answer::Done)
+    }
+
+    pub(in super::super) fn call_job_off(&mut self, key: Key) {
+        self.job_mut(key).row.state.cancelled = true;
+        self.start_sweep(key, SweepKind::Cancelling);
     }
 
     pub(super) fn order_pause_job(&mut self, actor: &Name, key: Key) -> Result<Answer, Refusal> {

@@ -52,6 +52,7 @@ impl Shard {
                 .into_iter()
                 .map(|(kind, tenant, name, version)| ((kind, tenant, name), version))
                 .collect(),
+            schedules: Default::default(),
             work: BTreeSet::new(),
             admitting: 0,
             recovering: true,
@@ -73,6 +74,9 @@ impl Shard {
             shard.lanes.restore_cold(lane, cold);
         }
         snapshot.jobs.into_iter().for_each(|row| shard.restore_job(row));
+        for row in snapshot.schedules {
+            shard.restore_schedule(row);
+        }
         for row in snapshot.tasks {
             let key = row.key;
             shard.keep_task(row);

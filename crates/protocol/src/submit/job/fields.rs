@@ -31,6 +31,7 @@ const KNOWN: &[&str] = &[
     "tags",
     "idempotencyKey",
     "profile",
+    "schedule",
     "params",
     "deadline",
     "maxActive",
@@ -39,7 +40,7 @@ const KNOWN: &[&str] = &[
     "onCancelled",
     "onComplete",
 ];
-const LATER: &[&str] = &["schedule", "email", "notify", "retention"];
+const LATER: &[&str] = &["email", "notify", "retention"];
 /// Fields of tasks that have no meaning for a job.
 const OF_TASKS: &[&str] =
     &["if", "forEach", "approval", "until", "every", "concurrency", "concurrencyKey", "rateLimit", "unique"];
@@ -62,6 +63,7 @@ pub(super) struct Own {
     pub(super) max_active: Option<u32>,
     /// Tasks that follow the job's end, by the field they stand in.
     pub(super) hooks: Map<String, Json>,
+    pub(super) schedule: Option<Arc<str>>,
 }
 
 /// A job's own fields, read, and its tasks, unread.
@@ -90,6 +92,7 @@ pub(super) fn read_head<'a>(members: &Members<'a>, defaults: &Defaults) -> Head<
         deadline_ms: None,
         max_active: None,
         hooks: Map::new(),
+        schedule: None,
     };
     let mut head = Head {
         own,
@@ -110,6 +113,11 @@ pub(super) fn read_head<'a>(members: &Members<'a>, defaults: &Defaults) -> Head<
         if *raw != "null" || !KNOWN.contains(&&**name) {
             read_member(&mut head, name, &value, defaults);
         }
+    }
+    if head.own.schedule.is_some() && head.own.given_id.is_some() {
+        let detail = "`jobId` names one instance of a job; a schedule makes many";
+        let at = Pointer::text("/jobId");
+        head.findings.add_with_hint(Code::InvalidValue, &at, detail, "write `job: NAME` instead");
     }
     head.own.title = head.own.title.take().or_else(|| head.own.definition.clone());
     if head.own.max_active.is_some() && head.own.definition.is_none() {
@@ -142,6 +150,7 @@ fn read_member<'a>(head: &mut Head<'a>, name: &str, value: &Value<'a, '_>, defau
         }
         "failurePolicy" => own.failure_policy = value.word(POLICIES, findings).unwrap_or_default(),
         "tags" => own.tags = head.names.list(&value.names(Rule::Name, false, TAGS_MAX, findings)),
+        "schedule" => own.schedule = crate::submit::schedule::read_of_job(value, findings),
         "priority" => head.priority = value.number(PRIORITY_MAX.into(), findings).map(|number| number as u8),
         "profile" => head.profile = Some(value.raw),
         "params" => own.params = read_params(value, defaults.definition, findings),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mainspring_core::effect::{Answer, Figures, SessionView};
 use mainspring_core::id::SessionId;
 use mainspring_core::row::Directive;
+use mainspring_core::schedule::ScheduleFigures;
 
 use crate::node::CallError;
 
@@ -58,7 +59,17 @@ fn figures(sum: Figures, part: Figures) -> Figures {
         start_latency_sum_ms: sum.start_latency_sum_ms + part.start_latency_sum_ms,
         duration: add(sum.duration, part.duration),
         duration_sum_ms: sum.duration_sum_ms + part.duration_sum_ms,
+        schedules: schedules(sum.schedules, &part.schedules),
     }
+}
+
+fn schedules(mut sum: ScheduleFigures, part: &ScheduleFigures) -> ScheduleFigures {
+    let counts = [(&mut sum.active, part.active), (&mut sum.paused, part.paused), (&mut sum.fired, part.fired)];
+    counts.into_iter().for_each(|(sum, part)| *sum += part);
+    sum.passed.iter_mut().zip(part.passed).for_each(|(sum, part)| *sum += part);
+    sum.lag.iter_mut().zip(part.lag).for_each(|(sum, part)| *sum += part);
+    sum.lag_sum_ms += part.lag_sum_ms;
+    sum
 }
 
 fn by_name<K: Ord>(

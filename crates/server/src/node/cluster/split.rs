@@ -102,6 +102,7 @@ impl Cluster {
                     .map(|(shard, (tasks, jobs))| (shard, Order::DeleteOld { tasks, jobs, forget: forget.clone() }));
                 self.ask_each(&actor, parts.collect()).await
             }
+            Order::Schedule(ref id, _) => self.ask(ShardId::of(id.bucket(), self.shards), ask(order)).await,
             Order::Define(_) | Order::Record { .. } => self.ask(ShardId::CONTROL, ask(order)).await,
             Order::PauseQueue { .. } | Order::SetLimits { .. } | Order::DirectWorker { .. } => {
                 self.everywhere(&actor, order).await

@@ -8,6 +8,7 @@ use mainspring_core::id::{Key, Name, SessionId};
 use mainspring_core::job::JobStatus;
 use mainspring_core::permit::{LimitRow, LimitedBy, Rate};
 use mainspring_core::row::Directive;
+use mainspring_core::schedule::{ScheduleFigures, Target};
 use mainspring_core::task::{Outcome, TaskStatus};
 use mainspring_core::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,6 +29,8 @@ enum AnswerForm {
     Done,
     Took(#[serde(with = "list")] Vec<Key>),
     Versions(Vec<u32>),
+    Version(u32),
+    Fired(#[serde(with = "one")] Target),
     Gates(#[serde(with = "list")] Vec<Gate>),
     Figures(#[serde(with = "one")] Box<Figures>),
     Sessions(#[serde(with = "list")] Vec<SessionView>),
@@ -145,6 +148,8 @@ struct FiguresForm {
     start_latency_sum_ms: u64,
     duration: Vec<u64>,
     duration_sum_ms: u64,
+    #[serde(with = "one")]
+    schedules: ScheduleFigures,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -88,6 +88,10 @@ enum RefusalForm {
         version: u32,
     },
     TooManyDefinitions(u32),
+    NoSchedule,
+    ScheduleTaken {
+        of_definition: bool,
+    },
     NotServed,
     OutcomeUnknown,
 }
@@ -95,7 +99,8 @@ enum RefusalForm {
 formed! { Refusal => RefusalForm }
 
 /// The verbs with which the core refuses an order.
-pub(super) const VERBS: [Word; 6] = ["cancel", "pause", "resume", "rerun", "rerun the failed tasks of", "retry"];
+pub(super) const VERBS: [Word; 8] =
+    ["cancel", "pause", "resume", "rerun", "rerun the failed tasks of", "retry", "trigger", "backfill"];
 /// What a verb reads as that only the other node knows.
 pub(super) const OTHER_VERB: Word = "change";
 /// What a status reads as that only the other node knows.

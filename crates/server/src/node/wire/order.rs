@@ -7,6 +7,7 @@ use mainspring_core::id::{Key, Name};
 use mainspring_core::job::RerunFrom;
 use mainspring_core::permit::{LimitScope, LimitsPatch};
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive};
+use mainspring_core::schedule::{ScheduleName, ScheduleOrder};
 use mainspring_core::spec::Body;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,7 @@ enum OrderForm {
         detail: Arc<str>,
     },
     Define(#[serde(with = "list")] Vec<Define>),
+    Schedule(#[serde(with = "one")] ScheduleName, #[serde(with = "one")] ScheduleOrder),
     Why(#[serde(with = "one")] Key),
     Figures,
     Sessions,

@@ -70,7 +70,7 @@ impl Plan<'_> {
         }
     }
 
-    fn put(&mut self, hash: &str, field: &[u8], record: &[u8]) {
+    pub(super) fn put(&mut self, hash: &str, field: &[u8], record: &[u8]) {
         self.rest.one(&[b"HSET", self.keys.one(hash).as_bytes(), field, record]);
     }
 

@@ -12,6 +12,7 @@ use mainspring_core::permit::{
     KeyBound, KeyLimit, KeyLimits, LimitRow, LimitScope, LimitedBy, Limits, LimitsPatch, Rate,
 };
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive};
+use mainspring_core::schedule::{Expect, Fire, Overlap, ScheduleFigures, ScheduleName, ScheduleOrder, Target, Work};
 use mainspring_core::spec::{Backoff, BackoffShape, Class, OnWorkerLost, Policy, TaskSpec, Trigger};
 use mainspring_core::task::{Outcome, TaskStatus};
 use mainspring_core::time::Timestamp;
@@ -217,6 +218,25 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
         orders.push(Order::Define(vec![Define { body: Some(body), after: None, ..define(DefinitionKind::Task) }]));
         let direct = |directive| Order::DirectWorker { worker: name.clone(), directive };
         orders.extend(directives().map(direct));
+        let schedule = |order| {
+            let id = ScheduleName { tenant: name.clone(), name: other.clone() };
+            Order::Schedule(id, order)
+        };
+        let put = |expect, overlap| ScheduleOrder::Put { expect, of_definition: paused, overlap, body: name.clone() };
+        let (from, to) = (Timestamp::from_millis(spacing_ms as i64), Timestamp::from_millis(-1));
+        orders.extend(Overlap::ALL.map(|overlap| schedule(put(Expect::Any, overlap))));
+        orders.extend([Expect::Absent, Expect::Present].map(|expect| schedule(put(expect, Overlap::Allow))));
+        let broken = Fire { instant: from, work: Work::Broken(other.clone()) };
+        orders.extend(
+            [
+                ScheduleOrder::Delete { of_definition: paused },
+                ScheduleOrder::Pause(paused),
+                ScheduleOrder::Trigger(Box::new(broken)),
+                ScheduleOrder::Backfill { from, to, concurrency: index },
+                ScheduleOrder::StopBackfill,
+            ]
+            .map(schedule),
+        );
         orders
     })
 }
@@ -240,6 +260,8 @@ fn refusals() -> impl Strategy<Value = Vec<Refusal>> {
             Refusal::NoDefinition,
             Refusal::OtherVersion { name: "d".into(), version: 7 },
             Refusal::TooManyDefinitions(1_001),
+            Refusal::NoSchedule,
+            Refusal::ScheduleTaken { of_definition: true },
             Refusal::NotServed,
             Refusal::OutcomeUnknown,
         ]
@@ -309,6 +331,7 @@ fn figures() -> impl Strategy<Value = Figures> {
             start_latency_sum_ms: sum,
             duration: buckets.iter().rev().copied().collect(),
             duration_sum_ms: other_sum,
+            schedules: ScheduleFigures { active: a, fired: b, passed: [c; 8], lag: [sum; 11], ..Default::default() },
         },
     )
 }
@@ -338,6 +361,9 @@ pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
             Answer::Done,
             Answer::Took(keys),
             Answer::Versions(vec![version]),
+            Answer::Version(version),
+            Answer::Fired(Target::Task(key)),
+            Answer::Fired(Target::Job(key)),
             Answer::Gates(gates),
             Answer::Figures(Box::new(figures)),
             Answer::Sessions(sessions),
