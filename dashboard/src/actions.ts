@@ -127,6 +127,33 @@ export function pauseQueue(name: string, paused: boolean, after?: () => void): A
   };
 }
 
+const definitionName = (kind: string, name: string) => quoted(kind === 'jobs' ? name : `${kind}/${name}`);
+
+export function rollBack(kind: string, name: string, version: number, after?: () => void): Action {
+  return {
+    title: `Apply version ${version} of ${name} again?`,
+    verb: 'Roll back to it',
+    about: 'It becomes the newest version; those in between stay as they are.',
+    line: `mainspring definitions rollback ${definitionName(kind, name)} --to ${version}`,
+    run: () => post(`/api/v1/definitions/${kind}/${encodeURIComponent(name)}/rollback`, { version }),
+    done: () => `Version ${version} of ${name} holds again`,
+    after,
+  };
+}
+
+export function deleteDefinition(kind: string, name: string, after?: () => void): Action {
+  return {
+    title: `Delete ${name}?`,
+    verb: 'Delete',
+    about: 'Nothing is made from it any more. Its versions stay, and so does all that was made from it.',
+    danger: true,
+    line: `mainspring definitions delete ${definitionName(kind, name)}`,
+    run: () => call('DELETE', `/api/v1/definitions/${kind}/${encodeURIComponent(name)}`),
+    done: () => `${name} is deleted`,
+    after,
+  };
+}
+
 export function directWorker(id: string, directive: 'pause' | 'resume' | 'drain', after?: () => void): Action {
   const path = (word: string) => `/api/v1/workers/${encodeURIComponent(id)}/${word}`;
   const said = {

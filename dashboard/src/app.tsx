@@ -13,7 +13,8 @@ import { Link, match, navigate, usePath } from './router';
 import { SCREENS } from './screens';
 import { Cluster } from './screens/cluster';
 import { DeadLetters } from './screens/dead-letters';
-import { Definition, Definitions } from './screens/definitions';
+import { Definition } from './screens/definition';
+import { Definitions, Profiles } from './screens/definitions';
 import { Events } from './screens/events';
 import { Job } from './screens/job';
 import { Jobs, Tasks } from './screens/lists';
@@ -38,6 +39,8 @@ const ROUTES: [string, (segments: Segments) => ReactElement | null][] = [
   ['/cluster', () => <Cluster />],
   ['/definitions', () => <Definitions />],
   ['/definitions/:kind/:name', ({ kind = '', name = '' }) => <Definition key={`${kind}/${name}`} kind={kind} name={name} />],
+  ['/profiles', () => <Profiles />],
+  ['/profiles/:name', ({ name = '' }) => <Definition key={name} kind="profiles" name={name} />],
   ['/events', () => <Events />],
   ['/audit', () => <Audit />],
 ];

@@ -18,6 +18,7 @@ export const SCREENS: Screen[] = [
   { href: '/workers', title: 'Workers', icon: 'workers', key: 'w' },
   { href: '/cluster', title: 'Cluster', icon: 'cluster', key: 'c' },
   { href: '/definitions', title: 'Definitions', icon: 'definitions', key: 'f' },
+  { href: '/profiles', title: 'Profiles', icon: 'profiles', key: 'p' },
   { href: '/events', title: 'Events', icon: 'events', key: 'e' },
   { href: '/audit', title: 'Audit', icon: 'audit', key: 'a' },
 ];

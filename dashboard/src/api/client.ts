@@ -47,10 +47,10 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return answer<T>(await send(path, { headers: { Accept: 'application/json' }, signal }));
 }
 
-/** Sends JSON. `body` may be JSON text already. */
-export async function call<T>(method: 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T> {
+/** Sends JSON. `body` may be JSON text already; `more` are headers. */
+export async function call<T>(method: 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, body?: unknown, more: Record<string, string> = {}): Promise<T> {
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
-  const headers: Record<string, string> = text === undefined ? {} : { 'Content-Type': 'application/json' };
+  const headers: Record<string, string> = text === undefined ? { ...more } : { 'Content-Type': 'application/json', ...more };
   return answer<T>(await send(path, { method, headers, body: text }));
 }
 

@@ -177,11 +177,12 @@ export interface Bulk {
   dryRun: boolean;
 }
 export interface Definition {
-  kind: 'task' | 'job';
+  kind: 'task' | 'job' | 'profile';
   name: string;
   userId: string;
   version: number;
   appliedAt: string;
+  appliedBy?: string;
   body: unknown;
 }
 export interface Audit {

@@ -21,6 +21,7 @@ const shapes = {
   workers: <><rect x="2.500" y="3" width="11" height="4" rx="1" /><rect x="2.500" y="9" width="11" height="4" rx="1" /><path d="M5 5h.010M5 11h.010" /></>,
   cluster: <><circle cx="8" cy="3.500" r="1.800" /><circle cx="3.500" cy="12" r="1.800" /><circle cx="12.500" cy="12" r="1.800" /><path d="M7.200 5.200 4.300 10.400M8.800 5.200l2.900 5.200M5.300 12h5.400" /></>,
   definitions: <path d="M5.500 3 2 8l3.500 5M10.500 3 14 8l-3.500 5" />,
+  profiles: <><path d="M3 4.500h4M11 4.500h2M3 8h1.500M8.500 8H13M3 11.500h5M12 11.500h1" /><circle cx="9" cy="4.500" r="1.700" /><circle cx="6.500" cy="8" r="1.700" /><circle cx="10" cy="11.500" r="1.700" /></>,
   events: <path d="M9 1.500 3.500 9H8l-1 5.500L12.500 7H8z" />,
   audit: <><path d="M4 1.500h6l3 3V14.500H4z" /><path d="M6.500 7.500h4M6.500 10.500h4" /></>,
   search: <><circle cx="7" cy="7" r="4.200" /><path d="m10.200 10.200 3.300 3.300" /></>,

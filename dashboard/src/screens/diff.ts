@@ -47,3 +47,23 @@ function between(a: string[], b: string[]): DiffLine[] {
   }
   return lines;
 }
+
+/** The lines of two texts side by side: what was replaced stands beside what replaced it. */
+export function paired(lines: DiffLine[]): [DiffLine | undefined, DiffLine | undefined][] {
+  const rows: [DiffLine | undefined, DiffLine | undefined][] = [];
+  let [gone, come]: [DiffLine[], DiffLine[]] = [[], []];
+  const flush = () => {
+    for (let place = 0; place < Math.max(gone.length, come.length); place += 1) rows.push([gone[place], come[place]]);
+    [gone, come] = [[], []];
+  };
+  for (const line of lines) {
+    if (line.kind === 'del') gone.push(line);
+    else if (line.kind === 'add') come.push(line);
+    else {
+      flush();
+      rows.push([line, line]);
+    }
+  }
+  flush();
+  return rows;
+}

@@ -120,7 +120,7 @@ function Facts({ job }: { job: JobType }) {
         <div><dt>Ended</dt><dd><Time at={job.endTime} /></dd></div>
         <div><dt>Generation</dt><dd>{job.generation}</dd></div>
         <div><dt>After a failure</dt><dd>{job.failurePolicy === 'fail_fast' ? 'stops at once' : 'goes on'}</dd></div>
-        {job.definition && <div><dt>Definition</dt><dd><Link href={`/definitions/jobs/${encodeURIComponent(job.definition.name)}`}>{job.definition.name}</Link>{job.definition.version !== null && ` version ${job.definition.version}`}</dd></div>}
+        {job.definition && <div><dt>Definition</dt><dd><Link href={`/definitions/jobs/${encodeURIComponent(job.definition.name)}${job.definition.version === null ? '' : `?version=${job.definition.version}`}`}>{job.definition.name}</Link>{job.definition.version !== null && <span className="muted"> version {job.definition.version}</span>}</dd></div>}
         {job.parent && <div><dt>Carries out</dt><dd><Link href={taskHref(job.parent.taskId, job.parent.jobId)} className="mono">{job.parent.jobId}/{job.parent.taskId}</Link></dd></div>}
         {job.deadline && <div><dt>Deadline</dt><dd><Time at={job.deadline} /></dd></div>}
         {job.queued && <div><dt>Waits for its turn</dt><dd>{job.maxActive === 1 ? 'one job of its definition at a time' : `at most ${job.maxActive} jobs of its definition at a time`}</dd></div>}

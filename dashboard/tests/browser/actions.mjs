@@ -155,18 +155,6 @@ export const actions = [
     await until('they left the list', async () => (await server.get('/api/v1/dead-letters?q=id:mail-6')).items.length === 0);
     assert.equal((await server.get('/api/v1/tasks/mail-6')).status, 'failed');
   }],
-  ['a definition shows what a version changed, and a job is made from it', async ({ server, visit }) => {
-    const { page } = await visit();
-    await page.goto(`${server.url}/definitions/jobs/nightly`);
-    await page.locator('.diff .add', { hasText: '"load"' }).waitFor();
-    await page.getByRole('button', { name: /Version 1/ }).click();
-    await page.locator('[data-version="1"]').waitFor();
-    await page.getByRole('button', { name: 'Run …' }).click();
-    await page.getByRole('button', { name: 'Run it' }).click();
-    await page.waitForURL(/:\d+\/jobs\//);
-    const id = decodeURIComponent(new URL(page.url()).pathname.split('/')[2]);
-    await server.status(`/api/v1/jobs/${id}`, 'completed');
-  }],
   ['what was ordered stands in the audit', async ({ server, visit }) => {
     const { page } = await visit();
     await page.goto(`${server.url}/audit`);

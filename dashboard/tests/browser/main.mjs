@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { actions } from './actions.mjs';
 import { launch, open } from './browser.mjs';
 import { clusters } from './clusters.mjs';
+import { definitions } from './definitions.mjs';
 import { flows } from './flows.mjs';
 import { graphs } from './graphs.mjs';
 import { keys } from './keys.mjs';
@@ -27,7 +28,7 @@ async function run() {
     await seed(server);
     // What the pictures for people show, before the tests change it.
     if (wanted === '') await pictures(browser, server, FOLDER, ['overview', 'job', 'tasks', 'dead-letters', 'task']);
-    for (const [name, test] of [...screens, ...keys, ...actions, ...limits, ...flows, ...graphs, ...scale, ...clusters, ...live]) {
+    for (const [name, test] of [...screens, ...keys, ...actions, ...definitions, ...limits, ...flows, ...graphs, ...scale, ...clusters, ...live]) {
       if (!name.includes(wanted)) continue;
       const started = Date.now();
       const opened = [];

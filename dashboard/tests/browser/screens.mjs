@@ -25,6 +25,8 @@ const SCREENS = [
   ['/cluster', 'All is well'],
   ['/definitions', 'send-mail'],
   ['/definitions/jobs/nightly', 'What version 2 changed'],
+  ['/profiles', 'careful'],
+  ['/profiles/careful', 'its task load'],
   ['/events', 'task complete'],
   ['/audit', 'definition apply'],
   ['/no/such/screen', 'There is no such screen'],

@@ -1,5 +1,50 @@
 import { describe, expect, it } from 'vitest';
+import { applyLine } from '../../src/screens/definition-form';
+import { diff, paired } from '../../src/screens/diff';
 import { patchOf, rateText, rateWords } from '../../src/screens/limits';
+import { paramsOf, typed, values } from '../../src/screens/params';
+import { usersOf } from '../../src/screens/profile-users';
+import type { Definition } from '../../src/api/types';
+
+describe('parameters', () => {
+  const body = { params: { region: 'eu', limit: { type: 'integer', default: 100 }, day: { type: 'string', required: true }, mode: { enum: ['full', 2] }, odd: { type: 'x', other: 1 }, on: true } };
+  const params = paramsOf(body);
+
+  it('are declared, or take their type from their default', () => {
+    expect(params.map(({ name, type, required }) => `${name} ${type}${required ? ' required' : ''}`)).toEqual(['region string', 'limit integer', 'day string required', 'mode string', 'odd object', 'on boolean']);
+    expect(paramsOf(null)).toEqual([]);
+    expect(paramsOf({ params: { empty: {} } })[0]?.type).toBe('object');
+  });
+
+  it('are typed as text and read as what they must be', () => {
+    const [region, limit, , mode] = params;
+    if (!region || !limit || !mode) throw new Error('declared above');
+    expect([typed(region, '7'), typed(limit, '7'), typed(mode, '2'), typed(mode, 'full'), typed(limit, '')]).toEqual(['7', 7, 2, 'full', undefined]);
+    for (const text of ['seven', '7.5', '"7"', '[7]']) expect(() => typed(limit, text)).toThrow('limit must be a whole number');
+  });
+
+  it('are said only where they differ from what holds anyway', () => {
+    expect(values(params, { region: 'eu', limit: '100', day: 'x', mode: '', odd: '', on: 'false' })).toEqual({ day: 'x', on: false });
+  });
+});
+
+describe('definitions', () => {
+  it('stand side by side, what was replaced beside what replaced it', () => {
+    const rows = paired(diff('a\nb\nc', 'a\nx\ny\nc')).map(([left, right]) => `${left?.text ?? ''}|${right?.text ?? ''}`);
+    expect(rows).toEqual(['a|a', 'b|x', '|y', 'c|c']);
+  });
+
+  it('are applied by a command that names them', () => {
+    expect(applyLine('tasks', 'mail', '{"type": "noop"}')).toBe(`echo '{"taskId":"mail","type":"noop"}' | mainspring apply -`);
+    expect(applyLine('jobs', 'mail', '{')).toBe('mainspring apply FILE');
+  });
+
+  it('are found by the profile that they name', () => {
+    const definition = (name: string, body: unknown) => ({ kind: 'job', name, body }) as Definition;
+    const all = [definition('list', { tasks: ['x', { taskId: 'a', profile: 'p' }, { taskId: 'b' }] }), definition('map', { tasks: { c: { profile: 'p' }, d: 'echo' } }), definition('whole', { profile: 'p', tasks: {} }), definition('all', { defaults: { profile: 'p' } }), definition('none', null)];
+    expect(usersOf('p', all).map((user) => `${user.definition.name}:${user.tasks.join()}`)).toEqual(['list:a', 'map:c', 'whole:', 'all:']);
+  });
+});
 
 describe('limits', () => {
   const fields = [{ key: 'concurrency', flag: '', label: '', hint: '', isNumber: true }, { key: 'rate', flag: '', label: '', hint: '' }];
