@@ -127,6 +127,87 @@ export function pauseQueue(name: string, paused: boolean, after?: () => void): A
   };
 }
 
+const schedule = (name: string, verb = '') => `/api/v1/schedules/${encodeURIComponent(name)}${verb && `/${verb}`}`;
+
+export function pauseSchedule(name: string, paused: boolean, after?: () => void): Action {
+  const verb = paused ? 'pause' : 'resume';
+  return {
+    title: `${paused ? 'Pause' : 'Resume'} schedule ${name}`,
+    verb: paused ? 'Pause' : 'Resume',
+    line: `mainspring schedules ${verb} ${quoted(name)}`,
+    run: () => post(schedule(name, verb), {}),
+    done: () => (paused ? `Schedule ${name} is paused: nothing is due until it is resumed` : `Schedule ${name} is due again`),
+    undo: () => post(schedule(name, paused ? 'resume' : 'pause'), {}),
+    after,
+  };
+}
+
+export function triggerSchedule(name: string, after?: () => void): Action {
+  return {
+    title: `Run ${name} now?`,
+    verb: 'Run now',
+    about: 'Its work is submitted once more, beside what is due by time.',
+    line: `mainspring schedules trigger ${quoted(name)}`,
+    run: () => post(schedule(name, 'trigger'), {}),
+    done: () => `Schedule ${name} has submitted its work`,
+    after,
+  };
+}
+
+export interface Range {
+  from: string;
+  to: string;
+  concurrency: number;
+}
+interface Plan {
+  count: number;
+  more: boolean;
+  first: string[];
+}
+
+/** Makes up for the instants of a range that never fired. */
+export function backfillSchedule(name: string, range: Range, after?: () => void): Action {
+  const body = (dryRun: boolean) => ({ ...range, dryRun });
+  return {
+    title: `Make up for what ${name} has missed?`,
+    verb: 'Backfill',
+    about: 'Work is submitted for each instant of the range that never fired, oldest first.',
+    line: `mainspring schedules backfill ${quoted(name)} --from ${quoted(range.from)} --to ${quoted(range.to)}${range.concurrency > 1 ? ` --concurrency ${range.concurrency}` : ''}`,
+    preview: async () => {
+      const plan = await call<Plan>('POST', schedule(name, 'backfill'), body(true));
+      return { count: plan.count, more: plan.more, items: plan.first };
+    },
+    run: () => call<Plan>('POST', schedule(name, 'backfill'), body(false)),
+    done: (count) => `${number(count ?? 0)} instants of ${name} are being made up for`,
+    after,
+  };
+}
+
+export function stopBackfill(name: string, after?: () => void): Action {
+  return {
+    title: `End the backfill of ${name}?`,
+    verb: 'Stop',
+    about: 'What it has submitted goes on; the rest of the range is left.',
+    line: `mainspring schedules backfill ${quoted(name)} --stop`,
+    run: () => call('DELETE', schedule(name, 'backfill')),
+    done: () => `The backfill of ${name} has ended`,
+    after,
+  };
+}
+
+export function deleteSchedule(name: string, after?: () => void): Action {
+  return {
+    title: `Delete schedule ${name}?`,
+    verb: 'Delete',
+    about: 'It is never due again. What it has submitted goes on, and the record of its instants stays.',
+    danger: true,
+    line: `mainspring schedules delete ${quoted(name)}`,
+    run: () => call('DELETE', schedule(name)),
+    done: () => `Schedule ${name} is deleted`,
+    after,
+  };
+}
+
 const definitionName = (kind: string, name: string) => quoted(kind === 'jobs' ? name : `${kind}/${name}`);
 
 export function rollBack(kind: string, name: string, version: number, after?: () => void): Action {

@@ -20,6 +20,8 @@ import { Job } from './screens/job';
 import { Jobs, Tasks } from './screens/lists';
 import { Audit, Queues, Workers } from './screens/operations';
 import { Overview } from './screens/overview';
+import { Schedule } from './screens/schedule';
+import { Schedules } from './screens/schedules';
 import { Task } from './screens/task';
 
 type Segments = Record<string, string>;
@@ -34,6 +36,8 @@ const ROUTES: [string, (segments: Segments) => ReactElement | null][] = [
   ['/tasks', () => <Tasks />],
   ['/tasks/:task', ({ task = '' }) => <Task key={task} taskId={task} jobId={null} />],
   ['/dead-letters', () => <DeadLetters />],
+  ['/schedules', () => <Schedules />],
+  ['/schedules/:name', ({ name = '' }) => <Schedule key={name} name={name} />],
   ['/queues', () => <Queues />],
   ['/workers', () => <Workers />],
   ['/cluster', () => <Cluster />],

@@ -14,6 +14,7 @@ export const SCREENS: Screen[] = [
   { href: '/jobs', title: 'Jobs', icon: 'jobs', key: 'j' },
   { href: '/tasks', title: 'Tasks', icon: 'tasks', key: 't' },
   { href: '/dead-letters', title: 'Dead letters', icon: 'dead', key: 'd' },
+  { href: '/schedules', title: 'Schedules', icon: 'schedules', key: 's' },
   { href: '/queues', title: 'Queues', icon: 'queues', key: 'q' },
   { href: '/workers', title: 'Workers', icon: 'workers', key: 'w' },
   { href: '/cluster', title: 'Cluster', icon: 'cluster', key: 'c' },

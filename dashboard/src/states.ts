@@ -33,6 +33,7 @@ const LOOKS: Record<string, StateLook> = {
   // What a worker was told.
   run: { tone: 'green', icon: 'completed' },
   pause: { tone: 'amber', icon: 'paused' },
+  finished: { tone: 'grey', icon: 'completed' },
   // How nodes and checks are.
   alive: { tone: 'green', icon: 'completed' },
   silent: { tone: 'red', icon: 'lost' },

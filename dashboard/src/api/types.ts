@@ -232,6 +232,40 @@ export interface Event {
   workerId?: string;
   message?: string;
 }
+export interface Schedule {
+  name: string;
+  userId: string;
+  ofDefinition: boolean;
+  generation: number;
+  paused: boolean;
+  description: string;
+  spec: Record<string, unknown>;
+  nextInstant?: string;
+  nextDue?: string;
+  finished: boolean;
+  lastInstant?: string;
+  coveredUntil: string;
+  running: string[];
+  buffered?: string;
+  backfill?: { doneUntil: string; to: string; concurrency: number; fired: number; running: string[] };
+  createdAt: string;
+  changedAt: string;
+}
+export interface Occurrence {
+  instant: string;
+  until?: string;
+  status: string;
+  reason?: string;
+  detail?: string;
+  cause: string;
+  generation: number;
+  jobId?: string;
+  taskId?: string;
+}
+export interface Upcoming {
+  at: string;
+  due?: string;
+}
 export interface ClusterNode {
   nodeId: string;
   address: string | null;

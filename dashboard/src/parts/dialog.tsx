@@ -43,13 +43,16 @@ export interface Action {
 /** Many things are only changed by somebody who types how many. */
 const TYPED_ABOVE = 1_000;
 
-export function ActionDialog({ action, onClose, children }: { action: Action; onClose: () => void; children?: ReactNode }) {
+/** `again`: changes when the preview must be asked for anew. */
+export function ActionDialog({ action, onClose, again, children }: { action: Action; onClose: () => void; again?: string; children?: ReactNode }) {
   const [preview, setPreview] = useState<{ count: number; more?: boolean; items: string[] } | undefined>();
   const [error, setError] = useState<Refusal | undefined>();
   const [busy, setBusy] = useState(false);
   const [typed, setTyped] = useState('');
   useEffect(() => {
     let gone = false;
+    setPreview(undefined);
+    setError(undefined);
     action.preview?.().then(
       (found) => !gone && setPreview(found),
       (reason: unknown) => !gone && setError(reason as Refusal),
@@ -57,8 +60,8 @@ export function ActionDialog({ action, onClose, children }: { action: Action; on
     return () => {
       gone = true;
     };
-    // The preview is of the moment the dialog opened.
-  }, []);
+    // The preview is of the moment the dialog opened, or what it is about was changed.
+  }, [again]);
   const count = preview?.count;
   const waits = action.preview !== undefined && (count === undefined || count === 0);
   const mustType = count !== undefined && count > TYPED_ABOVE && typed !== String(count);

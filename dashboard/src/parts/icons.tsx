@@ -17,6 +17,7 @@ const shapes = {
   jobs: <><rect x="2" y="6" width="4" height="4" rx="1" /><rect x="10" y="2.500" width="4" height="4" rx="1" /><rect x="10" y="9.500" width="4" height="4" rx="1" /><path d="M6 8h2V4.500h2M8 8v3.500h2" /></>,
   tasks: <><path d="M6.500 4h7M6.500 8h7M6.500 12h7" /><path d="m2 4 .8.800L4.200 3.200M2 8l.8.800 1.400-1.600M2 12l.8.800 1.400-1.600" /></>,
   dead: <><path d="M2.500 4h11v8.500h-11z" /><path d="m2.500 4.500 5.500 4 5.500-4" /></>,
+  schedules: <><rect x="2.500" y="3.500" width="11" height="10" rx="1" /><path d="M2.500 6.500h11M5.500 1.800v3M10.500 1.800v3M8 8.200v2.300h2" /></>,
   queues: <path d="M2.500 4h11M2.500 8h8M2.500 12h5" />,
   workers: <><rect x="2.500" y="3" width="11" height="4" rx="1" /><rect x="2.500" y="9" width="11" height="4" rx="1" /><path d="M5 5h.010M5 11h.010" /></>,
   cluster: <><circle cx="8" cy="3.500" r="1.800" /><circle cx="3.500" cy="12" r="1.800" /><circle cx="12.500" cy="12" r="1.800" /><path d="M7.200 5.200 4.300 10.400M8.800 5.200l2.900 5.200M5.300 12h5.400" /></>,

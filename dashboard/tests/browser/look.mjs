@@ -7,7 +7,7 @@ import { Server } from './server.mjs';
 export const SCREENS = {
   overview: '/', jobs: '/jobs', job: '/jobs/report-bad', timeline: '/jobs/report-bad/timeline', 'job-tasks': '/jobs/report-bad/tasks', 'job-events': '/jobs/report-bad/events',
   'job-logs': '/jobs/report-bad/logs', 'graph-list': '/jobs/report-bad?list=yes', graph: '/jobs/big', folded: '/jobs/big?collapse=group', tasks: '/tasks?q=queue%3Aemail', task: '/jobs/report-bad/tasks/load', failed: '/tasks/mail-3', why: '/tasks/nobody-serves',
-  'dead-letters': '/dead-letters', queues: '/queues', workers: '/workers', cluster: '/cluster', flow: '/jobs/release', instances: '/jobs/release/tasks/check', approval: '/jobs/release/tasks/sign', definitions: '/definitions', definition: '/definitions/jobs/nightly', profiles: '/profiles', profile: '/profiles/careful', events: '/events', audit: '/audit', nowhere: '/no/such/screen',
+  'dead-letters': '/dead-letters', schedules: '/schedules', schedule: '/schedules/spring-forward', queues: '/queues', workers: '/workers', cluster: '/cluster', flow: '/jobs/release', instances: '/jobs/release/tasks/check', approval: '/jobs/release/tasks/sign', definitions: '/definitions', definition: '/definitions/jobs/nightly', profiles: '/profiles', profile: '/profiles/careful', events: '/events', audit: '/audit', nowhere: '/no/such/screen',
 };
 
 /** Pictures of screens in all looks; those that are named, or all. */

@@ -12,6 +12,7 @@ import { limits } from './limits.mjs';
 import { live } from './live.mjs';
 import { pictures } from './look.mjs';
 import { scale } from './scale.mjs';
+import { schedules } from './schedules.mjs';
 import { screens } from './screens.mjs';
 import { seed } from './seed.mjs';
 import { Server } from './server.mjs';
@@ -28,7 +29,7 @@ async function run() {
     await seed(server);
     // What the pictures for people show, before the tests change it.
     if (wanted === '') await pictures(browser, server, FOLDER, ['overview', 'job', 'tasks', 'dead-letters', 'task']);
-    for (const [name, test] of [...screens, ...keys, ...actions, ...definitions, ...limits, ...flows, ...graphs, ...scale, ...clusters, ...live]) {
+    for (const [name, test] of [...screens, ...keys, ...actions, ...definitions, ...schedules, ...limits, ...flows, ...graphs, ...scale, ...clusters, ...live]) {
       if (!name.includes(wanted)) continue;
       const started = Date.now();
       const opened = [];

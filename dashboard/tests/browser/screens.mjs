@@ -20,6 +20,8 @@ const SCREENS = [
   ['/tasks/nobody-serves', 'no connected worker serves queue'],
   ['/jobs/report-bad/tasks/load', 'loaded 1204 rows'],
   ['/dead-letters', 'Edit payload'],
+  ['/schedules', 'spring-forward'],
+  ['/schedules/spring-forward', 'the clock was put forward by 1 h'],
   ['/queues', 'imports'],
   ['/workers', 'embedded'],
   ['/cluster', 'All is well'],

@@ -56,6 +56,7 @@ export async function seed(server) {
   await server.call('PUT', '/api/v1/definitions/jobs/nightly', { jobName: 'Nightly', tasks: [{ taskId: 'extract', type: 'noop' }] });
   await server.call('PUT', '/api/v1/profiles/careful', { retries: 8, timeout: '1h' });
   await server.call('PUT', '/api/v1/definitions/jobs/nightly', { jobName: 'Nightly', tasks: [{ taskId: 'extract', type: 'noop' }, { taskId: 'load', type: 'noop', needs: ['extract'], profile: 'careful' }] });
+  await server.call('PUT', '/api/v1/schedules/spring-forward', { cron: '30 1 * * *', timezone: 'Europe/Berlin', start: '2027-03-26T00:00:00Z', job: 'nightly' });
   await server.call('PUT', '/api/v1/definitions/tasks/send-mail', { type: 'noop', retries: 3 });
   await server.post('/api/v1/jobs', report('report-good', false));
   await server.post('/api/v1/jobs', report('report-bad', true));
