@@ -193,10 +193,13 @@ async fn sync(api: &Api, dir: &std::path::Path, files: &Files) -> Result<Result<
     }
 }
 
+/// A definition's kind, tenant and name.
+type Defined = (DefinitionKind, Name, Name);
+
 /// What is to be done with the schedules of these definitions; an error says which cannot be installed.
 async fn check_schedules(
     api: &Api,
-    rules: Vec<((DefinitionKind, Name, Name), Option<Arc<str>>)>,
+    rules: Vec<(Defined, Option<Arc<str>>)>,
 ) -> Result<Vec<(ScheduleName, Installed)>, String> {
     let mut all = Vec::with_capacity(rules.len());
     for ((kind, tenant, name), rule) in rules {

@@ -220,7 +220,11 @@ mod tests {
         let hour = older_than(3_600_000, false);
         let from = start(None, &[hour.clone(), older_than(60_000, false)], now).unwrap();
         assert!(minted(3_600_001) < from && from < minted(3_600_000 - 2 * KEY_AHEAD_MS as i64));
-        assert_eq!(start(Some(minted(7_200_000)), &[hour.clone()], now), Some(minted(7_200_000)), "a page further on");
+        assert_eq!(
+            start(Some(minted(7_200_000)), std::slice::from_ref(&hour), now),
+            Some(minted(7_200_000)),
+            "a page further on"
+        );
         assert_eq!(start(Some(minted(0)), &[hour], now), Some(from), "a page before");
         assert_eq!(start(None, &[older_than(3_600_000, true)], now), None, "not older: from the newest");
         assert_eq!(start(None, &[older_than(u64::MAX, false)], now).map(Key::raw), Some(0), "older than time");

@@ -113,7 +113,7 @@ pub(crate) fn decode_lane(lane: LaneId, bytes: &[u8]) -> Result<LaneRow, Unreada
             false => {
                 let kind = from.text()?.into();
                 let limits = Some(from.text()?).filter(|text| !text.is_empty());
-                (kind, decode_key_limits(limits.as_deref()).ok()?)
+                (kind, decode_key_limits(limits).ok()?)
             }
         };
         Some(LaneRow { lane, name: LaneName { queue, tenant, class, kind, limits } })

@@ -260,10 +260,8 @@ impl State {
         self.queues.extend(changes.put_queues.iter().map(|row| (row.name.clone(), row.clone())));
         self.limits.extend(changes.put_limits.iter().map(|row| ((row.scope, row.name.clone()), row.clone())));
         self.workers.extend(changes.put_workers.iter().map(|row| (row.worker.clone(), row.clone())));
-        for row in &changes.insert_definitions {
-            let name = (row.kind, row.tenant.clone(), row.name.clone(), row.version);
-            self.definitions.insert(name, row.clone());
-        }
+        let named = |row: &DefinitionRow| (row.kind, row.tenant.clone(), row.name.clone(), row.version);
+        self.definitions.extend(changes.insert_definitions.iter().map(|row| (named(row), row.clone())));
         self.audit.extend(changes.insert_audit.iter().cloned());
     }
 

@@ -1,6 +1,5 @@
 //! When a schedule is due.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use mainspring_calendar::{
@@ -44,7 +43,7 @@ pub struct Rule {
 
 /// The fields as they are found.
 #[derive(Default)]
-struct Draft<'a> {
+struct Draft {
     cron: Option<(Cron, String)>,
     every: Option<Duration>,
     at: Option<Timestamp>,
@@ -57,7 +56,7 @@ struct Draft<'a> {
     catch_up: CatchUp,
     overlap: Overlap,
     /// Ways of saying when, as they were written.
-    ways: Vec<Cow<'a, str>>,
+    ways: Vec<String>,
 }
 
 impl Rule {
@@ -121,12 +120,12 @@ pub(crate) fn inside(at: Instant) -> Timestamp {
     Timestamp::from_millis(at.as_millisecond())
 }
 
-impl<'a> Draft<'a> {
-    fn take(&mut self, name: &Cow<'a, str>, value: &Value<'_, '_>, findings: &mut Findings) {
+impl Draft {
+    fn take(&mut self, name: &str, value: &Value<'_, '_>, findings: &mut Findings) {
         let length = |value: &Value<'_, '_>, max, findings: &mut Findings| {
             value.duration(max, findings).map(|length| Duration::from_millis(length.ms()))
         };
-        match &**name {
+        match name {
             "cron" => self.cron = read_cron(value, findings),
             "every" => self.every = length(value, DELAY_MS_MAX, findings),
             "at" => self.at = value.instant(findings),
@@ -156,8 +155,8 @@ impl<'a> Draft<'a> {
             }
             _ => return,
         }
-        if matches!(&**name, "cron" | "every" | "at") {
-            self.ways.push(name.clone());
+        if matches!(name, "cron" | "every" | "at") {
+            self.ways.push(name.to_owned());
         }
     }
 
