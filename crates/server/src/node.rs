@@ -39,6 +39,7 @@ mod mailbox;
 mod open_call;
 mod peer;
 mod planner;
+mod questions;
 mod recovery;
 mod retention;
 mod session;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, freePort, until } from './server.mjs';
@@ -17,7 +18,17 @@ async function redis(folder) {
     shell.stdin.end();
     await gone;
   };
+  await until('redis listens', () => listens(port));
   return { url: `redis://127.0.0.1:${port}/?shards=4`, close };
+}
+
+/** Whether somebody takes a connection. */
+function listens(port) {
+  return new Promise((done) => {
+    const socket = connect(port, '127.0.0.1', () => done(true));
+    socket.once('error', () => done(false));
+    socket.once('connect', () => socket.end());
+  });
 }
 
 export const clusters = [

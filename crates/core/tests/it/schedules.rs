@@ -332,6 +332,21 @@ fn overlap_policies_skip_buffer_or_cancel() {
 }
 
 #[test]
+fn what_a_backfill_carries_out_waits_no_more() {
+    let mut clock = Clockwork::new(Overlap::BufferOne, 1_000);
+    clock.advance(2_500);
+    assert_eq!(clock.row().state.buffered, Some(at(2_000)));
+    // As the server, which finds what has fired in the ledger, answers: only the one that waits is left.
+    clock.order(ScheduleOrder::Backfill { from: at(1_500), to: at(2_000), concurrency: 1 }).expect("it may");
+    assert_eq!(clock.told(), ["1000 fired", "2000 fired"]);
+    assert_eq!(clock.row().state.buffered, None);
+    clock.end_runs();
+    clock.advance(100);
+    assert_eq!(clock.told(), ["1000 fired", "2000 fired"], "once");
+    clock.world.check_recovery();
+}
+
+#[test]
 fn a_pause_is_a_range_and_an_edit_opens_a_generation() {
     let mut clock = Clockwork::new(Overlap::Allow, 1_000);
     clock.advance(1_500);

@@ -23,10 +23,9 @@ use mainspring_core::effect::{Effect, Grant, Refusal};
 use mainspring_core::event::{Command, Event, RequestId, SubmitTasks};
 use mainspring_core::id::{Bucket, SessionId};
 use mainspring_core::row::{Changes, Rows};
-use mainspring_core::schedule::Ask;
 use mainspring_core::time::Timestamp;
 use mainspring_store::{BoxFuture, CommitAnswer, Error, Fence, ShardCommit, Store};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::ending::Ending;
 use super::figures::rows_of;
@@ -78,7 +77,6 @@ pub(super) struct Actor {
     pub(super) quiet: bool,
     pub(super) waker: Waker,
     /// Who knows the calendar.
-    planner: mpsc::UnboundedSender<Ask>,
     next_bucket: u16,
     inbox: Vec<Message>,
     events: Vec<Event>,
@@ -150,13 +148,10 @@ pub(super) async fn start(
 
 impl Actor {
     fn new(shared: Arc<Shared>, store: Arc<dyn Store>, config: NodeConfig, owner: SessionId, fence: Fence) -> Self {
-        let (planner, asks) = mpsc::unbounded_channel();
-        tokio::spawn(super::planner::run(asks, Arc::clone(&shared), store.reader()));
         Self {
             gateway: Gateway::new(config.shard.session_grace_ms),
             room: Room { events: config.batch_events_max, bytes: config.batch_bytes_max },
             next_bucket: super::recovery::random() as u16,
-            planner,
             shared,
             store,
             config,
@@ -398,13 +393,9 @@ impl Actor {
                     self.gateway.exchanged(to, accepted, stale, directive);
                 }
                 Effect::Revoke { session, token } => self.gateway.revoked(&session, token),
-                // Nothing parses expressions yet, so no task has any to evaluate.
                 Effect::Direct { session, directive } => self.gateway.directed(&session, directive),
-                Effect::Evaluate(task) => self.shared.evaluate(task),
-                Effect::Plan(ask) => {
-                    // It ends with the runtime only; the core asks again.
-                    let _ = self.planner.send(*ask);
-                }
+                Effect::Evaluate(task) => self.shared.evaluations.ask(task),
+                Effect::Plan(ask) => self.shared.plans.ask(*ask),
             }
         }
         if let Some(id) = session {

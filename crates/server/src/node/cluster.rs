@@ -144,6 +144,7 @@ impl Cluster {
         let (store, owner) = (Arc::clone(&self.store), self.me.id.clone());
         actor::start(Arc::clone(&shared), store, self.config.clone(), owner, dead).await?;
         self.work.spawn(super::evaluate::run(Arc::clone(&shared), Arc::clone(&self.reader)));
+        self.work.spawn(super::planner::run(Arc::clone(&shared), Arc::clone(&self.reader)));
         let _ = self.last.set(Arc::clone(&shared));
         let mut local = self.local.write().unwrap_or_else(PoisonError::into_inner);
         local.insert(shard, shared);

@@ -49,7 +49,7 @@ pub(super) struct Evaluator {
 
 /// Evaluates what the shard asks for, until its thread has ended.
 pub(super) async fn run(shared: Arc<Shared>, reader: Arc<dyn Reader>) {
-    let Some(mut asked) = shared.take_evaluations() else { return };
+    let Some(mut asked) = shared.evaluations.take() else { return };
     let mut stopped = shared.when_stopped();
     let evaluator = Arc::new(Evaluator {
         shared: Arc::downgrade(&shared),

@@ -5,7 +5,7 @@
 //! the core checks every answer against the row.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use mainspring_core::event::Event;
 use mainspring_core::id::Name;
@@ -30,14 +30,29 @@ const RULES_MAX: usize = 20_000;
 /// Definitions that were looked up for the asks at hand, by tenant.
 type Definitions = HashMap<Name, Known>;
 
-/// Answers until nobody can ask.
-pub(super) async fn run(mut asks: mpsc::UnboundedReceiver<Ask>, shared: Arc<Shared>, reader: Arc<dyn Reader>) {
-    let mut planner = Planner { reader, rules: HashMap::new(), definitions: HashMap::new() };
+/// Answers what the shard asks, until its thread has ended.
+pub(super) async fn run(shared: Arc<Shared>, reader: Arc<dyn Reader>) {
+    let Some(asked) = shared.plans.take() else { return };
+    let mut stopped = shared.when_stopped();
+    let planner = Planner { reader, rules: HashMap::new(), definitions: HashMap::new() };
+    let answering = answer_all(planner, asked, Arc::downgrade(&shared));
+    // The shard's thread lets go of the store when nobody holds this any more.
+    drop(shared);
+    tokio::select! {
+        biased;
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        () = answering => {}
+    }
+}
+
+async fn answer_all(mut planner: Planner, mut asked: mpsc::UnboundedReceiver<Ask>, shard: Weak<Shared>) {
     let mut batch = Vec::new();
-    while asks.recv_many(&mut batch, ASKS_AT_ONCE).await > 0 {
+    while asked.recv_many(&mut batch, ASKS_AT_ONCE).await > 0 {
         planner.definitions.clear();
         for ask in batch.drain(..) {
-            match planner.answer(&ask).await {
+            let planned = planner.answer(&ask).await;
+            let Some(shared) = shard.upgrade() else { return };
+            match planned {
                 Ok(planned) => shared.tell(Event::Planned(Box::new(planned))),
                 Err(error) => {
                     tracing::warn!(schedule = &*ask.row.id.name, %error, "failed to plan a schedule; it is asked again");

@@ -8,12 +8,14 @@ use std::thread::Thread;
 use mainspring_core::effect::{Answer, Evaluate};
 use mainspring_core::event::{Evaluated, Event, RequestId, Settings};
 use mainspring_core::id::{Bucket, Name};
+use mainspring_core::schedule::Ask;
 use mainspring_store::{Description, Fence, Reader, ShardId, Store};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::exchange::{Call, ExchangeAnswer};
 use super::figures::{BATCH_BOUNDS_ROWS, COMMIT_BOUNDS_US, NodeFigures, Readiness, Recorder};
 use super::mailbox::{Answers, ExchangeAnswers, Mailbox, Message};
+use super::questions::Questions;
 use super::{CallError, NodeConfig};
 use crate::clock::Clock;
 
@@ -50,9 +52,10 @@ pub(super) struct Shared {
     seen: Mutex<HashSet<Name>>,
     next_request: AtomicU64,
     thread: OnceLock<Thread>,
-    /// Tasks whose expressions the core wants evaluated, until [`super::evaluate`] takes them up.
-    evaluations: mpsc::UnboundedSender<Evaluate>,
-    asked: Mutex<Option<mpsc::UnboundedReceiver<Evaluate>>>,
+    /// Tasks whose expressions [`super::evaluate`] shall evaluate.
+    pub(super) evaluations: Questions<Evaluate>,
+    /// Schedules that [`super::planner`] shall look at.
+    pub(super) plans: Questions<Ask>,
     stopped: watch::Sender<bool>,
 }
 
@@ -81,10 +84,9 @@ impl Wakes {
 
 impl Shared {
     pub(super) fn new(store: &Arc<dyn Store>, config: &NodeConfig, shard: ShardId, wakes: &Wakes) -> Self {
-        let (evaluations, asked) = mpsc::unbounded_channel();
         Self {
-            evaluations,
-            asked: Mutex::new(Some(asked)),
+            evaluations: Questions::default(),
+            plans: Questions::default(),
             shard,
             shards: store.shards(),
             is_shared: store.members().is_some(),
@@ -157,17 +159,6 @@ impl Shared {
     /// Remembers the shard's thread.
     pub(super) fn runs_on(&self, thread: Thread) {
         let _ = self.thread.set(thread);
-    }
-
-    /// Asks for the evaluation of a task's expressions.
-    pub(super) fn evaluate(&self, task: Evaluate) {
-        // Whoever evaluates has gone when the shard goes; its next owner asks anew.
-        let _ = self.evaluations.send(task);
-    }
-
-    /// What is to be evaluated; once.
-    pub(super) fn take_evaluations(&self) -> Option<mpsc::UnboundedReceiver<Evaluate>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Tells the core a verdict.

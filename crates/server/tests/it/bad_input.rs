@@ -39,8 +39,8 @@ const BAD_TASKS: &[(&str, &str, &str)] = &[
     ("{\"command\":[\"echo\",\"a\\u0000b\"]}", "invalid_value", "/command/1"),
     ("{\"command\":\"echo 'open\"}", "invalid_value", "/command"),
     ("{\"command\":\"a\",\"run\":\"b\"}", "conflicting_fields", ""),
-    ("{\"type\":\"noop\",\"unique\":{\"key\":\"a\"}}", "not_supported_yet", "/unique"),
-    ("{\"type\":\"noop\",\"rateLimit\":\"5/s\"}", "not_supported_yet", "/rateLimit"),
+    ("{\"type\":\"noop\",\"unique\":{\"key\":\"a\",\"policy\":\"ask\"}}", "invalid_value", "/unique/policy"),
+    ("{\"type\":\"noop\",\"rateLimit\":\"soon\"}", "invalid_value", "/rateLimit"),
     ("{\"approval\":{}}", "invalid_value", "/approval"),
     ("{\"type\":\"noop\",\"if\":\"true\"}", "invalid_value", "/if"),
     ("{\"type\":\"noop\",\"payload\":\"${{ params.x }}\"}", "invalid_value", "/payload"),
@@ -55,7 +55,7 @@ const BAD_JOBS: &[(&str, &str, &str, &str)] = &[
     (JSON, "{\"tasks\":{\"a\":{\"type\":\"noop\",\"trigger\":\"all_fine\"}}}", "invalid_value", "/tasks/a/trigger"),
     (JSON, "{\"tasks\":{\"a\":{\"type\":\"noop\",\"retries\":-1}}}", "invalid_value", "/tasks/a/retries"),
     (JSON, "{\"tasks\":{\"a\":\"true\"},\"failurPolicy\":\"continue\"}", "unknown_field", "/failurPolicy"),
-    (JSON, "{\"tasks\":{\"a\":\"true\"},\"schedule\":{\"cron\":\"* * * * *\"}}", "not_supported_yet", "/schedule"),
+    (JSON, "{\"tasks\":{\"a\":\"true\"},\"schedule\":{\"cron\":\"60 * * * *\"}}", "invalid_value", "/schedule/cron"),
     (JSON, "{\"tasks\":{\"a\":\"true\"},\"notify\":[]}", "not_supported_yet", "/notify"),
     (JSON, "{\"tasks\":[\"nowhere\"]}", "unknown_task", "/tasks/0"),
     (JSON, "{\"tasks\":{\"a\":{\"run\":\"a\",\"if\":\"tasks.b.output\"}}}", "invalid_expression", "/tasks/a/if"),
@@ -194,7 +194,7 @@ async fn what_is_no_address_or_no_method_of_one_is_a_problem_too() {
         server.get(path).await.refused(404, "no_such_route");
     }
     server.get("/api/v1/definitions/queues").await.refused(404, "no_such_route");
-    for part in ["schedules", "schedules/a/trigger", "notifications", "tokens"] {
+    for part in ["notifications", "tokens"] {
         server.get(&format!("/api/v1/{part}")).await.refused(422, "not_supported_yet");
         server.post(&format!("/api/v1/{part}"), &json!({})).await.refused(422, "not_supported_yet");
     }

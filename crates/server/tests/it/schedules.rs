@@ -57,7 +57,8 @@ async fn a_definition_installs_changes_and_removes_its_schedule() {
     worker.complete(json!(null)).await;
     let id = fired["jobId"].as_str().unwrap();
     let job = server.get(&format!("/api/v1/jobs/{id}?wait=20s")).await.good(200);
-    assert_eq!((&job["status"], &job["definition"]), (&json!("completed"), &json!("report")));
+    let made_from = json!({"name": "report", "version": 1});
+    assert_eq!((&job["status"], &job["definition"]), (&json!("completed"), &made_from));
     // The same again changes nothing; another rule is another generation.
     server.put(definition, &body(json!({"cron": "0 6 * * *", "timezone": "Europe/Berlin"}))).await.good(200);
     assert_eq!(server.get(&path).await.good(200)["generation"], 1);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mainspring_core::id::{IdKind, Key};
 use mainspring_core::job::SweepKind;
 use mainspring_core::limits::IDEMPOTENCY_MS;
-use mainspring_core::row::{AuditRow, Changes, ClaimKind, ClaimRow, Directive};
+use mainspring_core::row::{AuditRow, Changes, ClaimKind, ClaimRow, Directive, Transition, TransitionKind};
 use mainspring_core::task::{TaskState, TaskStatus};
 
 use super::{Checker, Verdict, ensure, moves};
@@ -135,9 +135,10 @@ impl Checker {
                 self.asked.deleted.contains(key) || row.job.is_some_and(|job| self.asked.deleted.contains(&job));
             let asked = asked || row.job.is_some_and(|job| self.goes_with_its_group(job));
             ensure(asked, "I1", || format!("task {key:?} is deleted, nobody asked for it"))?;
-            ensure(moves::is_terminal(row.state.status), "I1", || {
-                format!("task {key:?} is deleted while {:?}", row.state.status)
-            })?;
+            // A child that its group waits for no more is called off and deleted in one commit.
+            let called_off = |told: &Transition| told.task == Some(*key) && told.kind == TransitionKind::TaskCancelled;
+            let ended = moves::is_terminal(row.state.status) || changes.feed.iter().any(called_off);
+            ensure(ended, "I1", || format!("task {key:?} is deleted while {:?}", row.state.status))?;
             let id = key.id(IdKind::Task);
             let audited = |audit: &AuditRow| &*audit.action == "task.delete" && *audit.target == *id;
             ensure(row.job.is_some() || changes.insert_audit.iter().any(audited), "audit", || {

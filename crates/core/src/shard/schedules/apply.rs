@@ -7,7 +7,8 @@ use crate::id::{Key, Name};
 use crate::limits::SCHEDULE_RUNS_MAX;
 use crate::row::TransitionKind;
 use crate::schedule::{
-    Cause, Fire, Next, OccurrenceRow, Overlap, PassReason, Passed, Plan, ScheduleName, Staged, Target, Work,
+    Cause, Fire, Next, OccurrenceRow, Overlap, PassReason, Passed, Plan, ScheduleName, ScheduleState, Staged, Target,
+    Work,
 };
 use crate::time::Timestamp;
 
@@ -39,7 +40,9 @@ impl Shard {
                     }
                     return;
                 };
-                if fire.instant > cursor && fire.instant <= to {
+                // One that fired since it was planned is looked for again, and found in the ledger.
+                let is_new = state.last_instant != Some(fire.instant);
+                if fire.instant > cursor && fire.instant <= to && is_new {
                     self.submit_work(id, Cause::Backfill, fire, None, None);
                 }
             }
@@ -154,6 +157,7 @@ impl Shard {
         if cause == Cause::Time {
             state.last_instant = Some(instant);
         }
+        forget_buffered(state, cause, instant);
         match (cause, &mut state.backfill) {
             (Cause::Backfill, Some(backfill)) => {
                 (backfill.cursor, backfill.fired) = (instant, backfill.fired + 1);
@@ -195,6 +199,7 @@ impl Shard {
         if let Some(next) = next {
             (state.covered, state.next) = (instant, next);
         }
+        forget_buffered(state, cause, instant);
         if let (Cause::Backfill, Some(backfill)) = (cause, &mut state.backfill) {
             backfill.cursor = instant;
         }
@@ -245,6 +250,13 @@ impl Shard {
 impl Passed {
     pub(in super::super) fn one(instant: Timestamp, reason: PassReason) -> Self {
         Self { first: instant, last: instant, reason }
+    }
+}
+
+/// What a backfill has carried out waits no more.
+fn forget_buffered(state: &mut ScheduleState, cause: Cause, instant: Timestamp) {
+    if cause == Cause::Backfill && state.buffered == Some(instant) {
+        state.buffered = None;
     }
 }
 

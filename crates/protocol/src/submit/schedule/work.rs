@@ -20,6 +20,7 @@ use crate::submit::library::Definitions;
 use crate::submit::members::Members;
 use crate::submit::read::{Findings, Rule as NameRule, Value};
 use crate::submit::{Defaults, Format, Values, parse_job, parse_task, with_params};
+use crate::view::DefinitionRef;
 
 /// Fields that name one instance, or say when: a schedule does both itself.
 const REFUSED: [&str; 5] = ["jobId", "taskId", "idempotencyKey", "runAt", "delaySeconds"];
@@ -111,12 +112,14 @@ impl Scheduled {
                 let missing = || Problem::new(Code::NotFound, format!("there is no job definition `{name}`"));
                 let params = params.as_deref().map_or(Ok(Map::new()), serde_json::from_str);
                 let odd = |error: serde_json::Error| Problem::new(Code::InvalidJson, error.to_string());
-                let mut text = with_params(&found.ok_or_else(missing)?.text, Values::Json(params.map_err(odd)?))?;
+                let found = found.ok_or_else(missing)?;
+                let mut text = with_params(&found.text, Values::Json(params.map_err(odd)?))?;
                 if !serde_json::from_str::<Map<String, Json>>(&text).is_ok_and(|job| job.contains_key("job")) {
                     // It is stored without its name.
                     text = super::with_member(&text, "job", &Json::from(&**name).to_string());
                 }
-                job(&text, &defaults, definitions)
+                let made_from = Some(DefinitionRef { name: name.to_string(), version: found.version });
+                job(&text, &Defaults { made_from, ..defaults }, definitions)
             }
             Self::Job(text) => job(text, &defaults, definitions),
             Self::Task(text) => Ok(Work::Task(Box::new(parse_task(text.as_bytes(), &defaults)?))),
