@@ -92,8 +92,9 @@ const WORDS: &[&str] = &[
     "\u{85}",
 ];
 const BYTES: usize = 64 << 10;
-/// For one reader and one text of that many bytes.
-const LIMIT: Duration = Duration::from_secs(1);
+/// Longest time for one text in a build without optimisation, on a machine with other work. Time that grows with the
+/// square of the text is far beyond it.
+const LIMIT: Duration = Duration::from_secs(3);
 
 fn known(_: DefinitionKind, name: &str) -> Option<Found> {
     (name == "known").then(|| Found { text: r#"{"taskId":"known","run":"ls","retries":2}"#.into(), version: None })
@@ -287,7 +288,7 @@ fn large_texts() -> Vec<String> {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the claim is about time")]
-fn sixty_four_kibibytes_of_anything_are_judged_within_a_second() {
+fn sixty_four_kibibytes_of_anything_are_judged_within_seconds() {
     for text in large_texts() {
         for (places, read) in READERS {
             // The fastest of three: other work on the machine is not what is judged.
