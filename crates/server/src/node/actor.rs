@@ -76,7 +76,6 @@ pub(super) struct Actor {
     /// Nothing that the driver was told is still on its way back.
     pub(super) quiet: bool,
     pub(super) waker: Waker,
-    /// Who knows the calendar.
     next_bucket: u16,
     inbox: Vec<Message>,
     events: Vec<Event>,
