@@ -12,8 +12,6 @@ use crate::rate::WireRate;
 
 /// The largest concurrency of a queue, a type or a key.
 pub const CONCURRENCY_MAX: u32 = 1_000_000;
-/// The largest backlog that a tenant can be allowed.
-pub const BACKLOG_MAX: u64 = 1_000_000_000_000;
 
 /// `PATCH /api/v1/queues/{name}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
