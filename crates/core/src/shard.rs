@@ -186,14 +186,14 @@ struct Session {
 pub(crate) enum Work {
     /// Make a row active that a page or a load brought. First, because everything else counts on it.
     Admit(Key),
+    /// Judge a job whose deadline has come. There are few, and much other work must not make them late.
+    Deadline(Key),
     /// Carry the end of a task to its neighbours.
     Settle(Key),
     /// Go on with the sweep of a job.
     Sweep(Key),
     /// Start a task whose time has come, or judge one whose time is up.
     Timer(Key),
-    /// Judge a job whose deadline has come.
-    Deadline(Key),
 }
 
 /// The state machine of one shard.

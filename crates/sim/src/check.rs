@@ -160,6 +160,7 @@ impl Checker {
         self.check_permits(old_water.lease, &old_limits)?;
         for job in old_jobs.keys() {
             self.check_job(*job, old_jobs[job].as_ref(), &before)?;
+            self.check_deadline(*job, old_jobs[job].as_ref(), old_water.time)?;
         }
         self.check_turns(&old_jobs.keys().copied().collect::<Vec<_>>())?;
         self.check_schedules(changes, &schedules)?;

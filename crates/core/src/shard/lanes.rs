@@ -268,6 +268,11 @@ impl Lanes {
         (0..).map(LaneId).zip(self.numbered.iter().map(|slot| self.get(*slot)))
     }
 
+    /// Where the lanes that the store knows are, by number.
+    pub(super) fn numbered_slots(&self) -> Vec<Slot> {
+        self.numbered.clone()
+    }
+
     /// How many tasks stand in all lanes.
     pub(super) fn ready(&self) -> usize {
         self.ready

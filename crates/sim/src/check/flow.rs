@@ -198,18 +198,19 @@ impl Checker {
         Ok(())
     }
 
-    /// The deadline strikes in time, and not before.
-    pub(super) fn check_deadline(&self, job: &JobRow) -> Verdict {
+    /// The deadline strikes in time, and not before. `until`: the time of the commit before; what came after that, as when
+    /// a clock jumps, nobody could have known then.
+    pub(super) fn check_deadline(&self, key: Key, old: Option<&JobRow>, until: Timestamp) -> Verdict {
+        let Some(job) = self.model.jobs.get(&key).filter(|_| !self.model.is_staged(key)) else { return Ok(()) };
         let state = &job.state;
         let due = job.deadline_ms.filter(|_| state.generation == 1).map(|ms| job.created_at.plus_ms(ms));
-        let now = self.model.water.time;
         if state.exceeded {
-            let struck = due.is_some_and(|due| due <= now);
-            return ensure(struck, "I15", || format!("job {:?} exceeded no deadline: {state:?}", job.key));
+            let struck = due.is_some_and(|due| due <= self.model.water.time);
+            return ensure(struck, "I15", || format!("job {key:?} exceeded no deadline: {state:?}"));
         }
-        let late = |at: Timestamp| due.is_some_and(|due| due.plus_ms(DEADLINE_LATE_MS_MAX) < at);
-        let over = state.ended_at.is_some_and(late) && !state.cancelled;
-        ensure(!over, "L1", || format!("job {:?} ended after its deadline: {state:?}", job.key))
+        let ends = state.status.is_terminal() && old.is_none_or(|old| !old.state.status.is_terminal());
+        let late = due.is_some_and(|due| due.plus_ms(DEADLINE_LATE_MS_MAX) < until);
+        ensure(!(ends && late) || state.cancelled, "L1", || format!("job {key:?} ended after its deadline: {state:?}"))
     }
 
     /// I12 of jobs: no more of a definition are live than its limit, and nobody waits without need, or starts in the line.

@@ -43,7 +43,6 @@ impl Checker {
         self.check_counts(key, job, &tasks)?;
         self.check_closure(key, job, &tasks)?;
         self.check_children(job)?;
-        self.check_deadline(job)?;
         self.check_left_pending(key, before)?;
         self.check_parents(key, job)?;
         self.check_set_aside(key, job, &tasks)

@@ -10,7 +10,7 @@ use crate::event::Offer;
 use crate::id::{Key, Name};
 use crate::job::JobRow;
 use crate::row::{Directive, Snapshot, WorkerRow};
-use crate::task::{Place, TaskStatus};
+use crate::task::{LaneId, Place, TaskStatus};
 use crate::time::Timestamp;
 
 impl Shard {
@@ -70,9 +70,7 @@ impl Shard {
             figures: figures::Counters::default(),
         };
         shard.lanes.weigh(shard.permits.weights());
-        for (lane, cold) in snapshot.cold_ready {
-            shard.lanes.restore_cold(lane, cold);
-        }
+        shard.restore_lanes(snapshot.cold_ready);
         snapshot.jobs.into_iter().for_each(|row| shard.restore_job(row));
         for row in snapshot.schedules {
             shard.restore_schedule(row);
@@ -83,6 +81,16 @@ impl Shard {
             shard.admit_later(key);
         }
         shard
+    }
+
+    /// What stands behind their windows, and the keys that they open and shut with.
+    fn restore_lanes(&mut self, cold: Vec<(LaneId, u64)>) {
+        for (lane, cold) in cold {
+            self.lanes.restore_cold(lane, cold);
+        }
+        for slot in self.lanes.numbered_slots() {
+            self.watch_keys_of(slot);
+        }
     }
 
     fn restore_job(&mut self, row: JobRow) {
