@@ -131,7 +131,7 @@ impl Gateway {
     /// A newer call of the session ends the one that waits, at once unless its outcomes are not durable yet.
     fn supersede(&mut self, session: &SessionId) {
         let Some(request) = self.sessions.get_mut(session).and_then(|session| session.current.take()) else { return };
-        if self.calls.get(&request).is_some_and(|call| call.exchanged || !call.commits) {
+        if self.calls.get(&request).is_some_and(|call| !call.awaits_commit()) {
             self.answer_without_news(request);
         }
     }
@@ -165,6 +165,7 @@ impl Gateway {
             stale: Vec::new(),
             unreadable: call.unreadable,
             leaving: call.leaving,
+            resumes: resume,
             settle: call.settle,
         };
         self.due.insert((due, request));
@@ -191,7 +192,7 @@ impl Gateway {
     /// The caller of an exchange is gone: nothing more is to be granted to a session that nobody listens for.
     pub(super) fn hangup(&mut self, turn: &mut Turn<'_>, request: RequestId) {
         let Some(call) = self.calls.get(&request) else { return };
-        if call.leaving || call.commits && !call.exchanged {
+        if call.leaving || call.awaits_commit() {
             return;
         }
         let call = self.close(request).expect("it is open");
@@ -343,7 +344,7 @@ impl Gateway {
             self.due.pop_first();
             let call = self.calls.get(&request).expect("what is due is open");
             // Outcomes that are not durable yet are worth a longer wait: the commit answers the call.
-            if call.exchanged || !call.commits {
+            if !call.awaits_core() {
                 self.end_wait(request);
                 progress = true;
             }

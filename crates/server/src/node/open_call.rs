@@ -29,6 +29,9 @@ pub(super) struct OpenCall {
     pub(super) stale: Vec<Token>,
     pub(super) unreadable: Vec<String>,
     pub(super) leaving: bool,
+    /// It takes up a session that was not known here: what that holds is granted again before the core answers, so that
+    /// until then nobody can say what may still come.
+    pub(super) resumes: bool,
     /// Also answered once no more can be granted to the session than it offers.
     pub(super) settle: bool,
 }
@@ -37,6 +40,11 @@ impl OpenCall {
     /// It brought something that is not durable yet.
     pub(super) fn awaits_commit(&self) -> bool {
         self.commits && !self.exchanged
+    }
+
+    /// The core must answer before anything can be said.
+    pub(super) fn awaits_core(&self) -> bool {
+        (self.commits || self.resumes) && !self.exchanged
     }
 
     /// What is left of it when its shard is lost. A verdict is news, which does not wait.

@@ -5,11 +5,13 @@
 //! that no grant for it can come any more; so a worker is never granted more than it has room for, whatever is cut off.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_core::id::{Name, Token};
 use mainspring_core::row::Directive;
 use mainspring_store::ShardId;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::grants::{Held, Merged, Part};
@@ -28,7 +30,7 @@ pub(super) struct Link {
     pub(super) ack: u64,
     /// Places that the shard may still make grants for.
     pub(super) offered: u32,
-    /// The shard has answered a call that made the session known to it from this node.
+    /// The shard has answered the last call, which made the session known to it from this node.
     pub(super) greeted: bool,
     pub(super) called_at: Duration,
 }
@@ -42,6 +44,8 @@ pub(super) struct Seat {
     last: Option<Merged>,
     /// Ends the call that waits.
     pub(super) current: Option<CancellationToken>,
+    /// An older call has brought what the present one is to say.
+    pub(super) left_over: Arc<Notify>,
     pub(super) links: BTreeMap<ShardId, Link>,
     pub(super) held: Vec<Held>,
     sent: Vec<(u64, Vec<Held>)>,
@@ -82,6 +86,7 @@ impl Seat {
             digest: 0,
             last: None,
             current: None,
+            left_over: Arc::default(),
             links: BTreeMap::new(),
             held: Vec::new(),
             sent: Vec::new(),
@@ -156,8 +161,13 @@ impl Seat {
     pub(super) fn answered(&mut self, shard: ShardId, seq: u64, part: &mut Part) {
         let link = self.links.entry(shard).or_default();
         link.ack = link.ack.max(seq);
-        link.offered = part.offered;
-        link.greeted = true;
+        if link.seq == seq {
+            (link.offered, link.greeted) = (part.offered, true);
+        } else {
+            // An answer to an older call says nothing of what the newer one offers, and may have been given before the
+            // shard knew what the session holds.
+            link.offered = link.offered.max(part.offered);
+        }
         self.drain |= part.directive == Directive::Drain;
         for token in part.accepted.iter().chain(&part.stale) {
             self.call_over(*token);
@@ -329,6 +339,18 @@ mod tests {
         assert_eq!(begin(&mut seat, 5, 4, &[]), Some(true));
         assert_eq!((seat.claimed(), seat.has_news(false)), (0, false));
         assert!(seat.call(ShardId(1), 0, Duration::ZERO).2, "the shard must be greeted again");
+    }
+
+    #[test]
+    fn only_the_answer_to_the_last_call_makes_a_shard_known() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        begin(&mut seat, 1, 0, &[]);
+        let (older, ..) = seat.call(ShardId(1), 2, Duration::ZERO);
+        let (last, ..) = seat.call(ShardId(1), 0, Duration::ZERO);
+        seat.answered(ShardId(1), older, &mut part(&[], 0));
+        assert_eq!((seat.claimed(), seat.links[&ShardId(1)].greeted), (2, false));
+        seat.answered(ShardId(1), last, &mut part(&[7], 0));
+        assert_eq!((seat.claimed(), seat.links[&ShardId(1)].greeted), (0, true));
     }
 
     #[test]

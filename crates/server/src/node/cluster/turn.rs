@@ -102,6 +102,7 @@ impl<'a> Turn<'a> {
         let (mut demands, mut settings) =
             (self.cluster.wakes.demands.subscribe(), self.cluster.hub.settings.subscribe());
         let mut rotate = Instant::now() + ROTATE;
+        let left_over = Arc::clone(&lock(&self.seat).left_over);
         self.call_all(due);
         loop {
             let superseded = current.is_cancelled();
@@ -123,6 +124,7 @@ impl<'a> Turn<'a> {
                 Some((shard, seq, part)) = self.open.next() => self.take(shard, seq, part)?,
                 Ok(()) = demands.changed() => {}
                 Ok(()) = settings.changed() => {}
+                () = left_over.notified(), if !superseded => {}
                 () = tokio::time::sleep_until(until) => {
                     if contended && Instant::now() >= rotate {
                         rotate = Instant::now() + ROTATE;
@@ -203,10 +205,6 @@ impl<'a> Turn<'a> {
         let once = self.once.remove(&shard);
         match part {
             Ok(mut part) => {
-                // An answer to an older call says nothing of what the newer one offers.
-                if !is_last {
-                    part.offered = part.offered.max(seat.links.get(&shard).map_or(0, |link| link.offered));
-                }
                 seat.answered(shard, seq, &mut part);
                 self.accepted.append(&mut part.accepted);
                 self.stale.append(&mut part.stale);
@@ -234,6 +232,7 @@ impl<'a> Turn<'a> {
         let mut seat = lock(&self.seat);
         if current.is_cancelled() {
             // A newer call speaks for the session: what there is to say is said to that.
+            seat.left_over.notify_one();
             let (accepted, stale, unreadable) = (self.accepted, self.stale, self.unreadable);
             let directive = seat.directive(paused);
             return Merged { accepted, stale, unreadable, directive, ..Merged::default() };

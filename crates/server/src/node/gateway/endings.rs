@@ -3,6 +3,7 @@
 use mainspring_core::row::Directive;
 
 use super::super::CallError;
+use super::super::open_call::OpenCall;
 use super::super::trouble::Parked;
 use super::Gateway;
 
@@ -31,14 +32,20 @@ impl Gateway {
     /// Ends every call that does not wait for a commit: the node is about to stop.
     pub(in crate::node) fn end_polls(&mut self) {
         for request in self.calls.keys().copied().collect::<Vec<_>>() {
-            if self.calls.get(&request).is_some_and(|call| call.exchanged || !call.commits) {
-                self.answer(request);
+            match self.calls.get(&request) {
+                Some(call) if !call.awaits_core() => self.answer(request),
+                // Whoever takes the shard over is asked what the session holds.
+                Some(call) if !call.awaits_commit() => {
+                    let call = self.close(request).expect("it was just found");
+                    let _ = call.answer.send(Err(CallError::Stopped));
+                }
+                _ => {}
             }
         }
     }
 
     /// Whether a call waits for a commit.
     pub(in crate::node) fn awaits_commit(&self) -> bool {
-        self.calls.values().any(|call| call.commits && !call.exchanged)
+        self.calls.values().any(OpenCall::awaits_commit)
     }
 }

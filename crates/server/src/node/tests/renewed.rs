@@ -73,3 +73,22 @@ async fn a_place_counts_as_offered_until_the_shard_has_settled() {
     assert_eq!((tokens(&nothing), nothing.offered), (vec![], 0));
     node.shutdown().await;
 }
+
+#[tokio::test]
+async fn whoever_speaks_next_is_not_answered_before_it_is_known_what_the_session_holds() {
+    let (store, commits) = GatedStore::new();
+    let node = within(Node::start(store, NodeConfig::default())).await.expect("the node starts");
+    commits.add_permits(2);
+    submit(&node, task("{}")).await;
+    let mut worker = Worker::new("w", "s");
+    let unread = within(spawn_hub(&node, hub_call(&mut worker, 1, 20_000, true))).await.expect("it is answered");
+    // That answer got lost. The next call neither offers nor waits; the commit that grants again hangs.
+    worker.ack = 0;
+    let next = spawn_hub(&node, hub_call(&mut worker, 0, 0, true));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!next.is_finished(), "it is not known yet that a grant comes again");
+    commits.add_permits(100);
+    let next = within(next).await.expect("it is answered");
+    assert_eq!((tokens(&next).len(), tokens(&next)), (1, tokens(&unread)));
+    node.shutdown().await;
+}
