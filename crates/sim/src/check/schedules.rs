@@ -52,14 +52,17 @@ impl Checker {
     /// A schedule that cancels what runs is the reason why that is cancelled; a large job does so before its record comes.
     pub(super) fn note_cancels(&mut self, changes: &Changes) {
         let put = changes.put_schedules.iter();
-        for row in self.model.schedules.values().chain(put).filter(|row| row.overlap == Overlap::CancelRunning) {
-            for (_, target) in self.fired.runs.get(&row.id).into_iter().flatten() {
-                match target {
-                    Target::Task(key) => self.asked.cancelled_tasks.insert(*key),
-                    Target::Job(key) => self.asked.cancelled_jobs.insert(*key),
-                };
-            }
-        }
+        let cancelling = self.model.schedules.values().chain(put).filter(|row| row.overlap == Overlap::CancelRunning);
+        let runs = cancelling.filter_map(|row| self.fired.runs.get(&row.id)).flatten();
+        let targets: Vec<Target> = runs.map(|(_, target)| *target).collect();
+        targets.into_iter().for_each(|target| self.may_cancel(target));
+    }
+
+    fn may_cancel(&mut self, target: Target) {
+        match target {
+            Target::Task(key) => self.asked.cancelled_tasks.insert(key),
+            Target::Job(key) => self.asked.cancelled_jobs.insert(key),
+        };
     }
 
     /// After the model has taken a commit in.
@@ -102,10 +105,12 @@ impl Checker {
             let new = self.fired.instants.insert((id.clone(), row.first));
             ensure(new, "I13", || format!("{row:?} fires an instant that has fired before"))?;
         }
-        let Some(schedule) = self.model.schedules.get(id).filter(|known| known.state.generation == row.generation)
-        else {
+        let Some(schedule) = self.model.schedules.get(id) else { return Ok(()) };
+        if schedule.state.generation != row.generation {
+            // An edit in the same commit hides under which overlap this fired. A later edit may have it cancelled.
+            self.may_cancel(target);
             return Ok(());
-        };
+        }
         let overlap = schedule.overlap;
         if overlap == Overlap::Allow || row.cause == Cause::Backfill {
             return Ok(());
