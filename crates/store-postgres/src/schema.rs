@@ -15,23 +15,32 @@ use crate::failure::Failure;
 use crate::sql::{Session, Statement};
 use crate::url::Target;
 
-/// A step from the version before.
+/// A step from the versions before.
 struct Migration {
+    version: i64,
     script: &'static str,
-    /// The oldest version of this list that a program must know to use the schema after the step.
+    /// The oldest version that a program must know to use the schema after the step.
     usable_from: i64,
 }
 
-/// One per version of the schema, from 1.
-const MIGRATIONS: [Migration; 7] = [
-    Migration { script: include_str!("schema/0001.sql"), usable_from: 1 },
-    Migration { script: include_str!("schema/0002.sql"), usable_from: 2 },
-    Migration { script: include_str!("schema/0003.sql"), usable_from: 2 },
-    Migration { script: include_str!("schema/0004.sql"), usable_from: 2 },
-    Migration { script: include_str!("schema/0005.sql"), usable_from: 2 },
-    Migration { script: include_str!("schema/0006.sql"), usable_from: 2 },
-    Migration { script: include_str!("schema/0007.sql"), usable_from: 2 },
+const fn migration(version: i64, script: &'static str, usable_from: i64) -> Migration {
+    Migration { version, script, usable_from }
+}
+
+/// In order.
+const MIGRATIONS: &[Migration] = &[
+    migration(1, include_str!("schema/0001.sql"), 1),
+    migration(2, include_str!("schema/0002.sql"), 2),
+    migration(3, include_str!("schema/0003.sql"), 2),
+    migration(4, include_str!("schema/0004.sql"), 2),
+    migration(5, include_str!("schema/0005.sql"), 2),
+    migration(6, include_str!("schema/0006.sql"), 2),
+    migration(7, include_str!("schema/0007.sql"), 2),
+    migration(9, include_str!("schema/0009.sql"), 9),
 ];
+
+/// The version after all of them.
+const LATEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 /// How many shards a schema gets, unless the URL says otherwise.
 const SHARDS: u16 = 16;
@@ -45,7 +54,7 @@ const LOCK: i64 = 0x4d53_5052;
 /// `Incompatible` if it is another program's or newer than this one, or where the role has not the rights.
 pub(crate) async fn migrate(session: &Session, target: &Target) -> Result<(), Error> {
     if let Some(version) = version(session, target).await?
-        && version >= MIGRATIONS.len() as i64
+        && version >= LATEST
     {
         return Ok(());
     }
@@ -78,11 +87,16 @@ async fn make_shards(session: &Session, target: &Target) -> Result<(), Failure> 
     let part = &target.part;
     let shards = part.cluster.as_ref().map_or(target.shards.unwrap_or(SHARDS), |cluster| cluster.shards);
     let range = part.range(shards);
-    let make = "INSERT INTO @shards (id, incarnation, epoch, time, sequence, lease, folded, pruned)
-        SELECT id, 1, 0, 0, 0, 0, 0, 0 FROM generate_series($1, $2 - 1) AS id ON CONFLICT DO NOTHING";
-    let bounds = |statement: Statement<'static>| statement.int(i64::from(range.start)).int(i64::from(range.end));
-    session.query(bounds(Statement::new(make))).await?;
-    session.query(bounds(Statement::new("DELETE FROM @shards WHERE id < $1 OR id >= $2"))).await?;
+    let bounds = |sql: &'static str| Statement::new(sql).int(i64::from(range.start)).int(i64::from(range.end));
+    for make in [
+        "INSERT INTO @shards (id, incarnation, epoch) SELECT id, 1, 0 FROM generate_series($1, $2 - 1) AS id
+            ON CONFLICT DO NOTHING",
+        "INSERT INTO @folds SELECT id, 0, 0, 0, 0, 0 FROM generate_series($1, $2 - 1) AS id ON CONFLICT DO NOTHING",
+        "DELETE FROM @shards WHERE id < $1 OR id >= $2",
+        "DELETE FROM @folds WHERE shard < $1 OR shard >= $2",
+    ] {
+        session.query(bounds(make)).await?;
+    }
     session.query(Statement::new("UPDATE @cluster SET shards = $1").int(i64::from(shards))).await?;
     if let Some(cluster) = &part.cluster {
         let key = Statement::new("UPDATE @cluster SET key = $1").bind(cluster.key.to_vec(), Type::BYTEA);
@@ -159,10 +173,10 @@ async fn create(session: &Session, target: &Target) -> Result<(), Failure> {
 }
 
 async fn step_from(session: &Session, from: i64) -> Result<(), Failure> {
-    for (migration, version) in MIGRATIONS.iter().zip(1_i64..).skip(usize::try_from(from).unwrap_or_default()) {
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > from) {
         session.script(migration.script).await?;
         let note = "INSERT INTO @versions (version, usable_from) VALUES ($1, $2)";
-        session.query(Statement::new(note).int(version).int(migration.usable_from)).await?;
+        session.query(Statement::new(note).int(migration.version).int(migration.usable_from)).await?;
     }
     Ok(())
 }
@@ -183,11 +197,10 @@ async fn version(session: &Session, target: &Target) -> Result<Option<i64>, Erro
     })?;
     let Some(row) = rows.first() else { return Ok(Some(0)) };
     let (version, usable_from): (i64, i64) = (row.get(0), row.get(1));
-    let known = MIGRATIONS.len() as i64;
-    if usable_from > known {
+    if usable_from > LATEST {
         return Err(Error::Incompatible(format!(
             "the schema `{}` has version {version}, usable by programs that know version {usable_from}; this one knows \
-             versions up to {known}: use the newer program",
+             versions up to {LATEST}: use the newer program",
             target.schema
         )));
     }

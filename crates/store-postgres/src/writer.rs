@@ -8,6 +8,7 @@ mod jobs;
 mod load;
 mod logs;
 mod own;
+mod pages;
 mod prune;
 mod records;
 mod schedules;
@@ -78,6 +79,8 @@ impl Ordered<'_> {
 /// What is known of one shard.
 struct Part {
     counts: count::Counts,
+    /// Where its cold rows begin.
+    fronts: pages::Fronts,
     /// The fence in force; `None` after a release, an unknown commit, or a loss to another owner.
     fence: Option<Fence>,
     /// Incarnation and epoch as they were last seen.
@@ -101,7 +104,14 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(target: Target, session: Session, holder: String, shards: u16) -> Self {
-        let part = |_| Part { counts: count::Counts::new(shards), fence: None, seen: (0, 0), last: 0, unfolded: 0 };
+        let part = |_| Part {
+            counts: count::Counts::new(shards),
+            fronts: pages::Fronts::default(),
+            fence: None,
+            seen: (0, 0),
+            last: 0,
+            unfolded: 0,
+        };
         Self { target, session: Some(session), holder, parts: (0..shards).map(part).collect() }
     }
 
@@ -219,6 +229,7 @@ impl Writer {
         let part = self.part(shard);
         part.fence = None;
         part.counts.clear();
+        part.fronts = pages::Fronts::default();
     }
 }
 

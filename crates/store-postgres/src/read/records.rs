@@ -115,9 +115,9 @@ pub(super) async fn feed(
 ) -> Result<FeedPage, Failure> {
     let events = "SELECT number, data FROM @feed WHERE shard = $3 AND number >= $1 AND data IS NOT NULL
         ORDER BY number LIMIT $2";
-    let ends = "SELECT s.pruned, coalesce(f.number, s.folded), f.data FROM @shards AS s
-        LEFT JOIN LATERAL (SELECT number, data FROM @feed WHERE shard = s.id ORDER BY number DESC LIMIT 1) AS f ON true
-        WHERE s.id = $1";
+    let ends = "SELECT s.pruned, coalesce(f.number, s.folded), f.data FROM @folds AS s
+        LEFT JOIN LATERAL (SELECT number, data FROM @feed WHERE shard = $1 ORDER BY number DESC LIMIT 1) AS f ON true
+        WHERE s.shard = $1";
     let shard = i64::from(shard.0);
     let (mut items, mut from) = (Vec::new(), after.commit);
     loop {

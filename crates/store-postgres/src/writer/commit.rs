@@ -144,6 +144,7 @@ impl Writer {
         let (shard, changes) = (commit.fence.shard, &*commit.changes);
         let part = self.part(shard);
         part.counts.change(changes);
+        part.fronts.note(changes);
         out.push(fence_check(&commit.fence));
         if !taken.is_empty() {
             out.push(inbox::take(&commit.fence, taken));

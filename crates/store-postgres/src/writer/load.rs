@@ -13,9 +13,10 @@ use tokio_postgres::types::Type;
 
 use super::count::counted;
 use super::jobs::chunk_key;
+use super::pages::{self, FIRST_TIMER, Fronts};
 use super::prune::of_shard;
 use super::staged::is_of;
-use super::{Writer, count};
+use super::{Part, Writer, count};
 use crate::failure::Failure;
 use crate::rows::{
     Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, SCHEDULE_COLUMNS, TaskDecoder, claim, definition_kind, directive, job,
@@ -23,20 +24,15 @@ use crate::rows::{
 };
 use crate::sql::{BEGIN_READING, Statement};
 
-/// Ranks of cold ready tasks: `9 − priority`.
-const RANKS: &str = "generate_series(0, 9) AS r(rank)";
-
 /// `#` stands for the shard, here and below.
 const OWNER: &str = "SELECT incarnation, epoch, owner FROM @shards WHERE id = #";
 
 const HIGH_WATER: &str = "SELECT incarnation,
         coalesce(f.time, s.time), coalesce(f.sequence, s.sequence), coalesce(f.lease, s.lease), coalesce(f.number, s.folded)
-    FROM @shards AS s
-    LEFT JOIN LATERAL (SELECT * FROM @feed WHERE shard = s.id AND number > s.folded ORDER BY number DESC LIMIT 1) AS f
+    FROM @shards JOIN @folds AS s ON s.shard = shards.id
+    LEFT JOIN LATERAL (SELECT * FROM @feed WHERE shard = s.shard AND number > s.folded ORDER BY number DESC LIMIT 1) AS f
         ON true
-    WHERE s.id = #";
-
-const FIRST_TIMER: &str = "SELECT rank FROM @tasks WHERE place = 2 AND shard = # ORDER BY rank, key LIMIT 1";
+    WHERE shards.id = #";
 
 impl Writer {
     pub(super) async fn load(&mut self, fence: &Fence) -> Result<Snapshot, Error> {
@@ -47,7 +43,9 @@ impl Writer {
 
     async fn try_load(&mut self, fence: &Fence) -> Result<Snapshot, Failure> {
         let shard = fence.shard;
-        self.part(shard).counts.clear();
+        let part = self.part(shard);
+        part.counts.clear();
+        part.fronts = Fronts::default();
         self.clean(fence).await?;
         let hot = format!(
             "SELECT {} FROM @tasks AS t WHERE place = 0 AND shard = # ORDER BY key",
@@ -103,19 +101,34 @@ impl Writer {
     async fn try_read(&mut self, fence: &Fence, set: &ReadSet) -> Result<Rows, Failure> {
         let shard = fence.shard;
         let mut asked = vec![of_shard(OWNER, shard)];
-        let tasks = ask_tasks(shard, set, &mut asked);
+        if !set.tasks.is_empty() {
+            let columns = task_columns(Bodies::Resident);
+            let keys = set.tasks.iter().map(|key| key.raw() as i64).collect();
+            asked.push(Statement::new(format!("SELECT {columns} FROM @tasks AS t WHERE key = ANY($1)")).ints(keys));
+        }
+        let pages = pages::ask(shard, set, &self.part(shard).fronts, &mut asked);
         ask_rows(shard, set, &mut asked);
         let mut answers = self.session().await?.transact(BEGIN_READING, asked).await?.into_iter();
         owned_by(&answers.next().unwrap_or_default(), fence)?;
-        let counts = &mut self.part(shard).counts;
+        let Part { counts, fronts, .. } = self.part(shard);
         let mut found = Found::new(counts);
-        for rows in answers.by_ref().take(tasks) {
+        if !set.tasks.is_empty() {
+            answers.next().unwrap_or_default().iter().try_for_each(|row| found.take(row))?;
+        }
+        let mut timers = 0;
+        for asked in &pages {
+            let rows = answers.next().unwrap_or_default();
+            fronts.learn(asked, &rows)?;
             rows.iter().try_for_each(|row| found.take(row))?;
+            timers = rows.len();
         }
         let mut out = Rows { tasks: found.in_order(&set.tasks), ..Rows::default() };
         if set.timers.is_some() {
             let next = answers.next().unwrap_or_default();
             out.next_timer = next.first().map(|row| Cells::of(row).instant()).transpose()?;
+            if timers == 0 {
+                fronts.learn_next_timer(out.next_timer.map(|due| due.as_millis()));
+            }
         }
         if !set.jobs.is_empty() {
             let jobs = answers.next().unwrap_or_default();
@@ -197,45 +210,6 @@ fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot
 /// Reads every row.
 fn list<T>(rows: &[Row], read: impl FnMut(&Row) -> Result<T, Failure>) -> Result<Vec<T>, Failure> {
     rows.iter().map(read).collect()
-}
-
-/// Asks for tasks, by key and by pages; says in how many statements.
-fn ask_tasks(shard: ShardId, set: &ReadSet, out: &mut Vec<Statement<'_>>) -> usize {
-    let before = out.len();
-    let columns = task_columns(Bodies::Resident);
-    if !set.tasks.is_empty() {
-        let keys = set.tasks.iter().map(|key| key.raw() as i64).collect();
-        out.push(Statement::new(format!("SELECT {columns} FROM @tasks AS t WHERE key = ANY($1)")).ints(keys));
-    }
-    for page in &set.lanes {
-        let (lane, limit) = (i64::from(page.lane.0 as i32), i64::from(page.limit));
-        let first = format!(
-            "SELECT {columns} FROM @tasks AS t WHERE place = 1 AND shard = # AND lane = $1::bigint::integer ORDER BY rank, key LIMIT $2"
-        );
-        out.push(of_shard(&first, shard).int(lane).int(limit));
-        if page.oldest > 0 {
-            let oldest = format!(
-                "SELECT {columns} FROM {RANKS}, LATERAL (SELECT * FROM @tasks
-                    WHERE place = 1 AND shard = # AND lane = $1::bigint::integer AND tasks.rank = r.rank ORDER BY key LIMIT $2
-                ) AS t ORDER BY t.rank, t.key"
-            );
-            out.push(of_shard(&oldest, shard).int(lane).int(i64::from(page.oldest)));
-        }
-    }
-    if let Some(page) = &set.timers {
-        let (until, limit) = (page.until.as_millis(), i64::from(page.limit));
-        let due = format!(
-            "SELECT {columns} FROM @tasks AS t WHERE place = 2 AND shard = # AND rank <= $1 ORDER BY rank, key LIMIT $2"
-        );
-        out.push(of_shard(&due, shard).int(until).int(limit));
-        let next = format!(
-            "{FIRST_TIMER} OFFSET (SELECT count(*) FROM (
-                SELECT 1 FROM @tasks WHERE place = 2 AND shard = # AND rank <= $1 ORDER BY rank, key LIMIT $2) AS page)"
-        );
-        out.push(of_shard(&next, shard).int(until).int(limit));
-        return out.len() - before - 1;
-    }
-    out.len() - before
 }
 
 /// Asks for what else is in a read set.

@@ -29,7 +29,7 @@ const RAISE: &str = "UPDATE @shards
 
 /// A statement of its own, so that it sees the commit that the lock was waited for.
 const LAST: &str =
-    "SELECT greatest(folded, (SELECT max(number) FROM @feed WHERE shard = $1)) FROM @shards WHERE id = $1";
+    "SELECT greatest(folded, (SELECT max(number) FROM @feed WHERE shard = $1)) FROM @folds WHERE shard = $1";
 
 /// A shard as it stands.
 struct Held {

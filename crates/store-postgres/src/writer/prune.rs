@@ -11,19 +11,19 @@ use crate::sql::{BEGIN_WRITING, Statement};
 /// The differences that are not folded yet, of shard `#`.
 const DIFFERENCES: &str = "SELECT entry ->> 0 AS tenant, entry ->> 1 AS queue, (entry ->> 2)::smallint AS status,
         sum((entry ->> 3)::bigint)::bigint AS number
-    FROM @shards AS s JOIN @feed AS f ON f.shard = s.id AND f.number > s.folded, jsonb_array_elements(f.counts) AS entry
-    WHERE s.id = # GROUP BY 1, 2, 3";
+    FROM @folds AS s JOIN @feed AS f ON f.shard = s.shard AND f.number > s.folded, jsonb_array_elements(f.counts) AS entry
+    WHERE s.shard = # GROUP BY 1, 2, 3";
 
 const FORGET_FEED: &str = "WITH oldest AS (
-        SELECT f.number, f.at FROM @feed AS f, @shards AS s
-        WHERE s.id = # AND f.shard = # AND f.number <= s.folded AND f.at IS NOT NULL ORDER BY f.number LIMIT $2
+        SELECT f.number, f.at FROM @feed AS f, @folds AS s
+        WHERE s.shard = # AND f.shard = # AND f.number <= s.folded AND f.at IS NOT NULL ORDER BY f.number LIMIT $2
     ), old AS (
         SELECT max(number) AS number FROM oldest
         WHERE number < coalesce((SELECT min(number) FROM oldest WHERE at >= $1), 9223372036854775807)
     ), gone AS (
         DELETE FROM @feed USING old WHERE feed.shard = # AND feed.number <= old.number RETURNING feed.at
     ), noted AS (
-        UPDATE @shards AS s SET pruned = old.number FROM old WHERE s.id = # AND old.number IS NOT NULL
+        UPDATE @folds AS s SET pruned = old.number FROM old WHERE s.shard = # AND old.number IS NOT NULL
     )
     SELECT count(at) FROM gone";
 
@@ -69,10 +69,10 @@ pub(super) fn add_counts(
 pub(super) fn fold(shard: ShardId, out: &mut Vec<Statement<'_>>) {
     add_counts(shard, out, DIFFERENCES, |statement| statement);
     out.push(of_shard(
-        "UPDATE @shards AS s
+        "UPDATE @folds AS s
         SET time = f.time, sequence = f.sequence, lease = f.lease, folded = f.number
         FROM (SELECT * FROM @feed WHERE shard = # ORDER BY number DESC LIMIT 1) AS f
-        WHERE s.id = # AND f.number > s.folded",
+        WHERE s.shard = # AND f.number > s.folded",
         shard,
     ));
 }

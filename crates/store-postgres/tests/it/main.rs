@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod held;
 mod inbox;
 mod joining;
 mod opening;

@@ -176,7 +176,7 @@ fn counts_and_high_waters_hold_across_many_folds_and_owners() {
     }
     let counted = |shard: &Shard| shard.ask(|reader| reader.job_counts(None, u64::MAX));
     assert_eq!(counted(&shard), [(JobStatus::Pending, 600)]);
-    let folded = format!("SELECT folded FROM {}.shards", schema(&url));
+    let folded = format!("SELECT folded FROM {}.folds", schema(&url));
     assert!(SHARED.sql(&folded)[0].parse::<u64>().expect("it is a number") > 500, "it folds as it goes");
     let high_water = shard.load().high_water;
     assert_eq!(high_water.commit, 600);
