@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::{Changes, LanePage, ReadSet, TaskRow, TimerPage};
 use mainspring_core::spec::{TaskSpec, Trigger};
-use mainspring_core::task::{LaneId, Place, TaskState, TaskStatus};
+use mainspring_core::task::{Attempt, LaneId, Lease, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::{Shard, wait};
 use mainspring_store_postgres::{Options, PostgresStore};
@@ -172,5 +172,47 @@ fn no_commit_leaves_a_version_of_a_row_that_the_next_one_looks_at() {
     assert!(updates("folds") >= 2, "it folds as it goes");
     // It was taken, and given back.
     assert_eq!(updates("shards"), 2);
+    held.end("ROLLBACK");
+}
+
+#[test]
+fn a_task_that_starts_touches_no_index() {
+    let url = SHARED.fresh();
+    let mut shard = shard(&named(&url));
+    let mut held = Held::start(HOLD);
+    let body = format!(r#"{{"payload": "{}"}}"#, "x".repeat(100));
+    for page in 0..20 {
+        let mut rows: Vec<TaskRow> = (0..100)
+            .map(|number| task(page * 100 + number, 5, TaskState::new(TaskStatus::Ready, Place::Hot)))
+            .collect();
+        for row in &mut rows {
+            row.spec = Some(Arc::new(TaskSpec::new("noop".into(), body.as_str().into())));
+        }
+        insert(&mut shard, rows.into_iter());
+    }
+    let attempt = Attempt {
+        number: 1,
+        generation: 1,
+        worker: "host-1a2b".into(),
+        started_at: at(9_000),
+        ended_at: None,
+        outcome: None,
+        error: None,
+        lease: 7,
+    };
+    let lease = Lease { number: 7, session: "01J9Z3K5X7".into(), worker: "host-1a2b".into(), lease_ms: 15_000 };
+    let running = TaskState {
+        attempt: 1,
+        last: Some(attempt),
+        lease: Some(lease),
+        ..TaskState::new(TaskStatus::Running, Place::Hot)
+    };
+    for page in 0..20 {
+        let started = (0..100).map(|number| (key(page * 100 + number), running.clone()));
+        shard.commit(Changes { update_tasks: started.collect(), ..Changes::default() });
+    }
+    drop(shard);
+    let hot = figure(&url, "n_tup_hot_upd), 0) FROM pg_stat_user_tables WHERE relname = 'tasks'");
+    assert_eq!(hot, TASKS, "of so many tasks");
     held.end("ROLLBACK");
 }
