@@ -18,6 +18,7 @@ mod clock;
 mod columns;
 mod connect;
 mod failure;
+mod history;
 mod inbox;
 mod members;
 mod read;
@@ -44,6 +45,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connect::About;
+use crate::history::History;
 use crate::inbox::PostgresInbox;
 use crate::members::PostgresMembers;
 use crate::read::PostgresReader;
@@ -115,6 +117,7 @@ pub struct PostgresStore {
     reader: Arc<PostgresReader>,
     members: Arc<PostgresMembers>,
     inbox: Arc<PostgresInbox>,
+    history: Arc<History>,
     /// End the threads that read and beat.
     stop: Vec<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -138,10 +141,12 @@ impl PostgresStore {
         let (opened, has_opened) = std::sync::mpsc::sync_channel(1);
         let (requests, queue) = mpsc::unbounded_channel();
         let place = target.clone();
+        let history = Arc::new(History::default());
+        let known = history.clone();
         let writing = thread("store-write", move |_| async move {
             match connect::open(&place).await {
                 Ok((session, about)) => {
-                    let writer = Writer::new(place, session, holder(), about.cluster.shards);
+                    let writer = Writer::new(place, session, holder(), about.cluster.shards, known);
                     // Whoever opens waits for this.
                     _ = opened.send(Ok(about));
                     writer.run(queue).await;
@@ -158,7 +163,7 @@ impl PostgresStore {
         let reader = Arc::new(PostgresReader::new(reads, target, about.cluster.shards, options.readers));
         let inbox = Arc::new(PostgresInbox::new(&requests, reader.clone(), waits));
         let (stop, threads) = (vec![stop_reading, stop_beating], vec![writing, reading, beating]);
-        Ok(Arc::new(Self { about, shown, requests: Some(requests), reader, members, inbox, stop, threads }))
+        Ok(Arc::new(Self { about, shown, requests: Some(requests), reader, members, inbox, history, stop, threads }))
     }
 
     /// What was settled when the cluster was made.
@@ -275,7 +280,18 @@ impl Store for PostgresStore {
         now: Timestamp,
         limit: usize,
     ) -> BoxFuture<Result<u64, Error>> {
-        self.ask(|reply| Request::Prune { fence, feed_before, now, limit, reply }, unavailable)
+        let pruned = self.ask(|reply| Request::Prune { fence, feed_before, now, limit, reply }, unavailable);
+        let (reader, history) = (self.reader.clone(), self.history.clone());
+        Box::pin(async move {
+            let pruned = pruned.await?;
+            // Over a connection of its own, so that no commit waits.
+            if history.is_due()
+                && let Err(error) = reader.ask(move |db| history.keep(db, now, feed_before)).await
+            {
+                tracing::warn!(%error, "failed to look after the partitions of the history");
+            }
+            Ok(pruned)
+        })
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

@@ -15,6 +15,8 @@ mod schedules;
 mod staged;
 mod tasks;
 
+use std::sync::Arc;
+
 use mainspring_core::id::SessionId;
 use mainspring_core::row::{ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
@@ -26,6 +28,7 @@ pub(crate) use staged::staged_jobs;
 
 use crate::connect;
 use crate::failure::Failure;
+use crate::history::History;
 use crate::sql::{Session, Statement};
 use crate::url::Target;
 
@@ -100,10 +103,11 @@ pub(crate) struct Writer {
     holder: String,
     /// One per shard.
     parts: Vec<Part>,
+    history: Arc<History>,
 }
 
 impl Writer {
-    pub(crate) fn new(target: Target, session: Session, holder: String, shards: u16) -> Self {
+    pub(crate) fn new(target: Target, session: Session, holder: String, shards: u16, history: Arc<History>) -> Self {
         let part = |_| Part {
             counts: count::Counts::new(shards),
             fronts: pages::Fronts::default(),
@@ -112,7 +116,7 @@ impl Writer {
             last: 0,
             unfolded: 0,
         };
-        Self { target, session: Some(session), holder, parts: (0..shards).map(part).collect() }
+        Self { target, session: Some(session), holder, parts: (0..shards).map(part).collect(), history }
     }
 
     /// Serves requests until nobody can make any; then gives back what it holds.

@@ -24,11 +24,14 @@ const FEED_ROWS: usize = 128;
 /// Log chunks that are read at a time where only their end is wanted.
 const TAIL_ROWS: i64 = 32;
 
+/// What belongs to a task that was deleted may still be in its partition.
+const STANDS: &str = "EXISTS (SELECT 1 FROM @tasks WHERE key = $1)";
+
 pub(super) async fn attempts(db: Arc<Session>, task: Key) -> Result<Vec<Attempt>, Failure> {
     let key = task.raw() as i64;
     let last = format!("SELECT {} FROM @tasks AS t WHERE key = $1", task_columns(Bodies::Left));
     let asked = vec![
-        Statement::new(format!("{ATTEMPT_COLUMNS} WHERE task = $1 ORDER BY number")).int(key),
+        Statement::new(format!("{ATTEMPT_COLUMNS} WHERE task = $1 AND {STANDS} ORDER BY number")).int(key),
         Statement::new(last).int(key),
     ];
     let answers = db.transact(BEGIN_READING, asked).await?;
@@ -40,13 +43,16 @@ pub(super) async fn attempts(db: Arc<Session>, task: Key) -> Result<Vec<Attempt>
 }
 
 pub(super) async fn output(db: Arc<Session>, task: Key) -> Result<Option<Arc<str>>, Failure> {
-    let asked = Statement::new("SELECT output FROM @outputs WHERE task = $1").int(task.raw() as i64);
+    let asked =
+        Statement::new(format!("SELECT output FROM @outputs WHERE task = $1 AND {STANDS}")).int(task.raw() as i64);
     db.query(asked).await?.first().map(|row| Cells::of(row).name()).transpose()
 }
 
 pub(super) async fn outputs(db: Arc<Session>, tasks: Vec<Key>) -> Result<Vec<(Key, Arc<str>)>, Failure> {
     let keys = tasks.iter().map(|task| task.raw() as i64).collect();
-    let rows = db.query(Statement::new("SELECT task, output FROM @outputs WHERE task = ANY($1)").ints(keys)).await?;
+    let sql = "SELECT task, output FROM @outputs AS o WHERE task = ANY($1)
+        AND EXISTS (SELECT 1 FROM @tasks WHERE key = o.task)";
+    let rows = db.query(Statement::new(sql).ints(keys)).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in &rows {
         let mut cells = Cells::of(row);
@@ -65,7 +71,9 @@ pub(super) async fn logs(
     let bound = |sql: String| Statement::new(sql).int(task.raw() as i64).int(i64::from(number)).int(after as i64);
     let before =
         "SELECT total FROM @logs WHERE task = $1 AND attempt = $2 AND number < $3 ORDER BY number DESC LIMIT 1";
-    let page = format!("{LOG_COLUMNS} WHERE task = $1 AND attempt = $2 AND number >= $3 ORDER BY number LIMIT $4");
+    let page = format!(
+        "{LOG_COLUMNS} WHERE task = $1 AND attempt = $2 AND number >= $3 AND {STANDS} ORDER BY number LIMIT $4"
+    );
     let asked = vec![bound(before.to_owned()), bound(page).int(limit as i64)];
     let answers = db.transact(BEGIN_READING, asked).await?;
     let mut total = answers[0].first().map(|row| Cells::of(row).wide()).transpose()?.unwrap_or_default();
@@ -85,7 +93,7 @@ pub(super) async fn logs(
 
 pub(super) async fn log_tail(db: Arc<Session>, task: Key, number: u32, bytes: usize) -> Result<String, Failure> {
     let sql = format!(
-        "{LOG_COLUMNS} WHERE task = $1 AND attempt = $2 AND number < $3 ORDER BY number DESC LIMIT {TAIL_ROWS}"
+        "{LOG_COLUMNS} WHERE task = $1 AND attempt = $2 AND number < $3 AND {STANDS} ORDER BY number DESC LIMIT {TAIL_ROWS}"
     );
     let (mut parts, mut length, mut below) = (Vec::new(), 0, i64::MAX);
     loop {
@@ -113,10 +121,14 @@ pub(super) async fn feed(
     after: FeedPosition,
     limit: usize,
 ) -> Result<FeedPage, Failure> {
+    // Whoever follows the news needs what came since the last fold, which is in the newest partitions.
     let events = "SELECT number, data FROM @feed WHERE shard = $3 AND number >= $1 AND data IS NOT NULL
+            AND number > (SELECT pruned FROM @folds WHERE shard = $3)
+            AND time >= (SELECT CASE WHEN $1 > folded THEN time ELSE '-9223372036854775808' END FROM @folds WHERE shard = $3)
         ORDER BY number LIMIT $2";
     let ends = "SELECT s.pruned, coalesce(f.number, s.folded), f.data FROM @folds AS s
-        LEFT JOIN LATERAL (SELECT number, data FROM @feed WHERE shard = $1 ORDER BY number DESC LIMIT 1) AS f ON true
+        LEFT JOIN LATERAL (SELECT number, data FROM @feed WHERE shard = $1 AND number > s.pruned AND time >= s.time
+            ORDER BY number DESC LIMIT 1) AS f ON true
         WHERE s.shard = $1";
     let shard = i64::from(shard.0);
     let (mut items, mut from) = (Vec::new(), after.commit);

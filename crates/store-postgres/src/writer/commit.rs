@@ -142,6 +142,7 @@ impl Writer {
     ) -> Result<bool, Failure> {
         let fold_after = (4 * FOLD_AFTER / u32::from(self.shards())).clamp(FOLD_AFTER_MIN, FOLD_AFTER);
         let (shard, changes) = (commit.fence.shard, &*commit.changes);
+        let dropped_below = self.history.dropped_below();
         let part = self.part(shard);
         part.counts.change(changes);
         part.fronts.note(changes);
@@ -149,7 +150,7 @@ impl Writer {
         if !taken.is_empty() {
             out.push(inbox::take(&commit.fence, taken));
         }
-        tasks::statements(shard, changes, out)?;
+        tasks::statements(shard, changes, dropped_below, out)?;
         jobs::statements(changes, out);
         records::before_logs(changes, out);
         logs::statements(&changes.insert_logs, printed, out);

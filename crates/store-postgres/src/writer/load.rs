@@ -30,8 +30,8 @@ const OWNER: &str = "SELECT incarnation, epoch, owner FROM @shards WHERE id = #"
 const HIGH_WATER: &str = "SELECT incarnation,
         coalesce(f.time, s.time), coalesce(f.sequence, s.sequence), coalesce(f.lease, s.lease), coalesce(f.number, s.folded)
     FROM @shards JOIN @folds AS s ON s.shard = shards.id
-    LEFT JOIN LATERAL (SELECT * FROM @feed WHERE shard = s.shard AND number > s.folded ORDER BY number DESC LIMIT 1) AS f
-        ON true
+    LEFT JOIN LATERAL (SELECT * FROM @feed WHERE shard = s.shard AND number > s.folded AND time >= s.time
+        ORDER BY number DESC LIMIT 1) AS f ON true
     WHERE shards.id = #";
 
 impl Writer {

@@ -26,17 +26,23 @@ pub(super) struct Printed {
 pub(super) fn ask(rows: &[LogRow], out: &mut Vec<Statement<'_>>) {
     let attempts: BTreeSet<(Key, u32)> = rows.iter().map(|row| (row.task, row.attempt)).collect();
     let totals = "SELECT v.task, v.attempt,
-            (SELECT total FROM @logs AS l WHERE l.task = v.task AND l.attempt = v.attempt ORDER BY number DESC LIMIT 1)
+            (SELECT total FROM @logs AS l WHERE l.task = v.task AND l.attempt = v.attempt 
+                AND l.task >= $3 AND l.task <= $4 ORDER BY number DESC LIMIT 1)
         FROM unnest($1, $2) AS v(task, attempt)";
+    // The bounds say which partitions are concerned.
+    let bound = |key: Option<Key>| key.map_or(0, |key| key.raw() as i64);
+    let first = bound(attempts.first().map(|(task, _)| *task));
+    let last = bound(attempts.last().map(|(task, _)| *task));
     let tasks = attempts.iter().map(|(task, _)| task.raw() as i64).collect();
-    out.push(
-        Statement::new(totals).ints(tasks).ints(attempts.iter().map(|(_, attempt)| i64::from(*attempt)).collect()),
-    );
+    let totals = Statement::new(totals).ints(tasks);
+    let numbers = attempts.iter().map(|(_, attempt)| i64::from(*attempt)).collect();
+    out.push(totals.ints(numbers).int(first).int(last));
     let known = "SELECT l.task, l.attempt, l.number FROM unnest($1, $2, $3) AS v(task, attempt, number)
-        JOIN @logs AS l ON l.task = v.task AND l.attempt = v.attempt AND l.number = v.number";
+        JOIN @logs AS l ON l.task = v.task AND l.attempt = v.attempt AND l.number = v.number
+            AND l.task >= $4 AND l.task <= $5";
     let known = Statement::new(known).ints(rows.iter().map(|row| row.task.raw() as i64).collect());
     let known = known.ints(rows.iter().map(|row| i64::from(row.attempt)).collect());
-    out.push(known.ints(rows.iter().map(|row| row.number as i64).collect()));
+    out.push(known.ints(rows.iter().map(|row| row.number as i64).collect()).int(first).int(last));
 }
 
 impl Printed {

@@ -1,4 +1,5 @@
-//! Folds the counts, and forgets feed rows, records of the ledger, claims and refused tasks of the inbox that nobody needs any longer.
+//! Folds the counts, and forgets feed rows, records of the ledger, claims and refused tasks of the inbox that nobody needs any
+//! longer. The partitions of the feed are dropped elsewhere (`history.rs`).
 
 use mainspring_core::time::Timestamp;
 use mainspring_store::{Error, Fence, ShardId};
@@ -11,21 +12,25 @@ use crate::sql::{BEGIN_WRITING, Statement};
 /// The differences that are not folded yet, of shard `#`.
 const DIFFERENCES: &str = "SELECT entry ->> 0 AS tenant, entry ->> 1 AS queue, (entry ->> 2)::smallint AS status,
         sum((entry ->> 3)::bigint)::bigint AS number
-    FROM @folds AS s JOIN @feed AS f ON f.shard = s.shard AND f.number > s.folded, jsonb_array_elements(f.counts) AS entry
+    FROM @folds AS s JOIN @feed AS f ON f.shard = s.shard AND f.number > s.folded AND f.time >= s.time,
+        jsonb_array_elements(f.counts) AS entry
     WHERE s.shard = # GROUP BY 1, 2, 3";
 
+/// They are no longer read from then on. Where there is a partition for them they stay in it until it is dropped.
 const FORGET_FEED: &str = "WITH oldest AS (
-        SELECT f.number, f.at FROM @feed AS f, @folds AS s
-        WHERE s.shard = # AND f.shard = # AND f.number <= s.folded AND f.at IS NOT NULL ORDER BY f.number LIMIT $2
+        SELECT number, at FROM @feed
+        WHERE shard = # AND number > (SELECT pruned FROM @folds WHERE shard = #)
+            AND number <= (SELECT folded FROM @folds WHERE shard = #) AND at IS NOT NULL
+        ORDER BY number LIMIT $2
     ), old AS (
-        SELECT max(number) AS number FROM oldest
+        SELECT max(number) AS number, count(*) AS events FROM oldest
         WHERE number < coalesce((SELECT min(number) FROM oldest WHERE at >= $1), 9223372036854775807)
     ), gone AS (
-        DELETE FROM @feed USING old WHERE feed.shard = # AND feed.number <= old.number RETURNING feed.at
+        DELETE FROM @feed_rest AS f USING old WHERE f.shard = # AND f.number <= old.number
     ), noted AS (
         UPDATE @folds AS s SET pruned = old.number FROM old WHERE s.shard = # AND old.number IS NOT NULL
     )
-    SELECT count(at) FROM gone";
+    SELECT events FROM old";
 
 const FORGET_CLAIMS: &str = "WITH gone AS (
         DELETE FROM @claims WHERE shard = # AND (kind, text, tenant) IN (
@@ -71,7 +76,8 @@ pub(super) fn fold(shard: ShardId, out: &mut Vec<Statement<'_>>) {
     out.push(of_shard(
         "UPDATE @folds AS s
         SET time = f.time, sequence = f.sequence, lease = f.lease, folded = f.number
-        FROM (SELECT * FROM @feed WHERE shard = # ORDER BY number DESC LIMIT 1) AS f
+        FROM (SELECT * FROM @feed WHERE shard = # AND time >= (SELECT time FROM @folds WHERE shard = #)
+            ORDER BY number DESC LIMIT 1) AS f
         WHERE s.shard = # AND f.number > s.folded",
         shard,
     ));

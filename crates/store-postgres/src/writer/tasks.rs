@@ -1,5 +1,6 @@
 //! Writes tasks. This is the hot path: an insert and an update of one row each, and nothing else, for a standalone task.
 
+use mainspring_core::id::Key;
 use mainspring_core::limits::RESIDENT_BODY_BYTES_MAX;
 use mainspring_core::row::{Changes, TaskRow};
 use mainspring_core::spec::TaskSpec;
@@ -16,6 +17,7 @@ use crate::sql::Statement;
 pub(super) fn statements<'a>(
     shard: ShardId,
     changes: &'a Changes,
+    dropped_below: Key,
     out: &mut Vec<Statement<'a>>,
 ) -> Result<(), Failure> {
     if !changes.insert_tasks.is_empty() {
@@ -31,18 +33,23 @@ pub(super) fn statements<'a>(
         columns.flags("edited", changes.rewrite_bodies.iter().map(|_| true));
         out.push(columns.update("@tasks", &[]));
     }
-    let keys: Vec<i64> = changes.delete_tasks.iter().map(|key| key.raw() as i64).collect();
-    if !keys.is_empty() {
-        for sql in [
-            "DELETE FROM @tasks WHERE key = ANY($1)",
-            "DELETE FROM @attempts WHERE task = ANY($1)",
-            "DELETE FROM @outputs WHERE task = ANY($1)",
-            "DELETE FROM @logs WHERE task = ANY($1)",
-        ] {
-            out.push(Statement::new(sql).ints(keys.clone()));
+    delete(&changes.delete_tasks, dropped_below, out);
+    Ok(())
+}
+
+/// What belongs to tasks of long ago goes with its partition, unless it is in none.
+fn delete(tasks: &[Key], dropped_below: Key, out: &mut Vec<Statement<'_>>) {
+    let raw = |keys: &[&Key]| keys.iter().map(|key| key.raw() as i64).collect::<Vec<_>>();
+    let all: Vec<&Key> = tasks.iter().collect();
+    let (old, young): (Vec<&Key>, Vec<&Key>) = tasks.iter().partition(|key| **key < dropped_below);
+    if !all.is_empty() {
+        out.push(Statement::new("DELETE FROM @tasks WHERE key = ANY($1)").ints(raw(&all)));
+    }
+    for (keys, rest) in [(young, ""), (old, "_rest")] {
+        for table in ["attempts", "outputs", "logs"].iter().filter(|_| !keys.is_empty()) {
+            out.push(Statement::new(format!("DELETE FROM @{table}{rest} WHERE task = ANY($1)")).ints(raw(&keys)));
         }
     }
-    Ok(())
 }
 
 fn insert(shard: ShardId, rows: &[TaskRow]) -> Result<Statement<'_>, Failure> {

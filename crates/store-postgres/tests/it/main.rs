@@ -3,6 +3,7 @@
 mod conformance;
 mod faults;
 mod held;
+mod history;
 mod inbox;
 mod joining;
 mod opening;
