@@ -21,6 +21,14 @@ pub(crate) enum Import {
     CeleryBeat(Files),
     /// The DAGs in a Python file of Airflow; python3 parses the file and does not run it
     Airflow(Files),
+    /// The jobs and triggers of an XML file of Quartz 2 (`job_scheduling_data`)
+    Quartz {
+        #[command(flatten)]
+        files: Files,
+        /// Time zone of the machine that Quartz ran on. Default: this machine's.
+        #[arg(long, visible_alias = "tz", value_name = "ZONE")]
+        timezone: Option<String>,
+    },
 }
 
 /// What is read and written.

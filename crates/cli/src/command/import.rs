@@ -8,7 +8,7 @@ use mainspring_calendar::Zone;
 
 use crate::args::{CrontabForm, Files, Import};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::import::{Imported, airflow, celery_beat, crontab, yaml};
+use crate::import::{Imported, airflow, celery_beat, crontab, quartz, yaml};
 use crate::output::{line, say};
 
 /// Carries out an import.
@@ -16,10 +16,7 @@ pub(crate) fn run(args: &Import, quiet: bool) -> Outcome {
     match args {
         Import::Crontab { files, timezone, form } => {
             let text = read(&files.file)?;
-            let zone = match timezone {
-                Some(name) => Zone::get(name).map_err(|error| Failure::new(Exit::Invalid, error.to_string()))?,
-                None => local_zone(),
-            };
+            let zone = zone(timezone.as_deref())?;
             let form = match form {
                 CrontabForm::Auto if is_of_the_system(&files.file) => crontab::Form::System,
                 CrontabForm::Auto => crontab::form(&text),
@@ -32,6 +29,13 @@ pub(crate) fn run(args: &Import, quiet: bool) -> Outcome {
             finish(&found, files, "cron", &how, quiet)
         }
         Import::CeleryBeat(files) => from_python(files, "Celery", celery_beat::SCRIPT, celery_beat::import, quiet),
+        Import::Quartz { files, timezone } => {
+            let zone = zone(timezone.as_deref())?;
+            let found = quartz::import(&read(&files.file)?, &zone, &files.file.display().to_string())
+                .map_err(|why| Failure::new(Exit::Invalid, format!("cannot read `{}`: {why}", files.file.display())))?;
+            let how = format!("Times without a zone are those of {}.", zone.name());
+            finish(&found, files, "Quartz", &how, quiet)
+        }
         Import::Airflow(files) => from_python(files, "Airflow", airflow::SCRIPT, airflow::import, quiet),
     }
 }
@@ -112,6 +116,14 @@ fn parsed_by_python(script: &str, source: &str) -> Outcome<String> {
 /// Whether a path is one of those whose lines name a user.
 fn is_of_the_system(path: &Path) -> bool {
     path == Path::new("/etc/crontab") || path.parent().is_some_and(|folder| folder.ends_with("cron.d"))
+}
+
+/// The zone of that name, or this machine's.
+fn zone(name: Option<&str>) -> Outcome<Zone> {
+    match name {
+        Some(name) => Zone::get(name).map_err(|error| Failure::new(Exit::Invalid, error.to_string())),
+        None => Ok(local_zone()),
+    }
 }
 
 /// The zone of this machine, or UTC where it cannot be told.

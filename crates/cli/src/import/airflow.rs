@@ -97,7 +97,7 @@ fn schedule(kwargs: &Map<String, Value>) -> Result<Vec<(&'static str, String)>, 
             let zone = Zone::get(zone).map_err(|error| error.to_string())?;
             vec![("cron", text.clone()), ("timezone", zone.name().to_owned())]
         }
-        Some(value) if value["$call"] == "timedelta" => vec![("interval", python::interval(python::seconds(value)?)?)],
+        Some(value) if value["$call"] == "timedelta" => vec![("every", python::interval(python::seconds(value)?)?)],
         Some(_) => return Err("it is no cron expression and no timedelta".to_owned()),
     };
     let misfire = if kwargs.get("catchup") == Some(&Value::Bool(true)) { "all" } else { "latest" };

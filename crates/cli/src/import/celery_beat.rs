@@ -90,8 +90,8 @@ fn periodic(call: &Value) -> Result<(String, Map<String, Value>), String> {
 fn schedule(value: &Value, zone: &str) -> Result<Vec<(&'static str, String)>, String> {
     let kwargs = &value["kwargs"];
     let mut fields = match (value, value["$call"].as_str()) {
-        (Value::Number(seconds), _) => vec![("interval", python::interval(seconds.as_f64().unwrap_or(0.0))?)],
-        (_, Some("timedelta")) => vec![("interval", python::interval(python::seconds(value)?)?)],
+        (Value::Number(seconds), _) => vec![("every", python::interval(seconds.as_f64().unwrap_or(0.0))?)],
+        (_, Some("timedelta")) => vec![("every", python::interval(python::seconds(value)?)?)],
         (_, Some("schedule")) => {
             let every = if kwargs["run_every"].is_null() { &value["args"][0] } else { &kwargs["run_every"] };
             return schedule(every, zone);

@@ -26,7 +26,7 @@ fn entries_become_jobs_and_what_is_computed_is_named() {
         ---
         # celeryconfig.py:3 Add every 30 s
         job: add-every-30-s
-        schedule: {interval: "30s", misfire: latest, overlap: allow}
+        schedule: {every: "30s", misfire: latest, overlap: allow}
         tasks:
           add-every-30-s:
             type: tasks.add
@@ -43,7 +43,7 @@ fn entries_become_jobs_and_what_is_computed_is_named() {
         ---
         # celeryconfig.py:5 delta
         job: delta
-        schedule: {interval: "93600s", misfire: latest, overlap: allow}
+        schedule: {every: "93600s", misfire: latest, overlap: allow}
         tasks:
           delta:
             type: tasks.ping
@@ -51,7 +51,7 @@ fn entries_become_jobs_and_what_is_computed_is_named() {
         ---
         # celeryconfig.py:10 hello
         job: hello
-        schedule: {interval: "10s", misfire: latest, overlap: allow}
+        schedule: {every: "10s", misfire: latest, overlap: allow}
         tasks:
           hello:
             type: hello

@@ -5,6 +5,7 @@ pub(crate) mod celery_beat;
 pub(crate) mod crontab;
 mod name;
 mod python;
+pub(crate) mod quartz;
 mod write;
 
 use std::fmt;

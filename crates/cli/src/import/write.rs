@@ -23,7 +23,9 @@ fn document(out: &mut String, job: &Job) {
     }
     let _ = writeln!(out, "job: {}", scalar(&job.name));
     if !job.schedule.is_empty() {
-        let fields = job.schedule.iter().map(|(field, value)| format!("{field}: {}", scalar(value)));
+        let is_number = |value: &str| value.bytes().all(|byte| byte.is_ascii_digit());
+        let word = |value: &str| if is_number(value) { value.to_owned() } else { scalar(value) };
+        let fields = job.schedule.iter().map(|(field, value)| format!("{field}: {}", word(value)));
         let _ = writeln!(out, "schedule: {{{}}}", fields.collect::<Vec<_>>().join(", "));
     }
     out.push_str("tasks:\n");

@@ -60,7 +60,7 @@ fn a_celery_module_is_parsed_and_never_run() {
         ended.err
     );
     let written = std::fs::read_to_string(folder.path().join("out.yaml")).expect("it was written");
-    assert!(written.contains("schedule: {interval: \"3600s\", misfire: latest, overlap: allow}"), "{written}");
+    assert!(written.contains("schedule: {every: \"3600s\", misfire: latest, overlap: allow}"), "{written}");
     assert!(written.contains("cron: \"30 7 * * *\", timezone: Europe/London"), "{written}");
     assert!(written.contains(r#"payload: {"args":["x",-1],"kwargs":{}}"#), "{written}");
     let work: Vec<&str> = written.lines().filter(|line| !line.starts_with("schedule:")).collect();
@@ -107,7 +107,7 @@ fn an_airflow_file_is_parsed_with_its_edges_and_never_run() {
     let written = std::fs::read_to_string(folder.path().join("out.yaml")).expect("it was written");
     for expected in [
         "schedule: {cron: \"0 2 * * *\", timezone: Europe/Berlin, misfire: latest, overlap: allow}",
-        "schedule: {interval: \"21600s\", misfire: latest, overlap: allow}",
+        "schedule: {every: \"21600s\", misfire: latest, overlap: allow}",
         "    needs: [left, right]\n    trigger: all_done",
         "    type: fetch\n    payload: {\"args\":[],\"kwargs\":{\"page\":1}}\n    needs: [extract]",
         "  store:\n    type: put\n    payload: {\"args\":[],\"kwargs\":{}}\n    needs: [get]",

@@ -4,6 +4,7 @@ mod configured;
 mod defined;
 mod definitions;
 mod import;
+mod imported;
 mod objects;
 mod running;
 mod schedules;

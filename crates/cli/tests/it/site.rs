@@ -87,6 +87,21 @@ impl Site {
         run_in(self.folder.path(), &arguments)
     }
 
+    /// Runs a command in the folder that talks to no server.
+    pub(crate) fn run_alone(&self, arguments: &[&str]) -> Ended {
+        run_in(self.folder.path(), arguments)
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The server's address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Writes a file into the folder.
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join(name), text).expect("the file can be written");
