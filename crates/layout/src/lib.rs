@@ -7,12 +7,14 @@
 //! by a budget of steps ([`Options::steps_max`]), so a huge graph gets a plainer picture, never a late one. A sweep costs
 //! O((V+E) log V). The crate knows nothing of tasks: nodes are numbers.
 
+mod contract;
 mod order;
 mod path;
 mod place;
 mod rank;
 mod thread;
 
+pub use contract::contract;
 pub use path::{CriticalPath, critical_path};
 
 /// An edge from the first node to the second.

@@ -29,7 +29,7 @@ pub use definition::{
 pub use event::{
     EventView, GapView, event_id, event_status, event_word, parse_event_id, parse_stream_position, stream_position,
 };
-pub use graph::{GraphNode, GraphView};
+pub use graph::{GraphNode, GraphView, group_of};
 pub use history::{HistoryPointView, HistoryView, QuantilesView};
 pub use job::{JobCountsView, JobView, ParentView, SubmittedJobView};
 pub use layout::{BendView, Collapse, GraphLayoutView, LaidOutNode};

@@ -29,6 +29,7 @@ mod docs;
 mod events;
 mod graph_collapse;
 mod graph_layout;
+mod graph_shape;
 mod groups;
 mod guard;
 mod health;

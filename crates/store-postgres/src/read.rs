@@ -18,7 +18,7 @@ use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{
     BoxFuture, DefinitionFilter, Error, FeedPage, JobFilter, LogPage, OccurrenceFilter, Page, Reader, ScheduleFilter,
-    ShardId, TaskFilter,
+    ShardId, TaskFilter, TaskMark,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -123,6 +123,10 @@ impl Reader for PostgresReader {
 
     fn job_tasks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskRow>, Error>> {
         self.ask(move |db| details::job_tasks(db, job, from, limit))
+    }
+
+    fn marks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskMark>, Error>> {
+        self.ask(move |db| details::marks(db, job, from, limit))
     }
 
     fn chunks(&self, job: Key) -> BoxFuture<Result<Vec<GraphChunk>, Error>> {

@@ -25,7 +25,7 @@ pub use memory::{CommitFault, FaultRates, Faults, MemoryMembers, MemoryStore, St
 pub use merged::MergedReader;
 pub use reader::{
     Compare, DefinitionFilter, Ended, FeedPage, Field, JobFilter, LogPage, OccurrenceFilter, Page, Reader,
-    ScheduleFilter, TaskCount, TaskFilter, TaskOutput, Term, Test,
+    ScheduleFilter, TaskCount, TaskFilter, TaskMark, TaskOutput, Term, Test,
 };
 pub use sharded::Sharded;
 pub use store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, History, ShardCommit, ShardId, Store};

@@ -13,7 +13,7 @@ use mainspring_core::time::Timestamp;
 
 use crate::reader::{
     DefinitionFilter, Ended, FeedPage, JobFilter, LogPage, OccurrenceFilter, Page, Reader, ScheduleFilter, TaskCount,
-    TaskFilter,
+    TaskFilter, TaskMark,
 };
 use crate::store::{BoxFuture, Error, ShardId};
 
@@ -134,6 +134,10 @@ impl Reader for MergedReader {
 
     fn job_tasks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskRow>, Error>> {
         self.of(job).job_tasks(job, from, limit)
+    }
+
+    fn marks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskMark>, Error>> {
+        self.of(job).marks(job, from, limit)
     }
 
     fn chunks(&self, job: Key) -> BoxFuture<Result<Vec<GraphChunk>, Error>> {

@@ -8,7 +8,7 @@ use mainspring_core::row::{
     AuditRow, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, FeedPosition, LogRow, TaskRow, Transition,
 };
 use mainspring_core::schedule::{OccurrenceRow, ScheduleName, ScheduleRow};
-use mainspring_core::task::{Attempt, TaskStatus};
+use mainspring_core::task::{Attempt, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 
 use crate::store::{BoxFuture, Error, ShardId};
@@ -21,6 +21,30 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page starts: pass it as `after`.
     pub next: Option<Key>,
+}
+
+/// Where a task of a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskMark {
+    /// Its index in the job.
+    pub index: u32,
+    /// Its state.
+    pub status: TaskStatus,
+    /// The number of its last attempt, 0 before the first.
+    pub attempt: u32,
+    /// When that attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it became terminal.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl TaskMark {
+    /// What a row of the job `job` says.
+    pub fn of(job: Key, row: &TaskRow) -> Self {
+        let TaskState { status, attempt, ended_at, .. } = row.state;
+        let started_at = row.state.last.as_ref().map(|last| last.started_at);
+        Self { index: job.index_of(row.key), status, attempt, started_at, ended_at }
+    }
 }
 
 /// Which tasks to list. Empty lists and `None` mean any. All conditions hold together.
@@ -210,6 +234,13 @@ pub trait Reader: Send + Sync {
 
     /// The tasks of a job in topological order, from this index.
     fn job_tasks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskRow>, Error>>;
+
+    /// Where the tasks of a job stand, in the order and with the bounds of [`Reader::job_tasks`]: what a picture of a large
+    /// graph needs of each. A store that can tell it without reading whole rows does.
+    fn marks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskMark>, Error>> {
+        let rows = self.job_tasks(job, from, limit);
+        Box::pin(async move { Ok(rows.await?.iter().map(|row| TaskMark::of(job, row)).collect()) })
+    }
 
     /// The graph of a job, in order.
     fn chunks(&self, job: Key) -> BoxFuture<Result<Vec<GraphChunk>, Error>>;

@@ -74,14 +74,15 @@ impl GraphView {
                 attempt: row.map_or(0, |row| row.state.attempt),
                 start_time: last.map(|attempt| Rfc3339(attempt.started_at)),
                 end_time: row.and_then(|row| row.state.ended_at).map(Rfc3339),
-                group: group(&task.spec.body),
+                group: group_of(&task.spec.body),
             });
         }
         view
     }
 }
 
-fn group(body: &str) -> Option<String> {
+/// The group that a task is shown in, by the body of its spec.
+pub fn group_of(body: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Group {
         group: Option<String>,

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::graph_layout::Layouts;
+use super::graph_shape::Shapes;
 use super::history::History;
 use crate::clock::Clock;
 use crate::config::{Reloader, Reloading};
@@ -35,8 +35,8 @@ pub(crate) struct Api {
     pub streams: Arc<Semaphore>,
     /// What fills open streams; waited for at the end, since each of them holds the store.
     pub producers: TaskTracker,
-    /// Layouts of graphs that were drawn.
-    pub layouts: Layouts,
+    /// Graphs that were drawn.
+    pub shapes: Shapes,
     /// The last hour in figures.
     pub history: History,
     /// When the server started.
@@ -62,7 +62,7 @@ impl Api {
             bytes_in_flight: Arc::new(Semaphore::new(bytes)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             producers: TaskTracker::new(),
-            layouts: Layouts::default(),
+            shapes: Shapes::default(),
             history: History::default(),
             limits: RwLock::new(Arc::new(limits)),
             folder: Folder::default(),

@@ -8,6 +8,8 @@ use mainspring_core::job::{GraphChunk, JobRow};
 use mainspring_core::limits::GRAPH_CHUNK_TASKS;
 use mainspring_core::row::{ClaimKind, TaskRow};
 use mainspring_core::spec::TaskSpec;
+use mainspring_core::task::TaskStatus;
+use mainspring_store::TaskMark;
 use mainspring_store::record::{Unreadable, decode_graph};
 use tokio_postgres::Row;
 
@@ -113,6 +115,25 @@ pub(super) async fn job_tasks(db: Arc<Session>, job: Key, from: u32, limit: usiz
     let asked = Statement::new(sql).int(job.raw() as i64).int(job.task_of_job(from).raw() as i64).int(limit as i64);
     let mut decoder = TaskDecoder::new(Bodies::Left);
     db.query(asked).await?.iter().map(|row| Ok(decoder.decode(row)?.row)).collect()
+}
+
+pub(super) async fn marks(db: Arc<Session>, job: Key, from: u32, limit: usize) -> Result<Vec<TaskMark>, Failure> {
+    let sql = format!(
+        "SELECT t.key, t.status, t.attempt, CASE WHEN t.lease IS NOT NULL THEN t.started_at END, t.ended_at
+        FROM @jobs AS j JOIN @tasks AS t ON t.key >= $2 AND t.key <= j.key + (j.tasks::bigint << 12)
+            AND t.job + 0 = j.key
+        WHERE j.key = $1 AND {} ORDER BY t.key LIMIT $3",
+        published()
+    );
+    let asked = Statement::new(sql).int(job.raw() as i64).int(job.task_of_job(from).raw() as i64).int(limit as i64);
+    let read = |row: &Row| {
+        let mut cells = Cells::of(row);
+        let index = job.index_of(cells.key()?);
+        let status = cells.one_of(&TaskStatus::ALL, "status of a task")?;
+        let (attempt, started_at, ended_at) = (cells.small()?, cells.time()?, cells.time()?);
+        Ok(TaskMark { index, status, attempt, started_at, ended_at })
+    };
+    db.query(asked).await?.iter().map(read).collect()
 }
 
 pub(super) async fn chunks(db: Arc<Session>, job: Key) -> Result<Vec<GraphChunk>, Failure> {

@@ -9,9 +9,9 @@ use mainspring_core::job::{GraphChunk, JobRow};
 use mainspring_core::limits::GRAPH_CHUNK_TASKS;
 use mainspring_core::row::{ClaimKind, FeedPosition, TaskRow};
 use mainspring_core::spec::TaskSpec;
-use mainspring_core::task::Attempt;
+use mainspring_core::task::{Attempt, TaskStatus};
 use mainspring_store::record::{Unreadable, decode_feed, decode_graph};
-use mainspring_store::{FeedPage, LogPage, log_cut, text_tail};
+use mainspring_store::{FeedPage, LogPage, TaskMark, log_cut, text_tail};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::failure::Failure;
@@ -115,6 +115,28 @@ pub(super) fn job_tasks(db: &Connection, job: Key, from: u32, limit: usize) -> R
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(decoder.decode(row)?.0);
+    }
+    Ok(found)
+}
+
+pub(super) fn marks(db: &Connection, job: Key, from: u32, limit: usize) -> Result<Vec<TaskMark>, Failure> {
+    if staged(db)?.contains(&job) {
+        return Ok(Vec::new());
+    }
+    let last = last_task(db, job)?;
+    let mut ask = db.prepare_cached(
+        "SELECT key, status, attempt, iif(lease IS NULL, NULL, started_at), ended_at FROM tasks
+        WHERE key BETWEEN ?1 AND ?2 AND +job = ?3 ORDER BY key LIMIT ?4",
+    )?;
+    let first = job.task_of_job(from).raw() as i64;
+    let mut rows = ask.query((first, last.raw() as i64, job.raw() as i64, limit as i64))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::of(row);
+        let index = job.index_of(cells.key()?);
+        let status = cells.one_of(&TaskStatus::ALL, "status of a task")?;
+        let (attempt, started_at, ended_at) = (cells.next()?, cells.time()?, cells.time()?);
+        found.push(TaskMark { index, status, attempt, started_at, ended_at });
     }
     Ok(found)
 }

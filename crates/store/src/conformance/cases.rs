@@ -106,6 +106,7 @@ macro_rules! for_each_conformance_case {
             a_large_rewritten_body_of_a_jobs_task_is_whole_for_the_reader
             the_tasks_of_a_job_come_in_order
             the_tasks_of_a_job_start_from_an_index
+            the_marks_of_a_job_say_what_its_rows_say
             a_task_is_found_in_its_job_by_name
             a_deleted_job_is_gone_with_its_graph
             a_deleted_job_leaves_its_neighbours

@@ -7,10 +7,11 @@ use mainspring_core::job::JobRow;
 use mainspring_core::limits::{GRAPH_CHUNK_TASKS, RESIDENT_BODY_BYTES_MAX};
 use mainspring_core::row::{Changes, ReadSet, TaskRow};
 use mainspring_core::spec::{Policy, TaskSpec, Trigger};
-use mainspring_core::task::{Place, TaskStatus};
+use mainspring_core::task::{Place, TaskState, TaskStatus};
 
-use super::make::{Chain, chain, chain_with, key, name, state};
+use super::make::{Chain, at, chain, chain_with, ended, key, name, running, state};
 use super::{Factory, Shard};
+use crate::reader::TaskMark;
 
 pub(super) fn inserting(chain: &Chain) -> Changes {
     Changes {
@@ -195,6 +196,24 @@ pub fn the_tasks_of_a_job_start_from_an_index(open: Factory<'_>) {
     assert_eq!(names_of(&rows(5, 3)), ["t5"]);
     assert_eq!(rows(6, 3), []);
     assert_eq!(shard.ask(|reader| reader.job_tasks(key(900), 0, 3)), []);
+}
+
+pub fn the_marks_of_a_job_say_what_its_rows_say(open: Factory<'_>) {
+    let mut shard = Shard::new(open);
+    let mut chain = chain(10, 6);
+    let states = [ended(TaskStatus::Completed, 900), ended(TaskStatus::Failed, 950), running(3)];
+    chain.tasks.iter_mut().zip(states).for_each(|(task, state)| task.state = state);
+    // Skipped, and never run: it has an end and no start.
+    chain.tasks[4].state = TaskState { ended_at: Some(at(960)), ..state(TaskStatus::Skipped, Place::Rest) };
+    shard.commit(inserting(&chain));
+    shard.commit(inserting(&super::make::chain(100, 3)));
+    let marks = |from, limit| shard.ask(|reader| reader.marks(chain.job.key, from, limit));
+    let said: Vec<TaskMark> = chain.tasks.iter().map(|task| TaskMark::of(chain.job.key, task)).collect();
+    assert_eq!((said[2].attempt, said[2].started_at, said[4].ended_at), (3, Some(at(300)), Some(at(960))));
+    assert_eq!(marks(0, 100), said);
+    assert_eq!(marks(2, 3), said[2..5]);
+    assert_eq!(marks(6, 3), []);
+    assert_eq!(shard.ask(|reader| reader.marks(key(900), 0, 3)), []);
 }
 
 pub fn a_task_is_found_in_its_job_by_name(open: Factory<'_>) {
