@@ -33,23 +33,19 @@ mod ending;
 mod evaluate;
 mod exchange;
 mod figures;
-mod gateway;
 mod hooks;
 mod mailbox;
-mod open_call;
 mod peer;
 mod planner;
 mod questions;
 mod recovery;
 mod retention;
-mod session;
 mod shared;
 mod taken;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod wire;
-mod workers;
 
 pub use cluster::{ClusterView, Exchanged, NodeView, ShardView};
 pub(crate) use cluster::{Inside, ROOT as CLUSTER_ROOT};

@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("calendar", &[]),
     ("layout", &[]),
     ("store", &["core"]),
+    ("node", &["core", "store"]),
     ("store-sqlite", &["core", "store"]),
     ("store-postgres", &["core", "store"]),
     ("store-redis", &["core", "store"]),
@@ -23,13 +24,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "calendar",
             "protocol",
             "layout",
+            "node",
             "store",
             "store-sqlite",
             "store-postgres",
             "store-redis",
         ],
     ),
-    ("sim", &["core", "protocol", "store", "server"]),
+    ("sim", &["core", "store", "node"]),
     ("model", &["core", "store"]),
 ];
 

@@ -24,14 +24,14 @@ use mainspring_core::event::{Command, Event, RequestId, SubmitTasks};
 use mainspring_core::id::{Bucket, SessionId};
 use mainspring_core::row::{Changes, Rows};
 use mainspring_core::time::Timestamp;
+use mainspring_node::gateway::{Gateway, Turn};
 use mainspring_store::{BoxFuture, CommitAnswer, Error, Fence, ShardCommit, Store};
 use tokio::sync::oneshot;
 
 use super::ending::Ending;
+use super::exchange::Waiter;
 use super::figures::rows_of;
-use super::gateway::Gateway;
 use super::mailbox::{Answers, Message, Room};
-use super::open_call::Turn;
 use super::shared::Shared;
 use super::taken::Taken;
 use super::trouble::{Parked, Trouble};
@@ -56,7 +56,7 @@ pub(super) struct Actor {
     pub(super) fence: Fence,
     /// `None` only while it is loaded anew.
     pub(super) driver: Option<Driver>,
-    pub(super) gateway: Gateway,
+    pub(super) gateway: Gateway<Waiter>,
     pub(super) time: ShardTime,
     pub(super) callers: HashMap<RequestId, Answers>,
     pub(super) commit: Option<CommitInFlight>,
@@ -195,7 +195,7 @@ impl Actor {
         progress |= self.drive(now)?;
         progress |= self.poll_commit(now)?;
         progress |= self.poll_read(now)?;
-        let mut turn = Turn { now, quiet: self.quiet, events: &mut self.events, shared: &self.shared };
+        let mut turn = Turn { now, quiet: self.quiet, events: &mut self.events, host: &*self.shared };
         progress |= self.gateway.expire(&mut turn);
         self.push_events();
         progress |= self.expire_parked(now);
@@ -224,9 +224,9 @@ impl Actor {
 
     pub(super) fn take(&mut self, now: Duration, message: Message) {
         let Some(message) = self.refuse_in_trouble(now, message) else { return };
-        let mut turn = Turn { now, quiet: self.quiet, events: &mut self.events, shared: &self.shared };
+        let mut turn = Turn { now, quiet: self.quiet, events: &mut self.events, host: &*self.shared };
         match message {
-            Message::Exchange { request, call, answer } => self.gateway.call(&mut turn, request, *call, answer),
+            Message::Exchange { request, call, answer } => self.gateway.call(&mut turn, request, *call, Waiter(answer)),
             Message::Hangup { request } => self.gateway.hangup(&mut turn, request),
             Message::News(event) => self.events.push(event),
             Message::Evaluated(evaluated) => self.events.push(Event::Evaluated(*evaluated)),
@@ -400,7 +400,7 @@ impl Actor {
         if let Some(id) = session {
             self.gateway.granted(&id, &mut grants);
         }
-        let mut turn = Turn { now, quiet: false, events: &mut self.events, shared: &self.shared };
+        let mut turn = Turn { now, quiet: false, events: &mut self.events, host: &*self.shared };
         self.gateway.settle(&mut turn);
         self.push_events();
     }

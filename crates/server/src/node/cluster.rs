@@ -7,7 +7,6 @@
 //! ```
 //! A store that nobody shares has one shard, and the first way is the only one.
 
-mod balance;
 mod grants;
 mod hub;
 mod inbox;
@@ -18,7 +17,6 @@ mod part_call;
 mod process;
 mod roster;
 mod routing;
-mod seat;
 mod split;
 mod turn;
 mod watch;

@@ -8,11 +8,11 @@ use mainspring_core::event::{AttemptEnded, LogLine, Offer, Progress};
 use mainspring_core::id::{Name, Token};
 use mainspring_core::limits::{ID_CHARS_MAX, LEASE_MS_DEFAULT, NAME_CHARS_MAX, OUTPUT_BYTES_MAX, TAGS_MAX};
 use mainspring_core::task::{Failure, Outcome};
+use mainspring_node::gateway::Call;
 use mainspring_protocol::exchange::{ExchangeRequest, LogChunk, OutcomeReport, ProgressReport};
 use mainspring_protocol::token;
 
 use super::CallError;
-use super::exchange::Call;
 
 /// Shortest and longest lease that a worker can ask for, in milliseconds.
 const LEASE_MS: (u64, u64) = (1_000, 3_600_000);

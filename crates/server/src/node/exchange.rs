@@ -1,98 +1,56 @@
 //! A worker session's call in the core's terms, and its answer: as bytes for the wire, or typed for a worker in this process.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::ops::Deref;
 
 use mainspring_core::effect::Grant;
-use mainspring_core::event::{AttemptEnded, LogLine, Offer, Progress};
-use mainspring_core::id::{IdKind, Key, Name, SessionId, Token};
-use mainspring_core::row::Directive;
+use mainspring_core::id::{IdKind, Key, Token};
 use mainspring_core::spec::Body;
+use mainspring_node::gateway::{Answer, Caller, Refused};
 use mainspring_protocol::exchange::{DirectiveName, ExchangeReply, GrantHead, write_grant};
 use mainspring_protocol::token;
 use mainspring_store::Reader;
 
 use super::CallError;
+use super::mailbox::ExchangeAnswers;
 
-/// A call, read and checked.
+/// Whoever waits for a shard's answer to an exchange.
 #[derive(Debug)]
-pub(super) struct Call {
-    pub(super) worker: Name,
-    pub(super) session: SessionId,
-    pub(super) seq: u64,
-    pub(super) ack: u64,
-    /// Tells a repeat of a call from another call with the same `seq`.
-    pub(super) digest: u64,
-    pub(super) offer: Arc<Offer>,
-    pub(super) capacity: u32,
-    pub(super) wait: Duration,
-    pub(super) lease_ms: u64,
-    pub(super) outcomes: Vec<AttemptEnded>,
-    pub(super) running: Vec<Token>,
-    pub(super) logs: Vec<LogLine>,
-    pub(super) progress: Vec<Progress>,
-    /// What was sent as tokens and is none; answered as stale.
-    pub(super) unreadable: Vec<String>,
-    pub(super) leaving: bool,
-    /// Whoever calls has not spoken for the session before: what was acknowledged to another is not known to it, so that
-    /// every lease which the call does not speak of is granted again.
-    pub(super) fresh: bool,
-    /// Also answered once no more can be granted to the session than it offers.
-    pub(super) settle: bool,
-}
+pub(super) struct Waiter(pub(super) ExchangeAnswers);
 
-impl Call {
-    /// About how many bytes it holds.
-    pub(super) fn bytes(&self) -> usize {
-        let outcomes: usize =
-            self.outcomes.iter().map(|ended| 160 + ended.output.as_ref().map_or(0, |o| o.len())).sum();
-        let logs: usize = self.logs.iter().map(|line| 64 + line.data.len()).sum();
-        outcomes + logs + 24 * self.running.len() + 64 * self.progress.len()
+impl Caller for Waiter {
+    fn answer(self, answer: Result<Answer, Refused>) -> bool {
+        let answer = answer.map_err(|refused| match refused {
+            Refused::OtherWorker { session, worker } => {
+                CallError::Invalid(format!("the session `{session}` belongs to another worker than `{worker}`"))
+            }
+            Refused::WorkerInUse(worker) => CallError::WorkerIdInUse(worker),
+            Refused::OutcomeUnknown => CallError::OutcomeUnknown,
+            Refused::Stopped => CallError::Stopped,
+        });
+        self.0.send(answer).is_ok()
     }
 }
 
 /// What an exchange brings back.
 #[derive(Clone, Debug)]
 pub struct ExchangeAnswer {
-    /// The `seq` of the call that it answers.
-    pub seq: u64,
-    /// Attempts to run.
-    pub grants: Arc<Vec<Grant>>,
-    /// Tokens whose outcomes are durable.
-    pub accepted: Vec<Token>,
-    /// Tokens that are no longer good.
-    pub stale: Vec<Token>,
-    /// Texts that were sent as tokens and are none; stale on the wire.
-    pub unreadable: Vec<String>,
-    /// Tokens of attempts to stop.
-    pub cancel: Vec<Token>,
-    /// What the worker shall do.
-    pub directive: Directive,
-    /// How many grants may still be on their way.
-    pub(super) offered: u32,
+    answer: Answer,
     /// Bodies of the granted tasks that are too large to be kept in memory.
-    pub(super) bodies: BTreeMap<Key, Body>,
+    bodies: BTreeMap<Key, Body>,
+}
+
+impl Deref for ExchangeAnswer {
+    type Target = Answer;
+
+    fn deref(&self) -> &Answer {
+        &self.answer
+    }
 }
 
 impl ExchangeAnswer {
-    /// Nothing to do.
-    pub(super) fn empty(seq: u64, directive: Directive) -> Self {
-        Self {
-            seq,
-            grants: Arc::default(),
-            accepted: Vec::new(),
-            stale: Vec::new(),
-            unreadable: Vec::new(),
-            cancel: Vec::new(),
-            directive,
-            offered: 0,
-            bodies: BTreeMap::new(),
-        }
-    }
-
-    pub(super) fn with_verdict(self, accepted: Vec<Token>, stale: Vec<Token>, unreadable: Vec<String>) -> Self {
-        Self { accepted, stale, unreadable, ..self }
+    pub(super) fn new(answer: Answer) -> Self {
+        Self { answer, bodies: BTreeMap::new() }
     }
 
     /// Fetches the bodies that the core does not keep.

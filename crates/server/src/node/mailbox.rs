@@ -7,15 +7,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use mainspring_core::effect::Answer;
 use mainspring_core::event::{Evaluated, Event, NewTask, Order, RequestId, SubmitJob, Verdict};
 use mainspring_core::id::Name;
+use mainspring_node::gateway::{self, Call};
 use tokio::sync::oneshot;
 
 use super::CallError;
-use super::exchange::{Call, ExchangeAnswer};
 
 /// Where an answer goes.
 pub(super) type Answers = oneshot::Sender<Result<Answer, CallError>>;
 /// Where the answer of an exchange goes.
-pub(super) type ExchangeAnswers = oneshot::Sender<Result<ExchangeAnswer, CallError>>;
+pub(super) type ExchangeAnswers = oneshot::Sender<Result<gateway::Answer, CallError>>;
 
 /// One call.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use super::CallError;
 use super::actor::{Actor, Lost};
 use super::ending::{drain, refuse};
 use super::mailbox::Message;
+use super::trouble::Parked;
 
 /// First and longest wait between two tries to take the shard over.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -155,7 +156,7 @@ impl Actor {
             let _ = caller.send(Err(CallError::OutcomeUnknown));
         }
         let polls = self.gateway.reset();
-        self.park_polls(polls);
+        self.park_polls(polls.into_iter().map(Parked::of).collect());
     }
 
     /// Waits for a store's answer on this thread.

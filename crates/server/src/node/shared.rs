@@ -9,10 +9,11 @@ use mainspring_core::effect::{Answer, Evaluate};
 use mainspring_core::event::{Evaluated, Event, RequestId, Settings};
 use mainspring_core::id::{Bucket, Name};
 use mainspring_core::schedule::Ask;
+use mainspring_node::gateway::{Call, Host};
 use mainspring_store::{Description, Fence, Reader, ShardId, Store};
 use tokio::sync::{oneshot, watch};
 
-use super::exchange::{Call, ExchangeAnswer};
+use super::exchange::ExchangeAnswer;
 use super::figures::{BATCH_BOUNDS_ROWS, COMMIT_BOUNDS_US, NodeFigures, Readiness, Recorder};
 use super::mailbox::{Answers, ExchangeAnswers, Mailbox, Message};
 use super::questions::Questions;
@@ -200,7 +201,7 @@ impl Shared {
         let hangup = self.exchange(call, answer)?;
         let answer = receiver.await;
         hangup.disarm();
-        answer.unwrap_or(Err(CallError::OutcomeUnknown))?.with_bodies(reader).await
+        ExchangeAnswer::new(answer.unwrap_or(Err(CallError::OutcomeUnknown))?).with_bodies(reader).await
     }
 
     /// The shard has made a commit of this number durable, or was loaded at it.
@@ -251,15 +252,6 @@ impl Shared {
         let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
-    /// A worker has begun a session. Beyond a bound, which only random names reach, all are forgotten.
-    pub(super) fn see(&self, worker: &Name) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= SEEN_MAX {
-            seen.clear();
-        }
-        seen.insert(worker.clone());
-    }
-
     pub(super) fn has_seen(&self, worker: &Name) -> bool {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(worker)
     }
@@ -293,6 +285,21 @@ impl Shared {
             store_figures: self.store.figures(),
             readiness: self.readiness(),
         }
+    }
+}
+
+impl Host for Shared {
+    fn request(&self) -> RequestId {
+        Self::request(self)
+    }
+
+    /// Beyond a bound, which only random names reach, all are forgotten.
+    fn see(&self, worker: &Name) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= SEEN_MAX {
+            seen.clear();
+        }
+        seen.insert(worker.clone());
     }
 }
 

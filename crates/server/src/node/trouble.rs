@@ -12,10 +12,11 @@ use std::time::Duration;
 use mainspring_core::driver::Ticket;
 use mainspring_core::event::RequestId;
 use mainspring_core::row::Changes;
+use mainspring_node::gateway::{Answer, Call, CutOff};
 
 use super::CallError;
 use super::actor::{Actor, Lost};
-use super::exchange::{Call, ExchangeAnswer};
+use super::exchange::Waiter;
 use super::mailbox::{ExchangeAnswers, Message};
 
 /// First and longest wait before commits are tried again.
@@ -48,12 +49,17 @@ pub(super) struct Parked {
 
 pub(super) enum What {
     /// It was being served when the shard was lost, and is answered with this.
-    Poll(ExchangeAnswer),
+    Poll(Answer),
     /// It has not been served yet.
     Call(RequestId, Box<Call>),
 }
 
 impl Parked {
+    /// A poll that was cut short by the loss of the shard.
+    pub(super) fn of(cut: CutOff<Waiter>) -> Self {
+        Self { due: cut.due, answer: cut.caller.0, what: What::Poll(cut.answer) }
+    }
+
     fn end(self, reason: &str) {
         let answer = match self.what {
             What::Poll(answer) => Ok(answer),

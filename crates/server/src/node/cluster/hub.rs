@@ -1,24 +1,21 @@
-//! The hub of worker sessions: a worker speaks with one node, its tasks belong to many shards.
-//!
-//! One call of a worker becomes one call to each shard that it concerns: outcomes and renewals go to the shards of their
-//! tasks, free places to shards that have work, the rest to one that stands by. The first news answers the worker; what
-//! still waits is hung up, and its places are claimed until that shard has said that they are free.
+//! The hub of worker sessions: a worker speaks with one node, its tasks belong to many shards. What is decided about that
+//! stands in [`mainspring_node::hub`]; here are the sessions that this node knows, and their calls.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainspring_core::id::{Name, SessionId, Token};
+use mainspring_node::hub::{Begun, Merged, Seat, Standing};
 use mainspring_protocol::exchange::ExchangeRequest;
 use mainspring_protocol::token;
 use mainspring_store::ShardId;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
-use super::grants::{Exchanged, Merged};
-use super::seat::{Begun, Seat, Standing};
-use super::turn::{Said, Turn};
+use super::grants::Exchanged;
+use super::turn::{Carried, Said};
 use crate::node::{CallError, convert};
 
 /// How long beyond its lease a silent session is remembered.
@@ -26,7 +23,16 @@ const GRACE: Duration = Duration::from_secs(60);
 /// Workers that are remembered to have called.
 const SEEN_MAX: usize = 100_000;
 
-pub(super) type SharedSeat = Arc<Mutex<Seat>>;
+pub(super) type SharedSeat = Arc<Mutex<Chair>>;
+
+/// A seat, and who speaks for it.
+pub(super) struct Chair {
+    pub(super) seat: Seat,
+    /// Ends the call that waits.
+    pub(super) current: Option<CancellationToken>,
+    /// An older call has brought what the present one is to say.
+    pub(super) left_over: Arc<Notify>,
+}
 
 /// See the module.
 pub(super) struct Hub {
@@ -76,17 +82,18 @@ impl Hub {
                 seen.clear();
             }
             seen.insert(worker.clone());
-            Arc::new(Mutex::new(Seat::new(worker.clone(), now)))
+            let seat = Seat::new(worker.clone(), now);
+            Arc::new(Mutex::new(Chair { seat, current: None, left_over: Arc::default() }))
         });
         let seat = Arc::clone(seat);
-        if lock(&seat).worker != *worker {
+        if lock(&seat).seat.worker() != worker {
             return Err(CallError::Invalid(format!(
                 "the session `{session}` belongs to another worker than `{worker}`"
             )));
         }
         let silent = |seat: &SharedSeat| {
-            let seat = lock(seat);
-            seat.current.is_none() && seat.heard_at + seat.lease + GRACE < now
+            let chair = lock(seat);
+            chair.current.is_none() && chair.seat.heard_at + chair.seat.lease + GRACE < now
         };
         if seats.len().is_multiple_of(64) {
             seats.retain(|_, other| Arc::ptr_eq(other, &seat) || !silent(other));
@@ -132,19 +139,20 @@ impl Cluster {
         let current = CancellationToken::new();
         let standing = Standing { seq: checked.seq, ack: checked.ack, digest, spoken: &spoken };
         let fresh = {
-            let mut seat = lock(&seat);
-            match seat.begin(&standing, now) {
+            let mut chair = lock(&seat);
+            match chair.seat.begin(&standing, now) {
                 Begun::Answered(merged) => return Ok(*merged),
                 Begun::Go { fresh } => {
-                    seat.current = Some(current.clone());
-                    seat.lease = Duration::from_millis(checked.lease_ms);
+                    if let Some(older) = chair.current.replace(current.clone()) {
+                        older.cancel();
+                    }
+                    chair.seat.lease = Duration::from_millis(checked.lease_ms);
                     fresh
                 }
             }
         };
-        let capacity = if bare.leaving { 0 } else { checked.capacity };
-        let turn = Turn::new(self, seat, bare, said, (fresh, capacity));
-        turn.run(checked.wait, &current).await
+        let carried = Carried::new(self, seat, bare, said, fresh, (checked.capacity, checked.wait));
+        carried.run(&current).await
     }
 
     /// Splits what a call says by the shards of its tokens; and the tokens that it speaks of.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use mainspring_node::hub::Part;
 use mainspring_protocol::exchange::ExchangeRequest;
 use mainspring_store::ShardId;
 use serde::{Deserialize, Serialize};
 
 use super::Cluster;
-use super::grants::{Part, part_as_json};
+use super::grants::{part_as_json, part_from_json};
 use crate::node::peer::{Nonce, seal_answer};
 use crate::node::wire::{read_answer, read_ask, write_answer};
 use crate::node::{CallError, convert};
@@ -43,7 +44,7 @@ pub(super) fn exchange_body(request: &ExchangeRequest, fresh: bool, settle: bool
 /// Reads what [`Inside::exchange`] answered: a part, or why there is none.
 pub(super) fn read_exchanged(body: &[u8]) -> Result<Part, CallError> {
     match body.split_first() {
-        Some((b'+', part)) => Part::read(part),
+        Some((b'+', part)) => part_from_json(part),
         Some((b'-', error)) => match read_answer(error) {
             Ok(Err(error)) => Err(error),
             _ => Err(CallError::Unavailable("another node answered what cannot be read".to_owned())),

@@ -3,10 +3,11 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use mainspring_node::hub::Part;
 use mainspring_protocol::exchange::ExchangeRequest;
 use mainspring_store::ShardId;
 
-use super::grants::Part;
+use super::grants::part_of;
 use super::inside;
 use crate::node::peer::PeerError;
 use crate::node::shared::Shared;
@@ -48,7 +49,7 @@ pub(super) async fn call_here(
     let mut call = convert::call(request, wait_ms_max).map_err(Failed::Refused)?;
     (call.fresh, call.settle) = (fresh, settle);
     let answered = shared.exchange_here(call, reader);
-    answered.await.map(|answer| Part::of(&answer)).map_err(failed)
+    answered.await.map(|answer| part_of(&answer)).map_err(failed)
 }
 
 pub(super) fn read_part(answer: Result<bytes::Bytes, PeerError>) -> Result<Part, Failed> {
@@ -64,9 +65,4 @@ fn failed(error: CallError) -> Failed {
         error @ (CallError::Invalid(_) | CallError::WorkerIdInUse(_)) => Failed::Refused(error),
         _ => Failed::Away,
     }
-}
-
-/// Whether a part says what the worker waits for a verdict of, or what is said once only.
-pub(super) fn speaks(part: &ExchangeRequest) -> bool {
-    !(part.outcomes.is_empty() && part.logs.is_empty() && part.progress.is_empty())
 }

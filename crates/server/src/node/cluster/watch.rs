@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use mainspring_core::event::{Event, Settings};
 use mainspring_core::id::{Name, SessionId};
+use mainspring_node::balance::{Free, Plan, plan};
+use mainspring_node::judge::{Judge, STILL};
 use mainspring_store::{Error, Roster, ShardId};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::balance::{Free, Plan, plan};
 use super::roster::View;
 use super::{Cluster, StartError, process};
 
@@ -18,46 +19,12 @@ use super::{Cluster, StartError, process};
 const BEAT_EVERY: Duration = Duration::from_millis(500);
 /// Longest wait for one beat.
 const BEAT_MAX: Duration = Duration::from_secs(2);
-/// How long a beat must stand still before its node counts as dead.
-const STILL: Duration = Duration::from_secs(3);
 /// How long a peer may take to hear that a shard is free.
 const CALL_MAX: Duration = Duration::from_millis(500);
 /// Nodes whose end is remembered, for shards that are opened later.
 const ENDED_MAX: usize = 1_000;
 
 type Settled = oneshot::Sender<Result<(), StartError>>;
-
-/// Judges the others.
-#[derive(Debug, Default)]
-pub(super) struct Judge {
-    seen: BTreeMap<SessionId, (u64, Duration)>,
-}
-
-impl Judge {
-    /// Who of the roster is dead at this instant of the monotonic clock.
-    pub(super) fn judge(&mut self, roster: &Roster, me: &SessionId, now: Duration) -> BTreeSet<SessionId> {
-        self.seen.retain(|id, _| roster.nodes.iter().any(|(node, _)| node.id == *id));
-        for (node, beat) in &roster.nodes {
-            let entry = self.seen.entry(node.id.clone()).or_insert((*beat, now));
-            if entry.0 != *beat {
-                *entry = (*beat, now);
-            }
-        }
-        let silent = |node: &mainspring_store::NodeRow| now.saturating_sub(self.seen[&node.id].1) >= STILL;
-        let dead =
-            |node: &mainspring_store::NodeRow| node.id != *me && (silent(node) || process::is_gone(&node.process));
-        let mut all: BTreeSet<SessionId> =
-            roster.nodes.iter().map(|(node, _)| node).filter(|node| dead(node)).map(|node| node.id.clone()).collect();
-        // Whoever owns a shard and does not take part has left in a hurry, or was taken off as dead.
-        let owners = roster.shards.iter().filter_map(|held| held.owner.as_ref()).filter(|owner| *owner != me);
-        all.extend(owners.filter(|owner| roster.nodes.iter().all(|(node, _)| node.id != **owner)).cloned());
-        all
-    }
-
-    fn silence(&self, now: Duration) -> BTreeMap<SessionId, Duration> {
-        self.seen.iter().map(|(id, (_, at))| (id.clone(), now.saturating_sub(*at))).collect()
-    }
-}
 
 /// A task that ends with whoever wants it.
 struct AbortOnDrop(JoinHandle<()>);
@@ -167,7 +134,7 @@ impl Watch {
     async fn turn(&mut self, roster: Roster) {
         let cluster = Arc::clone(&self.cluster);
         let now = cluster.config.clock.monotonic();
-        let dead = self.judge.judge(&roster, &cluster.me.id, now);
+        let dead = self.judge.judge(&roster, &cluster.me.id, now, |node| process::is_gone(&node.process));
         self.reap(&roster, &dead);
         let view = Arc::new(View::new(&roster, &dead, &self.judge.silence(now)));
         cluster.view.send_replace(Arc::clone(&view));
@@ -330,51 +297,5 @@ impl Cluster {
             let _ = self.peers.call(key, &address, super::inside::BEAT, Vec::new(), CALL_MAX).await;
         });
         futures_util::future::join_all(calls).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use mainspring_store::{Holding, NodeRow};
-
-    use super::*;
-
-    fn roster(nodes: &[(&str, u64)], owner: Option<&str>) -> Roster {
-        let node = |(id, beat): &(&str, u64)| {
-            let row =
-                NodeRow { id: (*id).into(), address: None, about: "".into(), process: "".into(), version: "".into() };
-            (row, *beat)
-        };
-        Roster {
-            limits: Vec::new(),
-            nodes: nodes.iter().map(node).collect(),
-            shards: vec![Holding { shard: ShardId(0), epoch: 1, owner: owner.map(SessionId::from) }],
-            key: Arc::new([1; 32]),
-            queues: Vec::new(),
-            workers: Vec::new(),
-        }
-    }
-
-    fn at(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    #[test]
-    fn a_node_is_dead_once_its_beat_has_stood_still() {
-        let (mut judge, me) = (Judge::default(), SessionId::from("me"));
-        let mut dead = |beats: &[(&str, u64)], ms| judge.judge(&roster(beats, None), &me, at(ms)).len();
-        assert_eq!(dead(&[("me", 1), ("other", 5)], 0), 0);
-        assert_eq!(dead(&[("me", 1), ("other", 6)], 2_000), 0);
-        assert_eq!(dead(&[("me", 1), ("other", 6)], 4_999), 0);
-        assert_eq!(dead(&[("me", 1), ("other", 6)], 5_000), 1, "and not this node, whose beat it does not watch");
-        assert_eq!(dead(&[("me", 1), ("other", 7)], 5_500), 0, "it was only slow");
-    }
-
-    #[test]
-    fn an_owner_that_takes_no_part_is_dead() {
-        let (mut judge, me) = (Judge::default(), SessionId::from("me"));
-        let dead = judge.judge(&roster(&[("me", 1)], Some("gone")), &me, at(0));
-        assert_eq!(dead.into_iter().collect::<Vec<_>>(), [SessionId::from("gone")]);
-        assert!(judge.judge(&roster(&[("me", 1)], Some("me")), &me, at(0)).is_empty());
     }
 }

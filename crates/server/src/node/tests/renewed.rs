@@ -1,11 +1,11 @@
 //! A session for which another hub begins to speak: nothing that was on its way is lost, and nothing is offered twice.
 
 use mainspring_core::id::Token;
+use mainspring_node::gateway::Call;
 use mainspring_store::ShardId;
 
 use super::*;
 use crate::node::convert;
-use crate::node::exchange::Call;
 
 /// A call of a hub to the shard.
 fn hub_call(worker: &mut Worker, capacity: u32, wait_ms: u64, fresh: bool) -> Call {

@@ -11,16 +11,57 @@ use std::time::Duration;
 use mainspring_core::id::{Name, Token};
 use mainspring_core::row::Directive;
 use mainspring_store::ShardId;
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-
-use super::grants::{Held, Merged, Part};
 
 /// Calls of the hub to one shard within one call of the worker.
 const CALLS_BITS: u32 = 20;
 
 /// Tokens of attempts that are over, remembered by a session: many more than can be on their way.
 const OVER_MAX: usize = 4_096;
+
+/// A grant on its way to a worker.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Of which lease.
+    pub token: Token,
+    /// As the wire has it.
+    pub json: Arc<[u8]>,
+}
+
+/// What one shard answered.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// Attempts to run.
+    pub grants: Vec<Held>,
+    /// Tokens whose outcomes are durable.
+    pub accepted: Vec<Token>,
+    /// Tokens that are no longer good.
+    pub stale: Vec<Token>,
+    /// Attempts to stop.
+    pub cancel: Vec<Token>,
+    /// What the worker shall do.
+    pub directive: Directive,
+    /// How many grants may still come.
+    pub offered: u32,
+}
+
+/// The answers of all shards as one.
+#[derive(Clone, Debug, Default)]
+pub struct Merged {
+    /// The call of the worker that it answers.
+    pub seq: u64,
+    /// See [`Part`].
+    pub grants: Vec<Held>,
+    /// See [`Part`].
+    pub accepted: Vec<Token>,
+    /// See [`Part`].
+    pub stale: Vec<Token>,
+    /// What was sent as tokens and is none; stale on the wire.
+    pub unreadable: Vec<String>,
+    /// See [`Part`].
+    pub cancel: Vec<Token>,
+    /// What the worker shall do.
+    pub directive: Directive,
+}
 
 /// What ties a session to one shard.
 #[derive(Debug, Default)]
@@ -37,19 +78,15 @@ pub(super) struct Link {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Seat {
-    pub(super) worker: Name,
-    pub(super) seq: u64,
+pub struct Seat {
+    worker: Name,
+    seq: u64,
     digest: u64,
     last: Option<Merged>,
-    /// Ends the call that waits.
-    pub(super) current: Option<CancellationToken>,
-    /// An older call has brought what the present one is to say.
-    pub(super) left_over: Arc<Notify>,
     pub(super) links: BTreeMap<ShardId, Link>,
     pub(super) held: Vec<Held>,
     sent: Vec<(u64, Vec<Held>)>,
-    pub(super) cancels: Vec<Token>,
+    cancels: Vec<Token>,
     cancels_sent: Vec<(u64, Token)>,
     /// Attempts that a shard has called over. One of its answers may come late and grant them: the worker may have forgotten
     /// that it ran them.
@@ -57,36 +94,43 @@ pub(super) struct Seat {
     over_order: VecDeque<Token>,
     drain: bool,
     told: Directive,
-    pub(super) heard_at: Duration,
-    pub(super) lease: Duration,
+    /// When it was heard of last.
+    pub heard_at: Duration,
+    /// The lease that it asked for last.
+    pub lease: Duration,
 }
 
 /// What to do with a call.
-pub(super) enum Begun {
+pub enum Begun {
     /// It was answered before, or is too old: with this.
     Answered(Box<Merged>),
     /// It is to be carried out. The session is new to this node, or has spoken with another one since.
-    Go { fresh: bool },
+    Go {
+        /// See above.
+        fresh: bool,
+    },
 }
 
 /// The part of a call that says where it stands in its session.
-pub(super) struct Standing<'a> {
-    pub(super) seq: u64,
-    pub(super) ack: u64,
-    pub(super) digest: u64,
+pub struct Standing<'a> {
+    /// The number of the call, from 1.
+    pub seq: u64,
+    /// The newest answer that the worker has read.
+    pub ack: u64,
+    /// Tells a repeat of a call from another one of the same number.
+    pub digest: u64,
     /// Tokens that the worker speaks of.
-    pub(super) spoken: &'a HashSet<Token>,
+    pub spoken: &'a HashSet<Token>,
 }
 
 impl Seat {
-    pub(super) fn new(worker: Name, now: Duration) -> Self {
+    /// A seat for a session that was not known here.
+    pub fn new(worker: Name, now: Duration) -> Self {
         Self {
             worker,
             seq: 0,
             digest: 0,
             last: None,
-            current: None,
-            left_over: Arc::default(),
             links: BTreeMap::new(),
             held: Vec::new(),
             sent: Vec::new(),
@@ -101,8 +145,18 @@ impl Seat {
         }
     }
 
+    /// Whose session it is.
+    pub fn worker(&self) -> &Name {
+        &self.worker
+    }
+
+    /// The number of its last call.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
     /// A call of the worker came in.
-    pub(super) fn begin(&mut self, standing: &Standing<'_>, now: Duration) -> Begun {
+    pub fn begin(&mut self, standing: &Standing<'_>, now: Duration) -> Begun {
         self.heard_at = now;
         let seq = standing.seq;
         if seq < self.seq {
@@ -114,9 +168,6 @@ impl Seat {
             && let Some(last) = &self.last
         {
             return Begun::Answered(Box::new(last.clone()));
-        }
-        if let Some(older) = self.current.take() {
-            older.cancel();
         }
         let fresh = self.seq == 0 || seq > self.seq + 1;
         if fresh {
@@ -146,7 +197,7 @@ impl Seat {
         self.cancels = again;
     }
 
-    /// The next call to a shard: its number, and the last answer that was read.
+    /// The next call to a shard: its number, the last answer that was read, and whether the shard is to be greeted.
     pub(super) fn call(&mut self, shard: ShardId, capacity: u32, now: Duration) -> (u64, u64, bool) {
         let first = self.seq << CALLS_BITS;
         let link = self.links.entry(shard).or_default();
@@ -243,10 +294,9 @@ impl Seat {
     }
 
     /// Remembers the answer to the call of this number, for a repeat.
-    pub(super) fn remember(&mut self, merged: &Merged) {
+    pub fn remember(&mut self, merged: &Merged) {
         if merged.seq == self.seq {
             self.last = Some(merged.clone());
-            self.current = None;
         }
     }
 }

@@ -16,7 +16,7 @@ use mainspring_core::event::{Offer, RequestId};
 use mainspring_core::id::{Name, Token};
 use mainspring_core::row::Directive;
 
-use super::exchange::{Call, ExchangeAnswer};
+use super::call::{Answer, Call};
 
 /// See the module.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Session {
     pub(super) seq: u64,
     pub(super) digest: u64,
     /// The answer to that call, once it was given.
-    pub(super) last: Option<ExchangeAnswer>,
+    pub(super) last: Option<Answer>,
     /// The call that waits for an answer now.
     pub(super) current: Option<RequestId>,
     /// Free places at its last call, less the grants that it did not know of then.
@@ -179,7 +179,7 @@ impl Session {
     }
 
     /// Everything there is to say, as the answer to the call with this `seq`; remembered until it is acknowledged.
-    pub(super) fn tell(&mut self, seq: u64) -> ExchangeAnswer {
+    pub(super) fn tell(&mut self, seq: u64) -> Answer {
         let grants = Arc::new(std::mem::take(&mut self.pending));
         if !grants.is_empty() {
             self.sent.push((seq, Arc::clone(&grants)));
@@ -187,12 +187,12 @@ impl Session {
         let cancel = std::mem::take(&mut self.cancels);
         self.cancels_sent.extend(cancel.iter().map(|token| (seq, *token)));
         self.told = self.directive;
-        ExchangeAnswer { grants, cancel, offered: self.owed(), ..ExchangeAnswer::empty(seq, self.directive) }
+        Answer { grants, cancel, offered: self.owed(), ..Answer::empty(seq, self.directive) }
     }
 
     /// The answer to a call that there is nothing to say to.
-    pub(super) fn nothing(&self, seq: u64) -> ExchangeAnswer {
-        ExchangeAnswer { offered: self.owed(), ..ExchangeAnswer::empty(seq, self.directive) }
+    pub(super) fn nothing(&self, seq: u64) -> Answer {
+        Answer { offered: self.owed(), ..Answer::empty(seq, self.directive) }
     }
 
     /// How many grants may still come, those that wait here included.

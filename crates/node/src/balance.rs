@@ -11,16 +11,16 @@ const FREE_BEATS: u32 = 4;
 
 /// What to do.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub struct Plan {
     /// Shards to take, each with the epoch of an owner that is dead.
-    pub(super) take: Vec<(ShardId, Option<u64>)>,
+    pub take: Vec<(ShardId, Option<u64>)>,
     /// Shards of ours to give up.
-    pub(super) give: Vec<ShardId>,
+    pub give: Vec<ShardId>,
 }
 
 /// Shards that nobody serves, and for how many beats.
 #[derive(Debug, Default)]
-pub(super) struct Free(BTreeMap<ShardId, u32>);
+pub struct Free(BTreeMap<ShardId, u32>);
 
 /// The share of the node at `place` among so many that live.
 fn share(shards: usize, nodes: usize, place: usize) -> usize {
@@ -28,7 +28,7 @@ fn share(shards: usize, nodes: usize, place: usize) -> usize {
 }
 
 /// Plans for the node `me`. `mine` are the shards that it serves or is about to, `dead` the nodes that show no life.
-pub(super) fn plan(
+pub fn plan(
     held: &[Holding],
     alive: &BTreeSet<SessionId>,
     dead: &BTreeSet<SessionId>,

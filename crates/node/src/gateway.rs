@@ -1,15 +1,16 @@
 //! The gateway of worker sessions: turns calls that may be repeated, reordered, cut off or left waiting into clean
 //! events for the core, and the core's effects into answers.
 //!
-//! It lives on the shard's thread and does no I/O. A call is answered at the first of: a grant, a cancel, a stale token, a
+//! There is one for each shard that a node serves. A call is answered at the first of: a grant, a cancel, a stale token, a
 //! changed directive, the commit of its outcomes (and [`COMPANY`] more, in case that commit is followed by a grant), or
 //! the end of its wait.
-//!
-//! Credits are exact: the core is only told of free places while no grant to the session can be under way unseen. If
-//! that is not certain, the gateway first takes the core's credits back (tells it of 0), waits until that and everything
-//! said before has returned, and then counts anew.
 
+mod call;
+mod credits;
 mod endings;
+mod open_call;
+mod session;
+mod workers;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -19,22 +20,21 @@ use mainspring_core::event::{EndSession, Event, Exchange, RequestId, SessionEnd}
 use mainspring_core::id::{SessionId, Token};
 use mainspring_core::row::Directive;
 
-use super::CallError;
-use super::exchange::{Call, ExchangeAnswer};
-use super::mailbox::ExchangeAnswers;
-use super::open_call::{OpenCall, Turn};
-use super::session::Session;
-use super::workers::{Arrival, Workers};
+pub use self::call::{Answer, Call, Caller, Host, Refused};
+use self::open_call::OpenCall;
+pub use self::open_call::{CutOff, Turn};
+use self::session::Session;
+use self::workers::{Arrival, Workers};
 
 /// How long an answer that only acknowledges outcomes waits for a grant to go with it.
 const COMPANY: Duration = Duration::from_millis(1);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Gateway {
+pub struct Gateway<C> {
     sessions: HashMap<SessionId, Session>,
     workers: Workers,
-    calls: HashMap<RequestId, OpenCall>,
+    calls: HashMap<RequestId, OpenCall<C>>,
     due: BTreeSet<(Duration, RequestId)>,
     /// Exchanges that the core has not answered yet.
     asked: HashMap<RequestId, SessionId>,
@@ -49,8 +49,9 @@ pub(super) struct Gateway {
     swept_at: Duration,
 }
 
-impl Gateway {
-    pub(super) fn new(grace_ms: u64) -> Self {
+impl<C: Caller> Gateway<C> {
+    /// Knows nobody. `grace_ms`: how long beyond its lease a silent session is remembered.
+    pub fn new(grace_ms: u64) -> Self {
         Self {
             sessions: HashMap::new(),
             workers: Workers::default(),
@@ -66,39 +67,36 @@ impl Gateway {
     }
 
     /// How many sessions are known, and how many calls wait.
-    pub(super) fn counts(&self) -> (u64, u64) {
+    pub fn counts(&self) -> (u64, u64) {
         (self.sessions.len() as u64, self.calls.len() as u64)
     }
 
     /// A call came in. `quiet`: nothing that the core was told before is still on its way back.
-    pub(super) fn call(&mut self, turn: &mut Turn<'_>, request: RequestId, call: Call, answer: ExchangeAnswers) {
+    pub fn call(&mut self, turn: &mut Turn<'_>, request: RequestId, call: Call, caller: C) {
         let renewed = call.fresh && self.renew(&call);
         let known = self.sessions.get(&call.session);
         if known.is_some_and(|session| session.worker != call.worker) {
-            let _ = answer.send(Err(CallError::Invalid(format!(
-                "the session `{}` belongs to another worker than `{}`",
-                call.session, call.worker
-            ))));
+            caller.answer(Err(Refused::OtherWorker { session: call.session, worker: call.worker }));
             return;
         }
         let resume = known.is_none() || renewed;
         if known.is_none() && !self.welcome(turn, &call) {
-            let _ = answer.send(Err(CallError::WorkerIdInUse(call.worker)));
+            caller.answer(Err(Refused::WorkerInUse(call.worker)));
             return;
         }
         let session = self.sessions.get_mut(&call.session).expect("it was known, or made just now");
         if !resume && call.seq < session.seq {
             session.heard_at = turn.now;
-            let _ = answer.send(Ok(session.nothing(call.seq)));
+            caller.answer(Ok(session.nothing(call.seq)));
             return;
         }
         if !resume && call.seq == session.seq && call.digest == session.digest && session.last.is_some() {
             session.heard_at = turn.now;
-            let _ = answer.send(Ok(session.last.clone().expect("checked above")));
+            caller.answer(Ok(session.last.clone().expect("checked above")));
             return;
         }
         self.supersede(&call.session);
-        self.open(turn, request, call, answer, resume);
+        self.open(turn, request, call, caller, resume);
     }
 
     /// Somebody speaks for a known session for the first time: what others were told is not known there. False if it is an
@@ -123,7 +121,7 @@ impl Gateway {
                 turn.events.push(Event::EndSession(EndSession { session: old, reason: SessionEnd::Lost }));
             }
         }
-        turn.shared.see(&call.worker);
+        turn.host.see(&call.worker);
         self.sessions.insert(call.session.clone(), Session::new(call, turn.now));
         true
     }
@@ -136,7 +134,7 @@ impl Gateway {
         }
     }
 
-    fn open(&mut self, turn: &mut Turn<'_>, request: RequestId, call: Call, answer: ExchangeAnswers, resume: bool) {
+    fn open(&mut self, turn: &mut Turn<'_>, request: RequestId, call: Call, caller: C, resume: bool) {
         let session = self.sessions.get_mut(&call.session).expect("the caller made sure of it");
         session.heard(&call, turn.now);
         session.current = Some(request);
@@ -156,7 +154,7 @@ impl Gateway {
         let open = OpenCall {
             session: call.session.clone(),
             seq: call.seq,
-            answer,
+            caller,
             due,
             entry: due,
             commits: !call.outcomes.is_empty(),
@@ -189,40 +187,8 @@ impl Gateway {
         }
     }
 
-    /// The caller of an exchange is gone: nothing more is to be granted to a session that nobody listens for.
-    pub(super) fn hangup(&mut self, turn: &mut Turn<'_>, request: RequestId) {
-        let Some(call) = self.calls.get(&request) else { return };
-        if call.leaving || call.awaits_commit() {
-            return;
-        }
-        let call = self.close(request).expect("it is open");
-        let Some(session) = self.sessions.get_mut(&call.session) else { return };
-        if session.current == Some(request) {
-            session.current = None;
-            self.take_credits_back(turn, &call.session);
-        }
-    }
-
-    /// Nobody listens for the session any more: until it calls again it is offered nothing.
-    fn take_credits_back(&mut self, turn: &mut Turn<'_>, id: &SessionId) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        if session.current.is_none() {
-            session.free = 0;
-            self.recall(turn, id);
-        }
-    }
-
-    /// Tells the core that a session has no place free; what it has then granted at the most is known once it answers.
-    fn recall(&mut self, turn: &mut Turn<'_>, id: &SessionId) {
-        let request = turn.shared.request();
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.recall = Some(request);
-        }
-        self.tell_credits(turn, request, id, 0);
-    }
-
     /// Grants of one session, in a row.
-    pub(super) fn granted(&mut self, id: &SessionId, grants: &mut Vec<Grant>) {
+    pub fn granted(&mut self, id: &SessionId, grants: &mut Vec<Grant>) {
         // A grant to a session that is not known here comes again when the session calls with `resume`.
         if let Some(session) = self.sessions.get_mut(id) {
             session.granted(grants);
@@ -232,7 +198,7 @@ impl Gateway {
     }
 
     /// A grant was taken back.
-    pub(super) fn revoked(&mut self, id: &SessionId, token: Token) {
+    pub fn revoked(&mut self, id: &SessionId, token: Token) {
         if let Some(session) = self.sessions.get_mut(id) {
             session.revoked(token);
             self.touched.push(id.clone());
@@ -240,7 +206,7 @@ impl Gateway {
     }
 
     /// A session has a new directive.
-    pub(super) fn directed(&mut self, id: &SessionId, directive: Directive) {
+    pub fn directed(&mut self, id: &SessionId, directive: Directive) {
         if let Some(session) = self.sessions.get_mut(id) {
             session.directive = directive;
             self.touched.push(id.clone());
@@ -248,7 +214,7 @@ impl Gateway {
     }
 
     /// The core has answered an exchange.
-    pub(super) fn exchanged(&mut self, to: RequestId, accepted: Vec<Token>, stale: Vec<Token>, directive: Directive) {
+    pub fn exchanged(&mut self, to: RequestId, accepted: Vec<Token>, stale: Vec<Token>, directive: Directive) {
         if let Some(id) = self.asked.remove(&to)
             && let Some(session) = self.sessions.get_mut(&id)
         {
@@ -273,30 +239,8 @@ impl Gateway {
         }
     }
 
-    /// Counts credits out anew once the core has answered everything it was told of a session, its recall last.
-    fn offer_again(&mut self, turn: &mut Turn<'_>, last: RequestId, id: &SessionId) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        let Some(recall) = session.recall else { return };
-        if session.unanswered > 0 {
-            return;
-        }
-        if recall != last {
-            // An older call waited for rows and was carried out after the recall: its credits are in force again.
-            self.recall(turn, id);
-            return;
-        }
-        session.recall = None;
-        session.offered = session.free;
-        let credits = session.free;
-        if credits > 0 {
-            let request = turn.shared.request();
-            self.tell_credits(turn, request, id, credits);
-        }
-        self.touched.push(id.clone());
-    }
-
     /// Answers every call that has something to be told, after all effects of a release were taken in.
-    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+    pub fn settle(&mut self, turn: &mut Turn<'_>) {
         for (request, id) in std::mem::take(&mut self.recalled) {
             self.offer_again(turn, request, &id);
         }
@@ -304,12 +248,6 @@ impl Gateway {
             self.settle_session(turn, &id);
         }
         self.take_back_of_deaf(turn);
-    }
-
-    fn take_back_of_deaf(&mut self, turn: &mut Turn<'_>) {
-        for id in std::mem::take(&mut self.deaf) {
-            self.take_credits_back(turn, &id);
-        }
     }
 
     fn settle_session(&mut self, turn: &Turn<'_>, id: &SessionId) {
@@ -335,7 +273,7 @@ impl Gateway {
     }
 
     /// Answers what has waited long enough; forgets sessions that have been silent for too long.
-    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> bool {
+    pub fn expire(&mut self, turn: &mut Turn<'_>) -> bool {
         let now = turn.now;
         let mut progress = false;
         while let Some(&(due, request)) = self.due.first()
@@ -367,49 +305,12 @@ impl Gateway {
         }
     }
 
-    fn sweep(&mut self, now: Duration) {
-        let silent = self.sessions.iter().filter(|(_, session)| session.is_silent(self.grace, now));
-        for id in silent.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-            if let Some(session) = self.sessions.get(&id) {
-                self.workers.leave(&session.worker, &id);
-            }
-            self.forget(&id);
-        }
-        self.workers.sweep(now);
-    }
-
     /// When [`Gateway::expire`] has something to do.
-    pub(super) fn wake_at(&self) -> Option<Duration> {
+    pub fn wake_at(&self) -> Option<Duration> {
         self.due.first().map(|(due, _)| *due)
     }
 
-    fn tell_credits(&mut self, turn: &mut Turn<'_>, to: RequestId, id: &SessionId, credits: u32) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        session.unanswered += 1;
-        self.asked.insert(to, id.clone());
-        turn.events.push(Event::Exchange(Exchange {
-            to,
-            session: id.clone(),
-            worker: session.worker.clone(),
-            offer: session.offer.clone(),
-            credits,
-            lease_ms: session.lease_ms,
-            outcomes: Vec::new(),
-            running: Vec::new(),
-            logs: Vec::new(),
-            progress: Vec::new(),
-            resume: false,
-        }));
-    }
-
-    fn forget(&mut self, id: &SessionId) {
-        let Some(session) = self.sessions.remove(id) else { return };
-        if let Some(request) = session.current {
-            self.answer_without_news(request);
-        }
-    }
-
-    fn close(&mut self, request: RequestId) -> Option<OpenCall> {
+    fn close(&mut self, request: RequestId) -> Option<OpenCall<C>> {
         let call = self.calls.remove(&request)?;
         self.due.remove(&(call.entry, request));
         Some(call)
@@ -421,8 +322,8 @@ impl Gateway {
         let session = self.sessions.get(&call.session);
         let directive = session.map_or(Directive::Run, |session| session.directive);
         let offered = session.map_or(0, Session::owed);
-        let answer = ExchangeAnswer { offered, ..ExchangeAnswer::empty(call.seq, directive) };
-        let _ = call.answer.send(Ok(answer.with_verdict(call.accepted, call.stale, call.unreadable)));
+        let answer = Answer { offered, ..Answer::empty(call.seq, directive) };
+        call.caller.answer(Ok(answer.with_verdict(call.accepted, call.stale, call.unreadable)));
     }
 
     /// Answers with everything there is, and remembers it for a repeat.
@@ -435,7 +336,7 @@ impl Gateway {
         let answer = session.tell(call.seq).with_verdict(call.accepted, call.stale, call.unreadable);
         session.last = Some(answer.clone());
         // If the caller is gone, what it was told is told again at its next call.
-        let heard = call.answer.send(Ok(answer)).is_ok();
+        let heard = call.caller.answer(Ok(answer));
         if call.leaving {
             self.sessions.remove(&call.session);
         } else if !heard {

@@ -6,17 +6,14 @@ use mainspring_core::event::Event;
 use mainspring_core::id::{SessionId, Token};
 use mainspring_core::row::Directive;
 
-use super::exchange::ExchangeAnswer;
-use super::mailbox::ExchangeAnswers;
-use super::shared::Shared;
-use super::trouble::{Parked, What};
+use super::call::{Answer, Host};
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct OpenCall {
+pub(super) struct OpenCall<C> {
     pub(super) session: SessionId,
     pub(super) seq: u64,
-    pub(super) answer: ExchangeAnswers,
+    pub(super) caller: C,
     /// When it is answered whatever happens, provided that the core has answered.
     pub(super) due: Duration,
     /// The entry in `Gateway::due`.
@@ -36,7 +33,7 @@ pub(super) struct OpenCall {
     pub(super) settle: bool,
 }
 
-impl OpenCall {
+impl<C> OpenCall<C> {
     /// It brought something that is not durable yet.
     pub(super) fn awaits_commit(&self) -> bool {
         self.commits && !self.exchanged
@@ -48,22 +45,34 @@ impl OpenCall {
     }
 
     /// What is left of it when its shard is lost. A verdict is news, which does not wait.
-    pub(super) fn park(self, directive: Directive) -> Parked {
+    pub(super) fn cut_off(self, directive: Directive) -> CutOff<C> {
         let news = !(self.accepted.is_empty() && self.stale.is_empty() && self.unreadable.is_empty());
         let due = if news || self.leaving { Duration::ZERO } else { self.due };
-        let answer = ExchangeAnswer::empty(self.seq, directive);
-        let what = What::Poll(answer.with_verdict(self.accepted, self.stale, self.unreadable));
-        Parked { due, answer: self.answer, what }
+        let answer = Answer::empty(self.seq, directive);
+        let answer = answer.with_verdict(self.accepted, self.stale, self.unreadable);
+        CutOff { due, caller: self.caller, answer }
     }
 }
 
+/// A call whose shard was lost while it waited for nothing of its own.
+#[derive(Debug)]
+pub struct CutOff<C> {
+    /// When its wait is over.
+    pub due: Duration,
+    /// Who waits.
+    pub caller: C,
+    /// What to answer then.
+    pub answer: Answer,
+}
+
 /// What the gateway may use while it takes something in.
-pub(super) struct Turn<'a> {
+pub struct Turn<'a> {
     /// The monotonic clock.
-    pub(super) now: Duration,
+    pub now: Duration,
     /// Nothing that the core was told before is still on its way back.
-    pub(super) quiet: bool,
+    pub quiet: bool,
     /// Events for the core, in order.
-    pub(super) events: &'a mut Vec<Event>,
-    pub(super) shared: &'a Shared,
+    pub events: &'a mut Vec<Event>,
+    /// Who runs the gateway.
+    pub host: &'a dyn Host,
 }
