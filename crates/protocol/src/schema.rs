@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::duration::WireDuration;
 use crate::submit::HttpRequest;
@@ -375,6 +375,20 @@ pub fn job_schema_in(schemas: &mut SchemaGenerator) -> Schema {
     schemas.subschema_for::<Job>()
 }
 
+/// The schema of a profile among those of a larger description: the fields of a task that a profile may set.
+pub fn profile_schema_in(schemas: &mut SchemaGenerator) -> Schema {
+    let task = Task::json_schema(schemas).to_value();
+    let may = |name: &str| crate::submit::profile_field_names().contains(&name);
+    let fields = task["properties"].as_object().into_iter().flatten().filter(|(name, _)| may(name));
+    let fields: Map<String, Value> = fields.map(|(name, schema)| (name.clone(), schema.clone())).collect();
+    json_schema!({
+        "type": "object",
+        "description": "Defaults of the tasks that name it.",
+        "additionalProperties": false,
+        "properties": fields,
+    })
+}
+
 fn whole<T: JsonSchema>(title: &str) -> Value {
     let mut schema = schemars::schema_for!(T).to_value();
     schema["title"] = title.into();
@@ -410,5 +424,16 @@ mod tests {
         known.sort_unstable();
         assert_eq!(fields, known);
         assert_eq!(job_schema()["required"], json!(["tasks"]));
+    }
+
+    #[test]
+    fn the_schema_of_a_profile_has_what_a_profile_may_set() {
+        let schema = profile_schema_in(&mut SchemaGenerator::default()).to_value();
+        let fields: Vec<&str> =
+            schema["properties"].as_object().expect("has properties").keys().map(String::as_str).collect();
+        let mut known: Vec<&str> = crate::submit::profile_field_names().to_vec();
+        known.sort_unstable();
+        assert_eq!(fields, known);
+        assert_eq!(schema["properties"]["retries"]["maximum"], 1_000);
     }
 }

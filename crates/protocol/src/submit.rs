@@ -87,6 +87,11 @@ pub fn task_field_names() -> &'static [&'static str] {
     fields::NAMES
 }
 
+/// Names of the fields that a profile may set.
+pub fn profile_field_names() -> &'static [&'static str] {
+    profile::PROFILABLE
+}
+
 /// Names what is wrong with an expression.
 fn invalid_expression(at: &Pointer<'_>, error: &CompileError, findings: &mut Findings) {
     let detail = format!("{} at byte {}", error.kind, error.offset);

@@ -8,6 +8,7 @@ use mainspring_core::id::Name;
 use mainspring_core::row::{DefinitionKind, DefinitionRow};
 use mainspring_core::schedule::ScheduleName;
 use mainspring_protocol::problem::{Code, Problem};
+use mainspring_protocol::schema::profile_schema_in;
 use mainspring_protocol::submit::{
     self, DEFAULT_TENANT, Defaults, Definitions, Format, ParsedJob, Values, with_params,
 };
@@ -22,7 +23,7 @@ use super::installed::Installed;
 use super::jobs;
 use super::params::cut;
 use super::reply::{internal, json, not_called, not_read, nothing, ok};
-use super::route::{BodyKind, Param, Route};
+use super::route::{BodyKind, Param, Route, SchemaOf};
 use super::state::Api;
 use super::submit::defaults;
 use crate::applied::{ApplyError, Change, OnlyIf, apply};
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> Vec<Route> {
             "A version of a definition, the newest unless one is named",
             "Deletes a definition; its versions are kept",
         ],
+        |schemas| schemas.subschema_for::<Value>(),
     );
     routes.extend(of(
         ["/api/v1/profiles", "/api/v1/profiles/{name}"],
@@ -52,6 +54,7 @@ pub(crate) fn routes() -> Vec<Route> {
             "A version of a profile, the newest unless one is named",
             "Deletes a profile; its versions are kept",
         ],
+        profile_schema_in,
     ));
     routes.push(
         Route::post(
@@ -68,11 +71,16 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// What can be done with all definitions at one address, and with one at the other.
-fn of([all, one]: [&'static str; 2], operations: [&'static str; 4], summaries: [&'static str; 4]) -> Vec<Route> {
+fn of(
+    [all, one]: [&'static str; 2],
+    operations: [&'static str; 4],
+    summaries: [&'static str; 4],
+    body: SchemaOf,
+) -> Vec<Route> {
     vec![
         Route::get(all, operations[0], summaries[0], |call| Box::pin(list(call))).gives::<Page<DefinitionView>>(),
         Route::put(one, operations[1], summaries[1], |call| Box::pin(put(call)))
-            .reads::<Value>(BodyKind::Document)
+            .reads_as(BodyKind::Document, body)
             .gives::<AppliedView>(),
         Route::get(one, operations[2], summaries[2], |call| Box::pin(get(call)))
             .query(&[VERSION])

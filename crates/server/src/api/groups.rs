@@ -29,11 +29,15 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Shows tasks with what is known of the jobs that carry them out.
-pub(crate) async fn views(api: &Api, rows: &[TaskRow], job: Option<&str>) -> Result<Vec<TaskView>, Refused> {
+/// Shows tasks with what is known of the jobs that carry them out; `job_of` is the id of a task's own job.
+pub(crate) async fn views<'a>(
+    api: &Api,
+    rows: &[TaskRow],
+    job_of: impl Fn(&TaskRow) -> Option<&'a str>,
+) -> Result<Vec<TaskView>, Refused> {
     let children = children(api, rows).await?;
     let view = |row: &TaskRow| {
-        let view = TaskView::from_row(row, job);
+        let view = TaskView::from_row(row, job_of(row));
         match row.state.child.and_then(|child| children.get(&child)) {
             Some(child) => view.with_child(child),
             None => view,
@@ -45,7 +49,7 @@ pub(crate) async fn views(api: &Api, rows: &[TaskRow], job: Option<&str>) -> Res
 /// Shows one task likewise.
 pub(crate) async fn view(api: &Api, found: &FoundTask) -> Result<TaskView, Refused> {
     let job = found.job.as_ref().map(job_id);
-    let mut views = views(api, std::slice::from_ref(&found.row), job.as_deref()).await?;
+    let mut views = views(api, std::slice::from_ref(&found.row), |_| job.as_deref()).await?;
     Ok(views.remove(0))
 }
 

@@ -95,7 +95,8 @@ async fn list(call: Call) -> Answer {
     let after = selection::start(after, &filter.terms, call.api.now());
     let page = call.api.reader.tasks(filter, after, limit).await.map_err(not_read)?;
     let names = Names::of_jobs(&call.api, &page.items).await?;
-    let items = page.items.iter().map(|row| TaskView::from_row(row, names.job_of(row)).for_list()).collect();
+    let views = groups::views(&call.api, &page.items, |row| names.job_of(row)).await?;
+    let items = views.into_iter().map(TaskView::for_list).collect();
     ok(&Page { items, next_cursor: page.next.map(cursor::of_key) })
 }
 
