@@ -108,7 +108,7 @@ function Side({ section }: { section: string }) {
   // On a narrow window the navigation scrolls: where one is stays in view.
   useEffect(() => {
     void nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
-  }, [section]);
+  }, [section, stats === undefined]);
   const tallies: Record<string, string> = stats ? { '/workers': String(stats.workers), '/jobs': counted(stats.jobs.running) } : {};
   return (
     <div className="side">

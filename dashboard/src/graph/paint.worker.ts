@@ -16,6 +16,13 @@ export type FromPainter = { kind: 'painted' };
 
 let painter: Painter | undefined;
 let look: Look | undefined;
+/** Goes before the page's fonts once it is there. A canvas keeps what a name meant to it, so it is a name of its own. */
+const OWN_FONT = 'Graph Inter';
+let hasFont = false;
+
+function setLook(): void {
+  if (look) painter?.setLook(hasFont ? { ...look, font: `'${OWN_FONT}', ${look.font}` } : look);
+}
 
 function make(width: number, height: number) {
   const canvas = new OffscreenCanvas(width, height);
@@ -36,7 +43,7 @@ onmessage = ({ data }: MessageEvent<ToPainter>) => {
     painter?.setStates(data.nodes, data.states);
   } else if (data.kind === 'look') {
     look = data.look;
-    painter?.setLook(data.look);
+    setLook();
   } else if (data.kind === 'window') {
     painter?.setWindow(data.window, data.ratio);
   } else {
@@ -47,10 +54,11 @@ onmessage = ({ data }: MessageEvent<ToPainter>) => {
 /** Workers do not see the page's fonts. */
 async function loadFont(): Promise<void> {
   try {
-    const font = await new FontFace('Inter', `url(${fontUrl})`, { weight: '100 900' }).load();
+    const font = await new FontFace(OWN_FONT, `url(${fontUrl})`, { weight: '100 900' }).load();
     (self as unknown as { fonts: FontFaceSet }).fonts.add(font);
+    hasFont = true;
     forgetCuts();
-    if (look) painter?.setLook(look);
+    setLook();
   } catch {
     // The next font of the list does.
   }

@@ -1,5 +1,5 @@
 // Small pieces: a state, an instant, a copied text, a bar of states, a note, what stands where nothing is.
-import { useEffect, useState, useSyncExternalStore, type ReactNode } from 'react';
+import { Fragment, useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore, type ReactNode } from 'react';
 import { absolute, counted, relative, took } from '../format';
 import { usePrefs } from '../prefs';
 import { look, type Tone } from '../states';
@@ -41,15 +41,17 @@ export function useNow(): number {
   return useSyncExternalStore(watchClock, () => now);
 }
 
-/** An instant, as the person prefers it; the other way stands in its title. */
-export function Time({ at, precise }: { at: string | null | undefined; precise?: boolean }) {
+/** An instant, as the person prefers it; the other way stands in its title. `brief`: only the time of today, only the day of others. */
+export function Time({ at, precise, brief }: { at: string | null | undefined; precise?: boolean; brief?: boolean }) {
   const { zone, times } = usePrefs();
   const current = useNow();
   if (!at) return <span className="muted">—</span>;
   const instant = Date.parse(at);
   const full = absolute(instant, zone, true);
   const ago = relative(instant, Math.max(current, now));
-  const shown = precise ? full : times === 'relative' ? ago : absolute(instant, zone);
+  const [day, hour] = absolute(instant, zone).split(' ');
+  const short = absolute(current, zone).startsWith(day ?? '') ? hour : day;
+  const shown = precise ? full : times === 'relative' ? ago : brief ? short : `${day} ${hour}`;
   return (
     <time dateTime={at} title={times === 'relative' && !precise ? full : ago} className="nowrap">
       {shown}
@@ -149,9 +151,28 @@ export function Empty({ title, children, line }: { title: string; children?: Rea
   );
 }
 
-/** A table that may be wider than the window: it can be scrolled by keys, too. */
+/**
+ * A table that may be wider than the window: it can be scrolled by keys, too. In a narrow one each row becomes a block, in
+ * which every cell says what its column is.
+ */
 export function Wide({ label, card, children }: { label: string; card?: boolean; children: ReactNode }) {
-  return <div className={card ? 'card wide-table' : 'wide-table'} tabIndex={0} role="region" aria-label={label}>{children}</div>;
+  const ref = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const titles = [...(ref.current?.querySelectorAll('thead th') ?? [])].map((title) => (title.querySelector('.unseen') ? '' : title.textContent ?? ''));
+    for (const row of ref.current?.querySelectorAll('tbody tr') ?? []) [...row.children].forEach((cell, place) => cell.setAttribute('data-title', titles[place] ?? ''));
+  });
+  return <div ref={ref} className={card ? 'card wide-table' : 'wide-table'} tabIndex={0} role="region" aria-label={label}>{children}</div>;
+}
+
+const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
+
+/** A sentence of the server, with its instants in the zone that the person prefers. */
+export function Sentence({ text }: { text: string }) {
+  const { zone } = usePrefs();
+  const current = useNow();
+  const instants = text.match(INSTANT) ?? [];
+  const time = (at: string) => <time dateTime={at} title={relative(Date.parse(at), current)}>{absolute(Date.parse(at), zone)}</time>;
+  return <>{text.split(INSTANT).map((part, place) => <Fragment key={place}>{part}{instants[place] && time(instants[place])}</Fragment>)}</>;
 }
 
 export function Skeleton({ lines = 4 }: { lines?: number }) {

@@ -1,12 +1,14 @@
 // A table of any length: only rows in view are in the document. Arrow keys, j and k move, Enter opens, x selects.
 import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
+import { usePrefs } from '../prefs';
 import { navigate } from '../router';
 
 export interface Column<T> {
   title: string;
-  /** A CSS grid track. */
-  width: string;
-  cell: (row: T) => ReactNode;
+  /** A CSS grid track; `time`: as wide as an instant is written. */
+  width: string | 'time';
+  /** `brief`: the table is narrow. */
+  cell: (row: T, brief: boolean) => ReactNode;
   right?: boolean;
   /** Left out below this width of the table, in pixels. */
   from?: number;
@@ -48,6 +50,8 @@ export function barAt(rows: number, height: number, total: number): number {
 
 /** Height of the line of titles, in pixels. */
 const HEADER = 34;
+/** Width of a table below which instants are written in short. */
+const BRIEF_BELOW = 620;
 /** Rows drawn beyond the edges. */
 const MARGIN = 8;
 
@@ -72,10 +76,13 @@ const isTyping = (target: EventTarget | null) => target instanceof HTMLElement &
 export function Table<T>(props: Props<T>) {
   const { columns, count, at, keyOf, href, onShow, version, selected, onSelect, rowHeight = 36 } = props;
   const [ref, size] = useSize();
+  const { times } = usePrefs();
   const [top, setTop] = useState(0);
   const [active, setActive] = useState(-1);
   const shown = columns.filter((column) => size.width >= (column.from ?? 0));
-  const template = [...(onSelect ? ['16px'] : []), ...shown.map((column) => column.width)].join(' ');
+  const brief = size.width < BRIEF_BELOW;
+  const time = times === 'absolute' && !brief ? '148px' : '88px';
+  const template = [...(onSelect ? ['16px'] : []), ...shown.map((column) => (column.width === 'time' ? time : column.width))].join(' ');
   const total = count * rowHeight;
   const view = Math.max(0, size.height - HEADER);
   const moved = rowsAt(top, view, total);
@@ -139,7 +146,7 @@ export function Table<T>(props: Props<T>) {
         )}
         {shown.map((column) => (
           <div key={column.title} role="cell" className={column.right ? 'right cut' : 'cut'}>
-            {row ? column.cell(row) : <div className="skeleton" />}
+            {row ? column.cell(row, brief) : <div className="skeleton" />}
           </div>
         ))}
       </div>,

@@ -1,16 +1,19 @@
-// Applies a new version of a definition or profile: as JSON, guarded against what others applied meanwhile.
+// Applies a new version of a definition or profile, guarded against what others applied meanwhile: a definition as JSON, a
+// profile by its fields, or as JSON by who prefers that.
 import { useState } from 'react';
 import { call, Refusal } from '../api/client';
-import { printExact } from '../api/exact';
+import { parseExact, printExact } from '../api/exact';
 import type { Definition } from '../api/types';
 import { quoted } from '../format';
 import { Dialog } from '../parts/dialog';
 import { Note, Shell, Trouble } from '../parts/basics';
 import { toast } from '../parts/toast';
 import { jsonTrouble } from './dead-letters';
+import { assignments, bodyOf, textsOf } from './profile-fields';
+import { ProfileFields } from './profile-form';
 
 const NOUN: Record<string, string> = { jobs: 'job', tasks: 'task', profiles: 'profile' };
-const STARTS: Record<string, unknown> = { jobs: { tasks: { hello: 'echo hello' } }, tasks: { type: 'noop' }, profiles: { retries: 5, timeout: '10m' } };
+const STARTS: Record<string, unknown> = { jobs: { tasks: { hello: 'echo hello' } }, tasks: { type: 'noop' }, profiles: {} };
 
 interface Applied {
   version: number;
@@ -29,13 +32,35 @@ export function applyLine(kind: string, name: string, text: string): string {
   return `echo ${quoted(JSON.stringify({ [id]: name, ...body }))} | mainspring apply -`;
 }
 
-export function DefinitionForm({ kind, definition, onClose, onDone }: { kind: string; definition?: Definition; onClose: () => void; onDone: () => void }) {
+type Body = Record<string, unknown>;
+
+function parsed(text: string): Body {
+  try {
+    const value = parseExact(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Body) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** The command that applies a profile: what differs, one field after the other. */
+export function profileLine(name: string, before: Body, after: Body): string {
+  return ['mainspring profiles set', quoted(name), ...assignments(before, after).map(quoted)].join(' ');
+}
+
+export function DefinitionForm({ kind, definition: given, onClose, onDone }: { kind: string; definition?: Definition; onClose: () => void; onDone: () => void }) {
+  // The version that is edited is the one that was there when the form was opened, whatever comes meanwhile.
+  const [definition] = useState(given);
   const [name, setName] = useState(definition?.name ?? '');
   const [text, setText] = useState(printExact(definition?.body ?? STARTS[kind]));
+  const isProfile = kind === 'profiles';
+  const [asJson, setAsJson] = useState(!isProfile);
+  const [texts, setTexts] = useState(textsOf(parsed(text)));
   const [error, setError] = useState<Refusal | undefined>();
   const [busy, setBusy] = useState(false);
   const trouble = jsonTrouble(text);
-  const line = applyLine(kind, name || 'NAME', text);
+  const before = (definition?.body ?? {}) as Body;
+  const line = isProfile && !trouble ? profileLine(name || 'NAME', before, parsed(text)) : applyLine(kind, name || 'NAME', text);
   const noun = NOUN[kind] ?? kind;
   const save = async () => {
     setBusy(true);
@@ -56,7 +81,15 @@ export function DefinitionForm({ kind, definition, onClose, onDone }: { kind: st
         <h2>{definition ? <>Edit {noun} <span className="mono">{name}</span></> : `New ${noun}`}</h2>
         <p className="muted">{kind === 'profiles' ? 'Work that is accepted from now on takes these defaults; what was accepted stays as it is.' : 'Jobs that are made from now on follow it; those that were made keep their version.'}</p>
         {!definition && <label className="field"><span>Name</span><input required value={name} pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" maxLength={128} onChange={(event) => setName(event.target.value)} /></label>}
-        <label className="field"><span>JSON</span><textarea spellCheck={false} value={text} onChange={(event) => setText(event.target.value)} /></label>
+        {isProfile && (
+          <div className="filters" role="group" aria-label="Written as">
+            <button type="button" className="choice" aria-pressed={!asJson} disabled={trouble !== ''} onClick={() => { setTexts(textsOf(parsed(text))); setAsJson(false); }}>Fields</button>
+            <button type="button" className="choice" aria-pressed={asJson} onClick={() => setAsJson(true)}>JSON</button>
+          </div>
+        )}
+        {asJson ? <label className="field"><span>JSON</span><textarea spellCheck={false} value={text} onChange={(event) => setText(event.target.value)} /></label> : (
+          <ProfileFields texts={texts} error={error} onChange={(now) => { setTexts(now); setText(printExact(bodyOf(parsed(text), now))); }} />
+        )}
         {trouble && <Note tone="amber">{trouble}</Note>}
         <Trouble error={error} />
         <Shell line={line} />

@@ -26,9 +26,9 @@ function About({ event }: { event: Event }) {
 const detail = (event: Event) => [event.attempt && `attempt ${event.attempt}`, event.taskId && event.workerId && `on ${event.workerId}`, event.message].filter(Boolean).join(' · ');
 
 const COLUMNS: Column<Event>[] = [
-  { title: 'When', width: '104px', cell: (event) => <Time at={event.timestamp} /> },
-  { title: 'What', width: 'minmax(130px, 180px)', cell: (event) => <Kind event={event} /> },
-  { title: 'About', width: 'minmax(100px, 1.200fr)', cell: (event) => <About event={event} /> },
+  { title: 'When', width: 'time', cell: (event, brief) => <Time at={event.timestamp} brief={brief} /> },
+  { title: 'What', width: 'minmax(116px, 180px)', cell: (event) => <Kind event={event} /> },
+  { title: 'About', width: 'minmax(80px, 1.200fr)', cell: (event) => <About event={event} /> },
   { title: 'Job', width: 'minmax(80px, 1fr)', from: 720, cell: (event) => (event.jobId && event.taskId ? <Link href={jobHref(event.jobId)} className="mono muted">{event.jobId}</Link> : <span className="muted">—</span>) },
   { title: 'Detail', width: 'minmax(100px, 1.500fr)', from: 560, cell: (event) => <span className="muted" title={detail(event)}>{detail(event)}</span> },
 ];

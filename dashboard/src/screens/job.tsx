@@ -38,8 +38,7 @@ export function Job({ id, tab }: { id: string; tab: string }) {
       <div className="head">
         <Status state={job.status} pill />
         <h1>{job.jobName ?? job.jobId}</h1>
-        <span className="mono muted small">{job.jobId}</span>
-        <Copy text={job.jobId} what="the id" />
+        <span className="id mono muted small">{job.jobId}<Copy text={job.jobId} what="the id" /></span>
         <Actions job={job} reload={reload} />
       </div>
       <Questions job={job} />
@@ -81,7 +80,7 @@ const ASKED = 5;
 /** What the job waits for somebody to answer. */
 function Questions({ job }: { job: JobType }) {
   const over = isTerminal(job.status);
-  const { data, reload } = useResource<Page<Task>>(over ? null : `/api/v1/jobs/${encodeURIComponent(job.jobId)}/tasks?status=waiting&limit=100`, (event) => event.jobId === job.jobId && event.eventType !== 'TASK_PROGRESS');
+  const { data, reload } = useResource<Page<Task>>(over ? null : `/api/v1/tasks${query({ q: `job:${job.jobId} status:waiting type:approval`, limit: 100 })}`, (event) => event.jobId === job.jobId && event.eventType !== 'TASK_PROGRESS');
   const asked = over ? [] : (data?.items ?? []).filter(isQuestion);
   if (asked.length === 0) return null;
   return (
@@ -99,17 +98,32 @@ function Questions({ job }: { job: JobType }) {
   );
 }
 
+/** Failed tasks that are named with their errors. */
+const NAMED = 3;
+
+/** What failed and why, and the way to all of it. */
+function Failures({ job }: { job: JobType }) {
+  const q = `job:${job.jobId} status:failed`;
+  const { data } = useResource<Page<Task>>(`/api/v1/tasks${query({ q, limit: NAMED })}`, (event) => event.jobId === job.jobId && event.eventType === 'TASK_DEAD');
+  return (
+    <Note tone="red" icon="failed">
+      {job.unhandledFailures === 1 ? 'One task failed' : `${number(job.unhandledFailures)} tasks failed`} and nothing handled it:{' '}
+      <Link href={`/tasks${query({ q })}`} style={{ textDecoration: 'underline' }}>show what failed</Link>
+      <ul>
+        {(data?.items ?? []).map((task) => (
+          <li key={task.taskId} className="cut" title={task.error?.message}><Link href={taskHref(task.taskId, job.jobId)} className="mono">{task.taskId}</Link>{task.error && `: ${task.error.message}`}</li>
+        ))}
+      </ul>
+    </Note>
+  );
+}
+
 function Facts({ job }: { job: JobType }) {
   const { tasks } = job;
   const over = tasks.completed + tasks.failed + tasks.cancelled + tasks.skipped;
   return (
     <>
-      {job.unhandledFailures > 0 && (
-        <Note tone="red" icon="failed">
-          {job.unhandledFailures === 1 ? 'One task failed' : `${number(job.unhandledFailures)} tasks failed`} and nothing handled it:{' '}
-          <Link href={`/tasks${query({ q: `job:${job.jobId} status:failed` })}`} style={{ textDecoration: 'underline' }}>show what failed</Link>
-        </Note>
-      )}
+      {job.unhandledFailures > 0 && <Failures job={job} />}
       <dl className="facts">
         <div>
           <dt>Tasks ended</dt>
@@ -152,7 +166,7 @@ const OFFERED = 200;
 function LogsOfJob({ id }: { id: string }) {
   // What failed or runs is found by an index, however many tasks there are, and stands first.
   const mine = (event: Event) => event.jobId === id && event.eventType !== 'TASK_PROGRESS';
-  const of = (status: string) => `/api/v1/jobs/${encodeURIComponent(id)}/tasks?status=${status}&limit=${OFFERED}`;
+  const of = (status: string) => `/api/v1/tasks${query({ q: `job:${id} status:${status}`, limit: OFFERED })}`;
   const parts = [useResource<Page<Task>>(of('failed'), mine), useResource<Page<Task>>(of('running'), mine), useResource<Page<Task>>(of('completed,cancelled,ready,scheduled'), mine)];
   const [chosen, setChosen] = useParam('task');
   const error = parts.find((part) => part.error)?.error;

@@ -109,13 +109,13 @@ function Foot({ pages, noun, line }: { pages: Pages<unknown>; noun: string; line
 const ofJobs = (event: Event) => event.eventType.startsWith('JOB_') || /^TASK_(COMPLETE|DEAD|CANCELLED|SKIPPED)$/.test(event.eventType);
 
 const JOB_COLUMNS: Column<Job>[] = [
-  { title: 'Status', width: '108px', cell: (job) => <Status state={job.status} /> },
+  { title: 'Status', width: '100px', cell: (job) => <Status state={job.status} /> },
   { title: 'Job', width: 'minmax(80px, 2fr)', cell: (job) => <Link href={jobHref(job.jobId)}><span className="mono">{job.jobId}</span></Link> },
   { title: 'Name', width: 'minmax(90px, 1.500fr)', from: 760, cell: (job) => job.jobName ?? job.definition?.name ?? <span className="muted">—</span> },
   { title: 'Progress', width: '120px', from: 620, cell: (job) => <StateBar states={ended(job)} total={job.tasks.total} /> },
   { title: 'Tasks', width: '88px', right: true, from: 480, cell: (job) => `${job.tasks.completed + job.tasks.failed + job.tasks.cancelled + job.tasks.skipped}/${job.tasks.total}` },
   { title: 'Took', width: '84px', right: true, from: 880, cell: (job) => <Took start={job.startTime} end={job.endTime} /> },
-  { title: 'Submitted', width: 'minmax(64px, 104px)', right: true, cell: (job) => <Time at={job.createdAt} /> },
+  { title: 'Submitted', width: 'time', right: true, cell: (job, brief) => <Time at={job.createdAt} brief={brief} /> },
 ];
 
 /** Ended tasks by how they ended, for a bar. */
@@ -159,14 +159,14 @@ const ofTasks = (event: Event) => event.eventType.startsWith('TASK_') && event.e
 export const wholeId = (task: { taskId: string; jobId: string | null }) => (task.jobId ? `${task.jobId}/${task.taskId}` : task.taskId);
 
 export const TASK_COLUMNS: Column<Task>[] = [
-  { title: 'Status', width: '108px', cell: (task) => <Status state={task.status} word={task.held ? 'held' : undefined} /> },
+  { title: 'Status', width: '100px', cell: (task) => <Status state={task.status} word={task.held ? 'held' : undefined} /> },
   { title: 'Task', width: 'minmax(80px, 2fr)', cell: (task) => <Link href={taskHref(task.taskId, task.jobId)}><span className="mono">{task.taskId}</span></Link> },
   { title: 'Job', width: 'minmax(80px, 1fr)', from: 760, cell: (task) => (task.jobId ? <Link href={jobHref(task.jobId)} className="mono muted">{task.jobId}</Link> : <span className="muted">—</span>) },
   { title: 'Type', width: 'minmax(70px, 0.800fr)', from: 560, cell: (task) => task.type },
   { title: 'Queue', width: 'minmax(70px, 0.800fr)', from: 660, cell: (task) => task.queue },
   { title: 'Tries', width: '56px', right: true, from: 820, cell: (task) => task.attempt },
   { title: 'Took', width: '84px', right: true, from: 460, cell: (task) => <Took start={task.startTime} end={task.endTime ?? (task.status === 'running' ? null : task.startTime)} /> },
-  { title: 'Submitted', width: 'minmax(64px, 104px)', right: true, cell: (task) => <Time at={task.createdAt} /> },
+  { title: 'Submitted', width: 'time', right: true, cell: (task, brief) => <Time at={task.createdAt} brief={brief} /> },
 ];
 
 export function Tasks() {

@@ -182,7 +182,7 @@ function Lines({ lines, version, loaded, live, line, name }: { lines: Line[]; ve
         <button type="button" className="button tiny" aria-pressed={times} onClick={() => setTimes(!times)}>Times</button>
         <button type="button" className="button tiny" aria-pressed={stays} onClick={() => setStays(!stays)}>{stays ? 'At the end' : 'To the end'}</button>
         <button type="button" className="button tiny" onClick={() => download(lines, name)} disabled={count === 0}>Download</button>
-        <span className={`live tone-${live ? 'green' : 'grey'}`}><i />{live ? 'following' : `${count.toLocaleString('en')} lines`}</span>
+        <span className={`live tone-${live ? 'green' : 'grey'}`}><i />{live ? 'following' : `${count.toLocaleString('en')} ${count === 1 ? 'line' : 'lines'}`}</span>
       </div>
       <div className="lines" ref={ref} tabIndex={0} role="region" aria-label="Log"
         onScroll={(event) => {

@@ -123,10 +123,10 @@ function Target({ record }: { record: AuditRecord }) {
 }
 
 const AUDIT_COLUMNS: Column<AuditRecord>[] = [
-  { title: 'When', width: '104px', cell: (record) => <Time at={record.timestamp} /> },
+  { title: 'When', width: 'time', cell: (record, brief) => <Time at={record.timestamp} brief={brief} /> },
   { title: 'Who', width: 'minmax(80px, 140px)', from: 480, cell: (record) => record.actor },
-  { title: 'What', width: 'minmax(110px, 180px)', cell: (record) => words(record.action) },
-  { title: 'On what', width: 'minmax(110px, 1.200fr)', cell: (record) => <Target record={record} /> },
+  { title: 'What', width: 'minmax(100px, 180px)', cell: (record) => words(record.action) },
+  { title: 'On what', width: 'minmax(80px, 1.200fr)', cell: (record) => <Target record={record} /> },
   { title: 'Detail', width: 'minmax(100px, 1.500fr)', from: 640, cell: (record) => <Detail record={record} /> },
 ];
 

@@ -9,6 +9,7 @@ import { Chart } from '../parts/chart';
 import { Empty, Note, Skeleton, Status, StateBar, Time, Wide } from '../parts/basics';
 import { Link } from '../router';
 import { look } from '../states';
+import { Attention } from './attention';
 import { gathered } from './gathered';
 
 /** Bars of a chart: neighbouring points are put together. */
@@ -27,9 +28,10 @@ export function Overview() {
     <div className="screen">
       <div className="head">
         <h1>Overview</h1>
-        {stats && <span className="muted small">{stats.store} · up {span(stats.uptimeSeconds * 1_000)}</span>}
+        {stats && <span className="muted small" title={stats.store}>{stats.store.split(' ')[0]} · up {span(stats.uptimeSeconds * 1_000)}</span>}
       </div>
       {stats ? <Figures stats={stats} /> : <div className="card"><Skeleton lines={3} /></div>}
+      {stats && <Attention waiting={stats.tasks.waiting?.count ?? 0} />}
       {stats && isNew(stats) && (
         <div className="card">
           <Empty title="Nothing has been submitted yet" line={`curl -s ${location.origin}/tasks/schedule -H 'Content-Type: application/json' -d '{"type": "shell", "command": "echo hello"}'`}>
@@ -188,8 +190,8 @@ function Latest({ dead }: { dead: DeadLetters }) {
           {dead.items.map((letter) => (
             <tr key={letter.id}>
               <td><Link href={taskHref(letter.taskId, letter.jobId)} className="mono">{letter.id}</Link></td>
-              <td className={`tone-${look('failed').tone}`} style={{ maxWidth: 260 }}>
-                <div className="cut" title={letter.error?.message}>{letter.error?.message ?? letter.fingerprint}</div>
+              <td style={{ maxWidth: 260 }}>
+                <div className={`cut ink tone-${look('failed').tone}`} title={letter.error?.message}>{letter.error?.message ?? letter.fingerprint}</div>
               </td>
               <td className="right"><Time at={letter.failedAt} /></td>
             </tr>

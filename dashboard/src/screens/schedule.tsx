@@ -8,7 +8,7 @@ import { useResource } from '../api/resource';
 import type { Event, Occurrence, Page, Schedule as ScheduleType, Upcoming } from '../api/types';
 import { number, quoted } from '../format';
 import { ActButton, ActionDialog, AskButton } from '../parts/dialog';
-import { Copy, Empty, Note, Shell, Skeleton, Status, Time, Trouble, Wide } from '../parts/basics';
+import { Copy, Empty, Note, Sentence, Shell, Skeleton, Status, Time, Trouble, Wide } from '../parts/basics';
 import { Table, type Column } from '../parts/table';
 import { Link, navigate } from '../router';
 import { ScheduleForm } from './schedule-form';
@@ -57,7 +57,7 @@ export function Schedule({ name }: { name: string }) {
 
 function Why({ path }: { path: string }) {
   const { data } = useResource<{ reason: string }>(`${path}/why`, ofSchedules);
-  return data ? <Note tone="blue" icon="help">{data.reason}</Note> : null;
+  return data ? <Note tone="blue" icon="help"><Sentence text={data.reason} /></Note> : null;
 }
 
 function Work({ id, isTask }: { id: string; isTask: boolean }) {

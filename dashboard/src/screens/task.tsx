@@ -8,7 +8,7 @@ import type { Attempt, Event, Gate, Page, Task as TaskType } from '../api/types'
 import { quoted } from '../format';
 import { Answers, isQuestion } from '../parts/approval';
 import { AskButton } from '../parts/dialog';
-import { Copy, Empty, Note, Shell, Skeleton, Status, Time, Took, Trouble, Wide } from '../parts/basics';
+import { Copy, Empty, Note, Sentence, Shell, Skeleton, Status, Time, Took, Trouble, Wide } from '../parts/basics';
 import { Link } from '../router';
 import { isTerminal } from '../states';
 import { Instances } from './instances';
@@ -36,8 +36,7 @@ export function Task({ taskId, jobId }: { taskId: string; jobId: string | null }
       <div className="head">
         <Status state={task.status} pill word={task.held ? 'held' : undefined} />
         <h1>{task.taskName ?? task.taskId}</h1>
-        <span className="mono muted small">{task.jobId && <><Link href={jobHref(task.jobId)}>{task.jobId}</Link> / </>}{task.taskId}</span>
-        <Copy text={jobId ? `${jobId}/${taskId}` : taskId} what="the id" />
+        <span className="id mono muted small"><span>{task.jobId && <><Link href={jobHref(task.jobId)}>{task.jobId}</Link> / </>}{task.taskId}</span><Copy text={jobId ? `${jobId}/${taskId}` : taskId} what="the id" /></span>
         <div className="actions">
           {isQuestion(task) && <Answers task={task} after={reload} />}
           {over && !jobId && <AskButton first={task.status === 'failed'} action={retryTask(taskId, jobId, true, reload)} />}
@@ -97,7 +96,7 @@ function Why({ path, id, mine }: { path: string; id: string; mine: (event: Event
     <Note tone="blue" icon="help">
       <ul>
         {data.gates.map((gate) => (
-          <li key={gate.gate + gate.detail}>{gate.detail}{gate.since && <> since <Time at={gate.since} /></>}</li>
+          <li key={gate.gate + gate.detail}><Sentence text={gate.detail} />{gate.since && <> since <Time at={gate.since} /></>}</li>
         ))}
       </ul>
       <div style={{ marginTop: 8 }}><Shell line={`mainspring why ${quoted(id)}`} /></div>

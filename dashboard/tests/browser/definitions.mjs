@@ -74,21 +74,37 @@ export const definitions = [
     errors.splice(0);
   }],
   ['a profile is made, its users are named, and a change makes a version', async ({ server, visit }) => {
-    const { page } = await visit();
+    const { page, errors } = await visit();
     await page.goto(`${server.url}/profiles`);
     await page.getByRole('button', { name: 'New profile …' }).click();
     await page.getByLabel('Name').fill('patient');
-    await page.getByLabel('JSON').fill('{"retries": 8}');
-    assert.equal(await submit(page, 'Apply'), `echo '{"profile":"patient","retries":8}' | mainspring apply -`);
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Retries after a failure').fill('8');
+    await dialog.getByLabel('An attempt may take').fill('soon');
+    await dialog.getByLabel('First wait').fill('5s');
+    await dialog.getByLabel('Labels a worker must carry').fill('gpu=yes, zone=eu');
+    // What the server says stands at the field that it is about.
+    await dialog.getByRole('button', { name: 'Apply', exact: true }).click();
+    await dialog.locator('[aria-invalid="true"]').waitFor();
+    assert.equal(await dialog.locator('label', { has: page.locator('[aria-invalid="true"]') }).locator('span').textContent(), 'An attempt may take');
+    errors.splice(0);
+    await dialog.getByLabel('An attempt may take').fill('1h');
+    assert.equal(await submit(page, 'Apply'), `mainspring profiles set patient retries=8 timeout=1h 'backoff={"initial":"5s"}' 'labels={"gpu":"yes","zone":"eu"}'`);
+    assert.deepEqual((await server.get('/api/v1/profiles/patient')).body, { retries: 8, timeout: '1h', backoff: { initial: '5s' }, labels: { gpu: 'yes', zone: 'eu' } });
     await server.call('PUT', '/api/v1/definitions/jobs/waits', { tasks: [{ taskId: 'slow', type: 'noop', profile: 'patient' }, { taskId: 'quick', type: 'noop' }] });
     await page.reload();
     await page.getByRole('row', { name: /patient.*retries.*1 definition/ }).getByRole('link', { name: 'patient' }).click();
     await page.getByText('its task slow').waitFor();
     await page.getByRole('button', { name: 'Edit …' }).click();
-    await page.getByLabel('JSON').fill('{"retries": 9}');
+    await dialog.getByLabel('Labels a worker must carry').fill('');
+    await dialog.getByRole('button', { name: 'JSON' }).click();
+    assert.deepEqual(JSON.parse(await dialog.getByLabel('JSON').inputValue()), { retries: 8, timeout: '1h', backoff: { initial: '5s' } });
+    await dialog.getByLabel('JSON').fill('{"retries": 9, "x-team": "a"}');
+    await dialog.getByRole('button', { name: 'Fields' }).click();
+    assert.equal(await dialog.getByLabel('Retries after a failure').inputValue(), '9');
     await submit(page, 'Apply');
     await page.getByRole('button', { name: /Version 2/ }).waitFor();
     const { version, body } = await server.get('/api/v1/profiles/patient');
-    assert.deepEqual([version, body.retries], [2, 9]);
+    assert.deepEqual([version, body], [2, { retries: 9, 'x-team': 'a' }]);
   }],
 ];

@@ -30,6 +30,21 @@ export const flows = [
     await page.goto(`${server.url}/jobs/release-1/tasks/page`);
     await page.getByText('its condition (if) did not hold').waitFor();
   }],
+  ['the overview points out an approval, and it is answered there', async ({ server, visit }) => {
+    await server.post('/api/v1/jobs', release('release-4'));
+    await server.status('/api/v1/jobs/release-4/tasks/sign', 'waiting');
+    const { page } = await visit();
+    await page.goto(`${server.url}/`);
+    const asked = page.getByRole('region', { name: 'Waits for somebody', exact: true });
+    const row = asked.getByRole('row', { name: /release-4\/sign an approval in 7 h/ });
+    await row.getByRole('button', { name: 'Approve' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Approve' }).click();
+    await server.status('/api/v1/jobs/release-4/tasks/sign', 'completed');
+    await row.waitFor({ state: 'detached' });
+    // One that comes while somebody looks appears by itself.
+    await server.post('/api/v1/jobs', release('release-5'));
+    await asked.getByRole('link', { name: 'release-5/sign' }).waitFor();
+  }],
   ['a task of a list counts its instances, and leads to the one that failed', async ({ server, visit }) => {
     await server.post('/api/v1/jobs', release('release-3'));
     await server.status('/api/v1/jobs/release-3/tasks/check', 'failed');
