@@ -6,7 +6,7 @@ const ROWS = 20_000;
 /** Bytes that the page's own objects may take after thousands of rows went by. */
 const HEAP_MAX = 25_000_000;
 
-async function heap(page) {
+export async function heap(page) {
   const session = await page.context().newCDPSession(page);
   await session.send('HeapProfiler.collectGarbage');
   return (await session.send('Runtime.getHeapUsage')).usedSize;
