@@ -31,7 +31,7 @@ export const PROFILE_FIELDS: ProfileField[] = [
   { key: 'backoff.jitter', label: 'Spread', kind: 'choice', hint: 'the default', choices: [['full', 'at random up to the wait'], ['none', 'none']] },
   { key: 'retryOn', label: 'Retry only these error types', kind: 'list', hint: 'all; with commas between them' },
   { key: 'nonRetryable', label: 'Never retry these error types', kind: 'list', hint: 'none; with commas between them' },
-  { key: 'labels', label: 'Labels a worker must carry', kind: 'labels', hint: 'none; for example gpu=yes, zone=eu' },
+  { key: 'labels', label: 'Labels a worker must carry', kind: 'labels', hint: 'none; gpu=yes, zone=eu' },
   { key: 'tags', label: 'Tags', kind: 'list', hint: 'none; with commas between them' },
 ];
 
