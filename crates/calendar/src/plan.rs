@@ -30,6 +30,7 @@ enum Timing {
     Cron { pattern: Pattern, dst: DstPolicy },
     Interval { every_ms: i64, anchor: i64 },
     At(i64),
+    Never,
 }
 
 /// Why there is no such plan.
@@ -71,6 +72,11 @@ impl Plan {
     /// A plan of one instant.
     pub fn at(instant: Timestamp) -> Self {
         Self::new(Timing::At(millis(instant)), Zone::utc())
+    }
+
+    /// A plan of no instant.
+    pub fn never() -> Self {
+        Self::new(Timing::Never, Zone::utc())
     }
 
     fn new(timing: Timing, zone: Zone) -> Self {
@@ -130,6 +136,7 @@ impl Plan {
             }
             Timing::Interval { every_ms, anchor } => self.next_interval(*every_ms, *anchor, from)?,
             Timing::At(at) => Some(*at).filter(|at| *at >= from && !self.is_excluded(*at))?,
+            Timing::Never => return None,
         };
         self.within(found)
     }
@@ -141,6 +148,7 @@ impl Plan {
             Timing::Cron { .. } => self.walk()?.latest(until.div_euclid(1_000))? * 1_000,
             Timing::Interval { every_ms, anchor } => self.latest_interval(*every_ms, *anchor, until)?,
             Timing::At(at) => Some(*at).filter(|at| *at <= until && !self.is_excluded(*at))?,
+            Timing::Never => return None,
         };
         self.within(found)
     }

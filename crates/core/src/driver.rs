@@ -338,7 +338,9 @@ impl Driver {
             | Effect::Revoke { .. }
             | Effect::Evaluate(_)
             | Effect::Direct { .. }
-            | Effect::Plan(_) => None,
+            | Effect::Plan(_)
+            | Effect::Hook(_)
+            | Effect::Announce(_) => None,
         }));
         requests.extend(shard.staged_requests());
         parts.parents_of(requests)
@@ -351,6 +353,7 @@ fn request_of(event: &Event) -> Option<RequestId> {
         Event::SubmitJob(submission) => Some(submission.to),
         Event::Exchange(exchange) => Some(exchange.to),
         Event::Command(command) => Some(command.to),
-        Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) | Event::Evaluated(_) | Event::Planned(_) => None,
+        Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) | Event::Evaluated(_) => None,
+        Event::Planned(_) | Event::Hooked(_) | Event::Announced(_) => None,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::event::RequestId;
 use crate::id::{Key, Name, SessionId, Token};
+use crate::job::JobRow;
 use crate::permit::{LimitRow, LimitedBy, Rate};
 use crate::row::Directive;
 use crate::schedule::{Ask, ScheduleFigures, Target};
@@ -54,6 +55,13 @@ pub enum Effect {
     /// Asks what a schedule shall do; answered by [`crate::event::Event::Planned`]. It can be derived from the schedule's
     /// row, and is sent again after a load. The row is durable BEFORE it leaves.
     Plan(Box<Ask>),
+    /// Asks for the jobs of the hooks of a job that has ended; answered by [`crate::event::Event::Hooked`]. Sent again after ten
+    /// seconds without an answer, and after a load. BEFORE it leaves, the end of the job is durable.
+    Hook(Box<JobRow>),
+    /// Jobs of definitions that have completed, by their numbers, ascending: each shard is to be told of all of them by
+    /// [`crate::event::Order::JobsEnded`]. Once all have answered, [`crate::event::Event::Announced`]. Nothing further is announced before that;
+    /// sent again like [`Effect::Hook`]. BEFORE it leaves, the ends are durable.
+    Announce(Vec<(u64, JobRow)>),
 }
 
 /// Which task's values are to be computed: its `flow` is in the graph of the job, at `index`.
@@ -193,6 +201,9 @@ pub enum Refusal {
     /// A sweep over the job is still going on; try again shortly.
     #[error("the job is still busy with an earlier order")]
     Busy,
+    /// Too many schedules of the shard follow jobs.
+    #[error("more than {max} schedules of one shard follow jobs", max = crate::limits::FOLLOWING_SCHEDULES_MAX)]
+    TooManyFollowers,
     /// No such schedule.
     #[error("no such schedule")]
     NoSchedule,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::graph::Graph;
 use crate::id::{Bucket, Key, Name, SessionId, Token};
-use crate::job::{FailurePolicy, RerunFrom};
+use crate::job::{FailurePolicy, Followed, RerunFrom};
 use crate::permit::{LimitRow, LimitScope, LimitsPatch, shared_key};
 use crate::row::{ClaimName, DefinitionKind, Directive, LogStream};
 use crate::schedule::{Planned, ScheduleName, ScheduleOrder};
@@ -37,8 +37,36 @@ pub enum Event {
     Evaluated(Evaluated),
     /// What a schedule shall do: the answer to [`crate::effect::Effect::Plan`].
     Planned(Box<Planned>),
+    /// The jobs of the hooks of a job that has ended: the answer to [`crate::effect::Effect::Hook`].
+    Hooked(Box<Hooked>),
+    /// Every shard knows of what was announced under numbers up to this one, see [`crate::effect::Effect::Announce`].
+    Announced(u64),
     /// An operator's order about a task or a job.
     Command(Command),
+}
+
+/// What follows the end of a job.
+#[derive(Clone, Debug)]
+pub struct Hooked {
+    /// The job that has ended.
+    pub job: Key,
+    /// Its generation when this was asked for; an answer for another one is ignored.
+    pub generation: u32,
+    /// What to submit, in the bucket and for the tenant of the job. Ids, keys and buckets in it are overwritten.
+    pub jobs: Vec<SubmitJob>,
+}
+
+/// A job of a definition that has completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedJob {
+    /// Its number among those that its shard announces: ascending, and never used again.
+    pub number: u64,
+    /// Whose.
+    pub tenant: Name,
+    /// Of which definition.
+    pub definition: Name,
+    /// When it ended, in the time of its shard.
+    pub at: Timestamp,
 }
 
 /// The verdict on a task whose values were computed.
@@ -194,6 +222,8 @@ pub struct SubmitJob {
     pub deadline_ms: Option<u64>,
     /// See [`crate::job::JobRow::active_key`].
     pub active_key: Option<(Name, u32)>,
+    /// See [`crate::job::JobState::followed`].
+    pub followed: Followed,
 }
 
 impl SubmitJob {
@@ -443,6 +473,14 @@ pub enum Order {
     },
     /// An order about a schedule.
     Schedule(ScheduleName, ScheduleOrder),
+    /// Jobs of definitions have completed: schedules that follow them hear of it. A shard announces in the order of its numbers, so
+    /// what a schedule has heard before is known by the last number alone. At most [`crate::limits::ANNOUNCED_AT_ONCE`].
+    JobsEnded {
+        /// The shard that they lived in.
+        source: u16,
+        /// The jobs, by number.
+        jobs: Vec<EndedJob>,
+    },
     /// Asks what keeps a task from running; answered by [`crate::effect::Answer::Gates`]. Changes nothing.
     Why(Key),
     /// Asks for the figures of the shard; answered by [`crate::effect::Answer::Figures`]. Changes nothing.

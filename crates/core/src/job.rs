@@ -146,6 +146,8 @@ pub struct JobState {
     /// Work on the job's rows that continues in later steps, and how far it got. No task is granted under
     /// `Staging`, `Rerunning` and `Deleting`.
     pub sweep: Option<Sweep>,
+    /// What its end is told to. Set once.
+    pub followed: Followed,
     /// When its first attempt of this generation started.
     pub started_at: Option<Timestamp>,
     /// When it became terminal.
@@ -166,10 +168,20 @@ impl JobState {
             exceeded: false,
             queued: false,
             sweep: None,
+            followed: Followed::default(),
             started_at: None,
             ended_at: None,
         }
     }
+}
+
+/// Who waits for the end of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Hooks of its own.
+    pub hooks: bool,
+    /// Schedules may: it is of a definition.
+    pub definition: bool,
 }
 
 /// Ended tasks of a job by how they ended.
@@ -220,6 +232,17 @@ pub enum SweepKind {
     Deleting,
     /// The job has ended: tells the group task that it carried out, and looks for what failed of it.
     Reporting,
+    /// The job has ended: waits for the jobs of its hooks ([`crate::effect::Effect::Hook`]).
+    Hooking,
+    /// The job has completed: every shard is told of it under this number, see [`crate::effect::Effect::Announce`].
+    Announcing(u64),
+}
+
+impl SweepKind {
+    /// Whether the job waits for somebody outside; nothing is done to its tasks.
+    pub fn is_outside(&self) -> bool {
+        matches!(self, Self::Hooking | Self::Announcing(_))
+    }
 }
 
 /// Which tasks a rerun chooses; their descendants follow.

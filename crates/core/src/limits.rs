@@ -64,3 +64,12 @@ pub const SCHEDULE_RUNS_MAX: usize = 1_000;
 pub const BACKFILL_CONCURRENCY_MAX: u32 = 100;
 /// Lease time when a worker does not ask for another, in milliseconds.
 pub const LEASE_MS_DEFAULT: u64 = 15_000;
+
+/// Completed jobs that a shard announces at once.
+pub const ANNOUNCED_AT_ONCE: usize = 256;
+/// Schedules of one shard that follow jobs.
+pub const FOLLOWING_SCHEDULES_MAX: usize = 2_000;
+/// Definitions that one schedule follows.
+pub const FOLLOWED_DEFINITIONS_MAX: usize = 32;
+/// Occurrences of a schedule that follows jobs, that wait to be fired; what comes beyond is taken together with the last of them.
+pub const FOLLOWING_DUE_MAX: usize = 100;

@@ -93,6 +93,59 @@ pub struct ScheduleState {
     pub buffered: Option<Timestamp>,
     /// A range that is being made up for.
     pub backfill: Option<Backfill>,
+    /// The jobs that it follows; `None`: it goes by time.
+    pub after: Option<After>,
+}
+
+impl ScheduleState {
+    /// Everything up to this instant is handled; `next` comes after it, unless the schedule follows jobs.
+    pub(crate) fn cover(&mut self, instant: Timestamp, next: Next) {
+        self.covered = self.covered.max(instant);
+        self.next = next;
+        if let Some(after) = &mut self.after {
+            after.due.retain(|at| *at > instant);
+            self.next = after.next();
+        }
+    }
+}
+
+/// What a schedule knows of the jobs that it follows. An occurrence is due once a job of each definition has completed since the
+/// one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct After {
+    /// The definitions, at most [`crate::limits::FOLLOWED_DEFINITIONS_MAX`], and whether a job of it has completed.
+    pub names: Vec<(Name, bool)>,
+    /// Instants that are due, ascending, at most [`crate::limits::FOLLOWING_DUE_MAX`].
+    pub due: Vec<Timestamp>,
+    /// By shard, the last number of a completed job that was heard from it: nothing counts twice.
+    pub heard: Vec<(u16, u64)>,
+}
+
+impl After {
+    /// What comes next.
+    pub(crate) fn next(&self) -> Next {
+        self.due.first().map_or(Next::Never, |at| Next::At { instant: *at, due: *at })
+    }
+
+    /// The same, following these definitions from now on; `None` if it follows none.
+    pub(crate) fn following(names: &[Name], before: Option<After>) -> Option<After> {
+        let heard = before.map(|before| before.heard).unwrap_or_default();
+        let names: Vec<_> = names.iter().map(|name| (name.clone(), false)).collect();
+        (!names.is_empty()).then_some(After { names, due: Vec::new(), heard })
+    }
+
+    /// Whether a completed job of a shard was heard of before.
+    pub(crate) fn has_heard(&self, source: u16, number: u64) -> bool {
+        self.heard.iter().any(|(shard, last)| *shard == source && *last >= number)
+    }
+
+    /// Remembers that it was.
+    pub(crate) fn hear(&mut self, source: u16, number: u64) {
+        match self.heard.iter_mut().find(|(shard, _)| *shard == source) {
+            Some((_, last)) => *last = number,
+            None => self.heard.push((source, number)),
+        }
+    }
 }
 
 /// The first nominal instant that is not covered.
@@ -359,6 +412,8 @@ pub enum ScheduleOrder {
         overlap: Overlap,
         /// See [`ScheduleRow::body`].
         body: Arc<str>,
+        /// The definitions whose jobs it follows; empty: it goes by time.
+        after: Vec<Name>,
     },
     /// Removes it. Its ledger stays until it is old.
     Delete {

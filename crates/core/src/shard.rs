@@ -8,6 +8,7 @@ mod dispatch;
 mod exchange;
 mod figures;
 mod flow;
+mod followers;
 mod groups;
 mod lanes;
 mod moves;
@@ -234,6 +235,7 @@ pub(crate) struct Shard {
     permits: permits::Permits,
     definitions: BTreeMap<(DefinitionKind, Name, Name), u32>,
     schedules: schedules::Schedules,
+    followers: followers::Followers,
     work: BTreeSet<Work>,
     /// How much of `work` is [`Work::Admit`].
     admitting: usize,
@@ -267,6 +269,8 @@ impl Shard {
             Event::Settings(settings) => self.follow(settings),
             Event::Evaluated(evaluated) => self.evaluated(evaluated),
             Event::Planned(planned) => self.planned(*planned),
+            Event::Hooked(hooked) => self.hooked(*hooked),
+            Event::Announced(through) => self.announced(through),
             Event::Command(command) => self.command(command),
         }
     }

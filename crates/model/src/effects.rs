@@ -45,7 +45,8 @@ impl World {
                 }
             }
             Effect::Reply { to, answer: Ok(answer) } => self.answered(to, answer),
-            Effect::Reply { answer: Err(_), .. } | Effect::Direct { .. } | Effect::Evaluate(_) | Effect::Plan(_) => {}
+            Effect::Reply { answer: Err(_), .. } | Effect::Direct { .. } | Effect::Evaluate(_) => {}
+            Effect::Plan(_) | Effect::Hook(_) | Effect::Announce(_) => {}
         }
     }
 

@@ -174,6 +174,9 @@ impl From<&Refusal> for Problem {
                 Some("leave the id out, so that the key chooses the shard, or use a store with one shard"),
             ),
             Refusal::WrongState { .. } => (Code::WrongState, None),
+            Refusal::TooManyFollowers => {
+                (Code::LimitExceeded, Some("let fewer schedules follow jobs, or use a store with more shards"))
+            }
             Refusal::NotDead => (Code::NotDead, None),
             Refusal::Busy => (Code::Busy, Some("try again shortly")),
             Refusal::NotServed => (Code::Stopping, Some("repeat it; its shard is on its way to another node")),

@@ -45,7 +45,7 @@ pub use batch::{Submission, parse_submission, parse_tasks, parse_tasks_with};
 pub(crate) use body::rendered_body;
 pub use definition::{ParsedDefinition, parse_definition, parse_definition_file};
 pub use http::HttpRequest;
-pub use job::{Followed, HOOKS, ParsedJob, due, hook_job, parse_job, referenced_tasks, sub_jobs};
+pub use job::{FollowedJob, HOOKS, ParsedJob, definition_of, due, hook_job, parse_job, referenced_tasks, sub_jobs};
 pub use library::{Definitions, Found, Library, NoDefinitions};
 pub use params::{Values, with_params};
 pub use schedule::{

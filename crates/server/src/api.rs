@@ -39,6 +39,8 @@ mod internal;
 mod job_details;
 mod jobs;
 mod limits;
+pub(crate) mod loops;
+
 mod logs;
 mod metrics;
 mod names;

@@ -6,6 +6,7 @@
 
 mod read;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use mainspring_store::DefinitionFilter;
 
 use crate::api::Api;
 use crate::api::installed::Installed;
+use crate::api::loops::{self, Following};
 use crate::applied::{Change, OnlyIf, apply};
 use read::{Files, Wanted, look, parse};
 
@@ -206,6 +208,16 @@ async fn check_schedules(
         let id = ScheduleName { tenant, name };
         let installed = Installed::check(api, kind, &id, rule.as_deref()).await;
         all.push((id.clone(), installed.map_err(|problem| format!("{}: {problem}", id.name))?));
+    }
+    // Each alone closes no loop; together they may.
+    let mut by_tenant: BTreeMap<Name, Vec<Following>> = BTreeMap::new();
+    for (id, installed) in &all {
+        by_tenant.entry(id.tenant.clone()).or_default().push(installed.following(id));
+    }
+    for new in by_tenant.into_values() {
+        if let Some(problem) = loops::find(&*api.reader, &new).await.map_err(|error| error.to_string())? {
+            return Err(problem.to_string());
+        }
     }
     Ok(all)
 }

@@ -33,7 +33,7 @@ mod ending;
 mod evaluate;
 mod exchange;
 mod figures;
-mod hooks;
+mod followers;
 mod mailbox;
 mod peer;
 mod planner;
@@ -55,6 +55,10 @@ pub(crate) use peer::SEAL;
 pub(crate) use planner::{has_fired, seed_of};
 
 use cluster::Cluster;
+
+/// How often, and how far apart, an order is tried whose job is still busy.
+const BUSY_TRIES: u32 = 100;
+const BUSY_WAIT: Duration = Duration::from_millis(20);
 
 /// How a node is run. The defaults suit one machine.
 #[derive(Clone, Debug)]
@@ -142,7 +146,7 @@ pub enum CallError {
 #[derive(Debug)]
 pub struct Node {
     cluster: Arc<Cluster>,
-    /// What works beside the shards: retention, hooks.
+    /// What works beside the shards: retention, followers.
     beside: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
@@ -155,7 +159,7 @@ impl Node {
     pub async fn start(store: Arc<dyn Store>, config: NodeConfig) -> Result<Arc<Node>, StartError> {
         let (keep_ms, every) = (config.retention_ms, config.retention_every);
         let cluster = Cluster::start(store, config).await?;
-        let mut beside = vec![tokio::spawn(hooks::run(Arc::clone(&cluster)))];
+        let mut beside = vec![tokio::spawn(followers::run(Arc::clone(&cluster)))];
         beside.extend(keep_ms.map(|keep_ms| tokio::spawn(retention::run(Arc::clone(&cluster), keep_ms, every))));
         Ok(Arc::new(Node { cluster, beside: Mutex::new(beside) }))
     }
@@ -217,7 +221,18 @@ impl Node {
     /// # Errors
     /// Nothing was done, except under [`CallError::OutcomeUnknown`].
     pub async fn order(&self, actor: Name, order: Order) -> Result<Answer, CallError> {
-        self.cluster.order(actor, order).await
+        for _ in 0..BUSY_TRIES {
+            match self.cluster.order(actor.clone(), order.clone()).await {
+                // The end of the generation before is still being told to those who follow it.
+                Err(CallError::Refused(Refusal::Busy))
+                    if matches!(order, Order::RerunJob(..) | Order::RetryTask(_)) =>
+                {
+                    tokio::time::sleep(BUSY_WAIT).await;
+                }
+                answer => return answer,
+            }
+        }
+        Err(CallError::Refused(Refusal::Busy))
     }
 
     /// One call of a worker session. Waits as the request says; dropping the future hangs up, and what it would have

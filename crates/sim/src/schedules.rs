@@ -83,6 +83,7 @@ impl Schedules {
                 of_definition: false,
                 overlap: *rng.pick(&Overlap::ALL),
                 body: body(rng, now_ms),
+                after: Vec::new(),
             },
             (Some(_), 4 | 5) => ScheduleOrder::Pause(true),
             (Some(_), 6 | 7) => ScheduleOrder::Pause(false),
@@ -217,6 +218,7 @@ fn work(rng: &mut Rng) -> Work {
                 body: "{}".into(),
                 tags: Arc::from([]),
                 deadline_ms: None,
+                followed: Default::default(),
                 active_key: None,
                 graph: Arc::new(graph),
             }))

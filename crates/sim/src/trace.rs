@@ -24,6 +24,8 @@ pub fn effect(effect: &Effect) -> String {
         Effect::Revoke { session, token } => format!("revoke {:?} lease {} of {session}", token.task, token.lease),
         Effect::Evaluate(ask) => format!("evaluate {:?} generation {}", ask.task, ask.generation),
         Effect::Direct { session, directive } => format!("direct {session} {directive:?}"),
+        Effect::Hook(row) => format!("hook {}", row.key.raw()),
+        Effect::Announce(jobs) => format!("announce {:?}", jobs.iter().map(|(number, _)| number).collect::<Vec<_>>()),
         Effect::Plan(ask) => format!("plan {} {:?} after {:?}", ask.row.id.name, ask.want, ask.row.state.covered),
     }
 }

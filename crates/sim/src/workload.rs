@@ -167,6 +167,7 @@ impl Workload {
             tags: Arc::from([]),
             graph: Arc::new(graph),
             deadline_ms: timed.then(|| self.rng.below(config.delay_max_ms.saturating_mul(4))),
+            followed: Default::default(),
             active_key: limited.then(|| match self.rng.below(2) {
                 0 => ("nightly".into(), 1),
                 _ => ("weekly".into(), 2),

@@ -130,6 +130,7 @@ impl Stage {
                 tags: Arc::from([]),
                 graph,
                 deadline_ms: None,
+                followed: Default::default(),
                 active_key: None,
             }))
         });

@@ -88,7 +88,7 @@ pub(crate) struct CreateSchedule {
     /// Its name.
     pub name: String,
     /// A cron expression.
-    #[arg(long, value_name = "CRON", group = "when", required_unless_present_any = ["every", "at"])]
+    #[arg(long, value_name = "CRON", group = "when", required_unless_present_any = ["every", "at", "after"])]
     pub cron: Option<String>,
     /// A length of time between two runs.
     #[arg(long, value_parser = parse_duration, value_name = "DURATION", group = "when")]
@@ -96,6 +96,9 @@ pub(crate) struct CreateSchedule {
     /// One instant, RFC 3339.
     #[arg(long, value_name = "WHEN", group = "when")]
     pub at: Option<String>,
+    /// Whenever a job of this definition has completed; several times: of each of them.
+    #[arg(long, value_name = "DEFINITION", group = "when")]
+    pub after: Vec<String>,
     /// IANA time zone whose clock is read.
     #[arg(long, visible_alias = "tz", value_name = "ZONE")]
     pub timezone: Option<String>,

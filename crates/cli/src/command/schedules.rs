@@ -110,6 +110,7 @@ async fn create(args: CreateSchedule, quiet: bool) -> Outcome {
     set("cron", text(args.cron));
     set("every", length(args.every));
     set("at", text(args.at));
+    set("after", (!args.after.is_empty()).then(|| json!(args.after)));
     set("timezone", text(args.timezone));
     set("dst", text(args.dst));
     set("misfire", text(args.misfire));

@@ -7,6 +7,7 @@ mod backup;
 mod disk;
 mod drain;
 mod flow;
+mod follow;
 mod history;
 mod http;
 mod kill;

@@ -55,6 +55,8 @@ impl Shard {
                 }
             }
             Event::Planned(planned) => self.needs_of_plan(planned, set),
+            Event::Hooked(hooked) => self.need_job(hooked.job, set),
+            Event::Announced(_) => {}
             Event::Command(command) => self.needs_of_command(command, set),
         }
     }
@@ -102,6 +104,7 @@ impl Shard {
             | Order::Define(_)
             | Order::Record { .. }
             | Order::Schedule(..)
+            | Order::JobsEnded { .. }
             | Order::Figures
             | Order::Sessions => {}
         }

@@ -50,6 +50,7 @@ impl Shard {
                 Ok(Answer::Done)
             }
             Order::Schedule(..) => unreachable!("handled above"),
+            Order::JobsEnded { source, jobs } => Ok(self.order_jobs_ended(source, &jobs)),
             Order::Why(key) => self.why(key),
             Order::Figures => Ok(Answer::Figures(Box::new(self.figures()))),
             Order::Sessions => Ok(Answer::Sessions(self.session_views())),

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{KeyMap, Shard};
 use crate::effect::Effect;
 use crate::event::RequestId;
-use crate::id::Key;
+use crate::id::{Key, Name};
 use crate::row::Changes;
 use crate::schedule::{
     Ask, Next, Overlap, Plan, Planned, ScheduleFigures, ScheduleName, ScheduleRow, Staged, Target, Want,
@@ -48,6 +48,8 @@ pub(super) struct Schedules {
     /// Whose work a key is, of what `running` lists name.
     watched: KeyMap<ScheduleName>,
     staged: BTreeMap<Key, Staged>,
+    /// By tenant and definition, who follows its jobs.
+    following: BTreeMap<(Name, Name), BTreeSet<ScheduleName>>,
     dirty: Vec<ScheduleName>,
     counted: ScheduleFigures,
 }
@@ -86,6 +88,40 @@ impl Schedules {
         }
     }
 
+    /// Who follows the jobs of a definition.
+    pub(super) fn following(&self, tenant: &Name, definition: &Name) -> Vec<ScheduleName> {
+        let found = self.following.get(&(tenant.clone(), definition.clone()));
+        found.into_iter().flatten().cloned().collect()
+    }
+
+    /// How many schedules follow jobs.
+    pub(super) fn followers(&self) -> usize {
+        self.rows().filter(|row| row.state.after.is_some()).count()
+    }
+
+    fn insert(&mut self, id: ScheduleName, schedule: Schedule) -> Option<Schedule> {
+        for (definition, _) in schedule.row.state.after.iter().flat_map(|after| &after.names) {
+            self.following.entry((id.tenant.clone(), definition.clone())).or_default().insert(id.clone());
+        }
+        self.by_name.insert(id, schedule)
+    }
+
+    /// Takes a schedule out, with what it follows and its timer.
+    fn remove(&mut self, id: &ScheduleName) -> Option<Schedule> {
+        self.arm(id, None);
+        let gone = self.by_name.remove(id)?;
+        for (definition, _) in gone.row.state.after.iter().flat_map(|after| &after.names) {
+            let place = (id.tenant.clone(), definition.clone());
+            if let Some(followers) = self.following.get_mut(&place) {
+                followers.remove(id);
+                if followers.is_empty() {
+                    self.following.remove(&place);
+                }
+            }
+        }
+        Some(gone)
+    }
+
     fn arm(&mut self, id: &ScheduleName, at: Option<Timestamp>) {
         let Some(schedule) = self.by_name.get_mut(id) else { return };
         if schedule.timer == at {
@@ -108,7 +144,7 @@ impl Shard {
             self.schedules.watched.insert(target.key(), id.clone());
         }
         let schedule = Schedule { row, dirt: Dirt::Clean, timer: None, asked: [None; 3], staging: None };
-        self.schedules.by_name.insert(id.clone(), schedule);
+        self.schedules.insert(id.clone(), schedule);
         self.tend(&id);
     }
 
@@ -128,22 +164,19 @@ impl Shard {
         let id = row.id.clone();
         self.bytes += row.body.len();
         let schedule = Schedule { row, dirt: Dirt::Put, timer: None, asked: [None; 3], staging: None };
-        if let Some(before) = self.schedules.by_name.insert(id.clone(), schedule)
-            && let Some(at) = before.timer
-        {
-            self.schedules.timers.remove(&(at, id.clone()));
-        }
+        self.schedules.remove(&id);
+        self.schedules.insert(id.clone(), schedule);
         self.schedules.dirty.push(id.clone());
         self.rows += 1;
         self.tend(&id);
     }
 
     pub(super) fn remove_schedule(&mut self, id: &ScheduleName) {
-        self.schedules.arm(id, None);
-        let Some(gone) = self.schedules.by_name.remove(id) else { return };
+        if self.schedules.remove(id).is_none() {
+            return;
+        }
         self.schedules.watched.retain(|_, of| of != id);
         // A row that no commit has yet needs no deletion, but an older one of its name may be stored.
-        drop(gone);
         self.changes.delete_schedules.retain(|name| name != id);
         self.changes.delete_schedules.push(id.clone());
         self.rows += 1;

@@ -173,7 +173,7 @@ impl Shard {
             deadline_ms: submission.deadline_ms.map(|ms| ms.min(DELAY_MS_MAX)),
             active_key: submission.active_key,
             created_at: self.now,
-            state: JobState::new(JobStatus::Pending),
+            state: JobState { followed: submission.followed, ..JobState::new(JobStatus::Pending) },
         };
         (row, submission.graph)
     }

@@ -33,6 +33,9 @@ impl Shard {
     pub(super) fn sweep(&mut self, key: Key) {
         let range = self.sweep_range(key);
         let Some(sweep) = self.jobs.get(&key).and_then(|job| job.row.state.sweep.clone()) else { return };
+        if sweep.kind.is_outside() {
+            return;
+        }
         for index in range.clone() {
             let task = key.task_of_job(index);
             match &sweep.kind {
@@ -45,6 +48,7 @@ impl Shard {
                 SweepKind::Rerunning(from) => self.rerun_task(key, index, from),
                 SweepKind::Deleting => self.delete_task(task),
                 SweepKind::Reporting => self.report(key, index),
+                SweepKind::Hooking | SweepKind::Announcing(_) => unreachable!("nothing is done to its tasks"),
             }
             let current = self.jobs.get(&key).and_then(|job| job.row.state.sweep.as_ref());
             if current.is_none_or(|current| current.kind != sweep.kind) {
@@ -81,7 +85,7 @@ impl Shard {
                 self.take_place(key);
                 self.start_tasks(key);
             }
-            SweepKind::Reporting => {}
+            SweepKind::Reporting | SweepKind::Hooking | SweepKind::Announcing(_) => {}
             SweepKind::Deleting => self.delete_job(key),
             SweepKind::Starting | SweepKind::Resuming | SweepKind::Cancelling | SweepKind::FailingFast => {
                 self.check_job_end(key);

@@ -16,6 +16,7 @@ impl Shard {
         self.collect_deadlines();
         self.refill_keys();
         self.collect_due_schedules();
+        self.tend_followers();
         while let Some(&(at, key)) = self.timers.first() {
             if at > self.now || self.work.len() >= self.config.step_rows_max {
                 break;
@@ -151,8 +152,8 @@ impl Shard {
             })
             .min()
             .map(|at| at.max(self.sessions_checked_at.plus_ms(1_000)));
-        let (permit, schedule) = (self.permits.wake_at(), self.schedules.wake_at());
-        [timer, deadline, page, session, permit, schedule].into_iter().flatten().min()
+        let (permit, schedule, follower) = (self.permits.wake_at(), self.schedules.wake_at(), self.followers.wake_at());
+        [timer, deadline, page, session, permit, schedule, follower].into_iter().flatten().min()
     }
 }
 

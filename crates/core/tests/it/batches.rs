@@ -148,6 +148,7 @@ fn jobs_that_wait_for_a_far_retry_leave_memory() {
             tags: Arc::new([]),
             graph: Arc::new(graph),
             deadline_ms: None,
+            followed: Default::default(),
             active_key: None,
         })));
     }

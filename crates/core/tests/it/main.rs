@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod batches;
+mod followers;
 mod graphs;
 mod names;
 mod permits;

@@ -222,6 +222,8 @@ pub(crate) fn effect(effect: &Effect, names: &Names) -> String {
             format!("evaluate {} (task {} of its job) generation {}", names.of(ask.task), ask.index, ask.generation)
         }
         Effect::Direct { session, directive } => format!("direct {session}: {directive:?}"),
+        Effect::Hook(row) => format!("hook {}", row.key.id(mainspring_core::id::IdKind::Job)),
+        Effect::Announce(jobs) => format!("announce {}", jobs.len()),
         Effect::Plan(ask) => format!("plan {} {:?}", ask.row.id.name, ask.want),
     }
 }

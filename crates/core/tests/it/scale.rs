@@ -34,6 +34,7 @@ fn job(drafts: Vec<DraftTask>) -> Event {
         tags: Arc::new([]),
         graph: Arc::new(Graph::build(drafts).expect("the graph is valid")),
         deadline_ms: None,
+        followed: Default::default(),
         active_key: None,
     }))
 }

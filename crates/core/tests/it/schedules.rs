@@ -75,6 +75,7 @@ fn work(tasks: usize) -> Work {
         body: "{}".into(),
         tags: Arc::from([]),
         deadline_ms: None,
+        followed: Default::default(),
         active_key: None,
         graph: Arc::new(Graph::build((0..tasks).map(draft).collect()).expect("it has no edges")),
     }))
@@ -89,7 +90,7 @@ impl Clockwork {
 
     fn put(&mut self, expect: Expect, overlap: Overlap, period_ms: u64) -> Result<Answer, Refusal> {
         let body: Arc<str> = period_ms.to_string().into();
-        self.order(ScheduleOrder::Put { expect, of_definition: false, overlap, body })
+        self.order(ScheduleOrder::Put { expect, of_definition: false, overlap, body, after: Vec::new() })
     }
 
     fn order(&mut self, order: ScheduleOrder) -> Result<Answer, Refusal> {
@@ -377,7 +378,13 @@ fn a_schedule_is_made_once_and_belongs_to_who_made_it() {
     let again = clock.put(Expect::Absent, Overlap::Allow, 9);
     assert!(matches!(again, Err(Refusal::ScheduleTaken { of_definition: false })));
     let body: Arc<str> = "7".into();
-    let put = ScheduleOrder::Put { expect: Expect::Any, of_definition: true, overlap: Overlap::Allow, body };
+    let put = ScheduleOrder::Put {
+        expect: Expect::Any,
+        of_definition: true,
+        overlap: Overlap::Allow,
+        body,
+        after: Vec::new(),
+    };
     assert!(matches!(clock.order(put), Err(Refusal::ScheduleTaken { of_definition: false })));
     let stranger = clock.order(ScheduleOrder::Delete { of_definition: true });
     assert!(matches!(stranger, Err(Refusal::ScheduleTaken { .. })));

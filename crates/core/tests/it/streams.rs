@@ -203,6 +203,7 @@ impl Stream {
             tags: Arc::new([]),
             graph: Arc::new(graph),
             deadline_ms: self.dice.maybe(Dice::ms),
+            followed: Default::default(),
             active_key: self.dice.maybe(|dice| ("d".into(), dice.below(3) as u32)),
         }))
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Job, Task};
 use crate::duration::WireDuration;
 
-/// When something is due: one of `cron`, `every` and `at`.
+/// When something is due: one of `cron`, `every`, `at` and `after`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -20,6 +20,8 @@ pub(super) struct Schedule {
     every: Option<WireDuration>,
     /// One instant.
     at: Option<String>,
+    /// Whenever a job of this definition has completed, or of each of these since the last time. With `overlap` only.
+    after: Option<After>,
     /// A zone of the IANA database. Default `UTC`.
     timezone: Option<String>,
     /// What happens where a clock is put forward or back: `vixie` (the default), `skip`, `once`, `twice`.
@@ -42,6 +44,14 @@ pub(super) struct Schedule {
     grace: Option<WireDuration>,
     /// What is done while earlier work runs. Default `allow`.
     overlap: Option<OverlapWord>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum After {
+    Definition(String),
+    Definitions(Vec<String>),
 }
 
 #[derive(Deserialize, JsonSchema)]

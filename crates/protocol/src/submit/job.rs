@@ -12,7 +12,7 @@ use std::sync::Arc;
 use mainspring_core::event::{RequestId, SubmitJob};
 use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Name};
-use mainspring_core::job::FailurePolicy;
+use mainspring_core::job::{FailurePolicy, Followed};
 
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem, ProblemItem};
@@ -22,7 +22,7 @@ use crate::submit::task::{object, utf8};
 use crate::submit::{Defaults, Format};
 use crate::yaml::{self, Node, Part};
 
-pub use hooks::{Followed, HOOKS, due, hook_job};
+pub use hooks::{Followed as FollowedJob, HOOKS, definition_of, due, hook_job};
 pub use nested::sub_jobs;
 
 /// A valid job: everything that [`SubmitJob`] needs except whom to answer and where it lives.
@@ -48,6 +48,8 @@ pub struct ParsedJob {
     pub max_active: Option<u32>,
     /// Everything else, as JSON text: `{"definition", "version", "params", "hooks"}`.
     pub body: Arc<str>,
+    /// Whether something follows its end (`onSuccess`, …).
+    pub has_hooks: bool,
     /// When the definition that this is shall run by itself: the rule as JSON text. A submission runs once all the same.
     pub schedule: Option<Arc<str>>,
     /// Tags.
@@ -72,6 +74,7 @@ impl ParsedJob {
             tags: self.tags,
             graph: self.graph,
             deadline_ms: self.deadline_ms,
+            followed: Followed { hooks: self.has_hooks, definition: self.definition.is_some() },
             active_key: self.definition.zip(self.max_active),
         }
     }
@@ -168,7 +171,8 @@ pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions
     if !own.params.values.is_empty() {
         body.insert("params".to_owned(), serde_json::Value::Object(own.params.values));
     }
-    if !hooks.is_empty() {
+    let has_hooks = !hooks.is_empty();
+    if has_hooks {
         body.insert("hooks".to_owned(), serde_json::Value::Object(hooks));
     }
     Ok(ParsedJob {
@@ -181,6 +185,7 @@ pub(super) fn read_job(text: &str, defaults: &Defaults, definitions: Definitions
         failure_policy: own.failure_policy,
         deadline_ms: own.deadline_ms,
         max_active: own.max_active,
+        has_hooks,
         body: serde_json::Value::Object(body).to_string().into(),
         schedule: own.schedule,
         tags: own.tags,

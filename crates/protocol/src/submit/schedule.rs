@@ -133,7 +133,7 @@ fn read(
                     compact(raw, &mut body);
                 }
             }
-            _ => refuse_unknown(member, raw, &Pointer::ROOT, (&known, &rule::LATER), &mut findings),
+            _ => refuse_unknown(member, raw, &Pointer::ROOT, (&known, &[]), &mut findings),
         }
     }
     body.push('}');
@@ -170,7 +170,7 @@ pub(super) fn read_of_job(value: &Value<'_, '_>, findings: &mut Findings) -> Opt
     let members = value.members(findings)?;
     for (member, raw) in &members.0 {
         if !rule::KNOWN.contains(&&**member) {
-            refuse_unknown(member, raw, &value.at, (&rule::KNOWN, &rule::LATER), findings);
+            refuse_unknown(member, raw, &value.at, (&rule::KNOWN, &[]), findings);
         }
     }
     Rule::read(&members, &value.at, findings)?;

@@ -346,7 +346,7 @@ fn each_bad_job_is_refused_at_its_place() {
         (r#"{"tasks":{"a":7}}"#, Code::InvalidValue, "/tasks/a"),
         (r#"{"tasks":{"a":"echo ${{ params.x }}"}}"#, Code::InvalidValue, "/tasks/a/run"),
         (r#"{"tasks":{"a":"ls"},"schedule":{"cron":"* * * *"}}"#, Code::InvalidValue, "/schedule/cron"),
-        (r#"{"tasks":{"a":"ls"},"schedule":{"every":"1h","after":["x"]}}"#, Code::NotSupportedYet, "/schedule/after"),
+        (r#"{"tasks":{"a":"ls"},"schedule":{"every":"1h","after":["x"]}}"#, Code::ConflictingFields, "/schedule"),
         (r#"{"tasks":{"a":"ls"},"jobId":"j","schedule":{"every":"1h"}}"#, Code::InvalidValue, "/jobId"),
         (r#"{"tasks":{"a":"ls"},"retries":3}"#, Code::UnknownField, "/retries"),
         (r#"{"tasks":{"a":"ls"},"retrys":null}"#, Code::UnknownField, "/retrys"),

@@ -190,5 +190,6 @@ fn sweep_word(kind: &SweepKind) -> &'static str {
         SweepKind::Rerunning(_) => "rerunning",
         SweepKind::Deleting => "deleting",
         SweepKind::Reporting => "reporting",
+        SweepKind::Hooking | SweepKind::Announcing(_) => "telling",
     }
 }

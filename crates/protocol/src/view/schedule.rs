@@ -1,5 +1,6 @@
 //! Schedules and their occurrences, as the API shows them.
 
+use mainspring_core::id::Name;
 use mainspring_core::schedule::{Next, OccurrenceRow, ScheduleRow, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct ScheduleView {
     pub next_due: Option<Rfc3339>,
     /// Whether it is never due again.
     pub finished: bool,
+    /// The definitions whose jobs it follows; empty if it goes by time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<FollowedView>,
     /// The nominal instant that fired last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_instant: Option<Rfc3339>,
@@ -50,6 +54,21 @@ pub struct ScheduleView {
     pub created_at: Rfc3339,
     /// When this generation was made.
     pub changed_at: Rfc3339,
+}
+
+/// A definition whose jobs a schedule follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FollowedView {
+    /// Its name.
+    pub definition: String,
+    /// Whether a job of it has completed since the schedule fired last.
+    pub completed: bool,
+}
+
+impl FollowedView {
+    fn of((definition, completed): &(Name, bool)) -> Self {
+        Self { definition: definition.to_string(), completed: *completed }
+    }
 }
 
 /// A backfill that goes on.
@@ -168,7 +187,8 @@ impl ScheduleView {
             spec: serde_json::from_str(&row.body).unwrap_or_default(),
             next_instant,
             next_due: next_due.filter(|_| !state.paused),
-            finished: state.next == Next::Never,
+            finished: state.next == Next::Never && state.after.is_none(),
+            after: state.after.iter().flat_map(|after| &after.names).map(FollowedView::of).collect(),
             last_instant: state.last_instant.map(Rfc3339),
             covered_until: Rfc3339(state.covered),
             running: ids(&state.running),

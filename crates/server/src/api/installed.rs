@@ -12,6 +12,7 @@ use mainspring_protocol::submit::{read_stored_schedule, schedule_of_definition};
 use mainspring_store::ScheduleFilter;
 
 use super::call::Refused;
+use super::loops::{self, Following};
 use super::reply::{internal, not_read};
 use super::schedules::carry_out;
 use super::state::Api;
@@ -47,7 +48,21 @@ impl Installed {
         let body = schedule_of_definition(rule, &id.name);
         let parsed = read_stored_schedule(&body, &id.tenant).map_err(|problem| internal(&problem))?;
         let (expect, overlap) = (Expect::Any, parsed.overlap);
-        Ok(Self(Some(ScheduleOrder::Put { expect, of_definition: true, overlap, body: body.into() })))
+        let after = parsed.rule.after().to_vec();
+        let new = Self(Some(ScheduleOrder::Put { expect, of_definition: true, overlap, body: body.into(), after }));
+        match loops::find(&*api.reader, &[new.following(id)]).await.map_err(not_read)? {
+            Some(problem) => Err(Box::new(problem)),
+            None => Ok(new),
+        }
+    }
+
+    /// What it follows.
+    pub(crate) fn following(&self, id: &ScheduleName) -> Following {
+        let after = match &self.0 {
+            Some(ScheduleOrder::Put { after, .. }) => after.clone(),
+            _ => Vec::new(),
+        };
+        Following { id: id.clone(), after, runs: id.name.clone() }
     }
 
     /// Does it.

@@ -74,6 +74,13 @@ pub(super) async fn backfill_plan(
     Ok(view)
 }
 
+/// What a schedule that follows jobs waits for.
+fn waits_for(row: &ScheduleRow) -> String {
+    let names = row.state.after.iter().flat_map(|after| &after.names);
+    let names = names.filter(|(_, done)| !done).map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>();
+    format!("it waits for a job of {} to complete", names.join(" and one of "))
+}
+
 /// What it does now, in a sentence.
 pub(super) fn reason(row: &ScheduleRow) -> String {
     let state = &row.state;
@@ -85,6 +92,7 @@ pub(super) fn reason(row: &ScheduleRow) -> String {
         return format!("the run of {} waits for {} to end (overlap: buffer_one)", format(instant), ids.join(", "));
     }
     match state.next {
+        Next::Never if state.after.is_some() => waits_for(row),
         Next::Never => "it is never due again".to_owned(),
         Next::Unplanned => "its next instant is being looked up".to_owned(),
         Next::At { instant, due } if due > instant => {

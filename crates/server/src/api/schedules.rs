@@ -18,6 +18,7 @@ use mainspring_store::{OccurrenceFilter, ScheduleFilter};
 use super::call::{Answer, Call, Refused, refuse};
 use super::cursor;
 use super::definitions::{format, parse_with};
+use super::loops::{self, Following};
 use super::params::{CURSOR, LIMIT, cut};
 use super::reply::{internal, json, not_called, not_read, nothing, ok};
 use super::route::{BodyKind, Param, Route};
@@ -126,7 +127,14 @@ async fn put(mut call: Call, expect: Expect) -> Answer {
     check_work(&call, &parsed).await?;
     check_future(&call, &parsed)?;
     let id = ScheduleName { tenant: parsed.tenant, name: parsed.name };
-    let order = ScheduleOrder::Put { expect, of_definition: false, overlap: parsed.overlap, body: parsed.body };
+    let after = parsed.rule.after().to_vec();
+    if let Some(runs) = parsed.work.definition() {
+        let new = [Following { id: id.clone(), after: after.clone(), runs }];
+        if let Some(problem) = loops::find(&*call.api.reader, &new).await.map_err(not_read)? {
+            return Err(Box::new(problem));
+        }
+    }
+    let order = ScheduleOrder::Put { expect, of_definition: false, overlap: parsed.overlap, body: parsed.body, after };
     let created = match carry_out(&call.api, call.actor(), &id, order).await? {
         Answered::Version(generation) => generation == 1,
         other => return Err(internal(&format!("a schedule was answered by {other:?}"))),
@@ -152,6 +160,9 @@ async fn check_work(call: &Call, parsed: &ParsedSchedule) -> Result<(), Refused>
 
 /// Something that is never due from now on is a mistake.
 fn check_future(call: &Call, parsed: &ParsedSchedule) -> Result<(), Refused> {
+    if !parsed.rule.after().is_empty() {
+        return Ok(());
+    }
     let next = parsed.rule.next_after(call.api.now(), 0);
     if next != mainspring_core::schedule::Next::Never {
         return Ok(());
@@ -277,6 +288,12 @@ async fn trigger(mut call: Call) -> Answer {
 async fn backfill(mut call: Call) -> Answer {
     let request: BackfillRequest = call.json().await?;
     let row = named(&call).await?;
+    if row.state.after.is_some() {
+        let detail = "it follows jobs and has no instants to make up for";
+        let problem =
+            Problem::new(Code::WrongState, detail).with_hint("rerun the job that it follows, or `trigger` it");
+        return Err(Box::new(problem));
+    }
     let (from, to) = (Timestamp::from(request.from), Timestamp::from(request.to).min(row.state.covered));
     let wrong =
         |at: &str, detail: String| Err(Box::new(Problem::new(Code::InvalidValue, detail.clone()).at(at, detail)));

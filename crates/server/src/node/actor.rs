@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 use super::ending::Ending;
 use super::exchange::Waiter;
 use super::figures::rows_of;
+use super::followers::Question;
 use super::mailbox::{Answers, Message, Room};
 use super::shared::Shared;
 use super::taken::Taken;
@@ -395,6 +396,8 @@ impl Actor {
                 Effect::Direct { session, directive } => self.gateway.directed(&session, directive),
                 Effect::Evaluate(task) => self.shared.evaluations.ask(task),
                 Effect::Plan(ask) => self.shared.plans.ask(*ask),
+                Effect::Hook(row) => self.shared.follow_up(Question::Hook(row)),
+                Effect::Announce(jobs) => self.shared.follow_up(Question::Announce(jobs)),
             }
         }
         if let Some(id) = session {

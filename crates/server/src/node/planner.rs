@@ -116,6 +116,10 @@ impl Planner {
 
     async fn due(&mut self, ask: &Ask, parsed: &ParsedSchedule) -> Result<Plan, Error> {
         let row = &ask.row;
+        if let (Some(_), Next::At { instant, .. }) = (&row.state.after, row.state.next) {
+            let fire = Some(self.fire(row, &parsed.work, instant, row.state.last_instant).await?);
+            return Ok(Plan::Due { covered: row.state.covered, passed: Vec::new(), fire, next: Next::Never });
+        }
         let (covered, seed) = (row.state.covered, seed_of(&row.id));
         let rule = &parsed.rule;
         let due = rule.plan().due(outside(covered), outside(ask.now), rule.catch_up());

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// Questions of one kind. A question is lost with the shard; its next owner asks anew.
+#[derive(Debug)]
 pub(super) struct Questions<T> {
     asks: mpsc::UnboundedSender<T>,
     asked: Mutex<Option<mpsc::UnboundedReceiver<T>>>,

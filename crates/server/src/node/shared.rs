@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::exchange::ExchangeAnswer;
 use super::figures::{BATCH_BOUNDS_ROWS, COMMIT_BOUNDS_US, NodeFigures, Readiness, Recorder};
+use super::followers::Question;
 use super::mailbox::{Answers, ExchangeAnswers, Mailbox, Message};
 use super::questions::Questions;
 use super::{CallError, NodeConfig};
@@ -75,11 +76,14 @@ pub(super) struct Wakes {
     pub(super) afar: watch::Sender<u64>,
     /// Changes when a shard of this process has work left over that it had not, or none any more.
     pub(super) demands: watch::Sender<u64>,
+    /// What [`super::followers`] shall do for the shards.
+    pub(super) follows: Arc<Questions<(ShardId, Question)>>,
 }
 
 impl Wakes {
     pub(super) fn new() -> Self {
-        Self { commits: watch::Sender::new(0), afar: watch::Sender::new(0), demands: watch::Sender::new(0) }
+        let [commits, afar, demands] = [0; 3].map(watch::Sender::new);
+        Self { commits, afar, demands, follows: Arc::default() }
     }
 }
 
@@ -173,6 +177,11 @@ impl Shared {
     /// Becomes true once the shard's thread has ended.
     pub(super) fn when_stopped(&self) -> watch::Receiver<bool> {
         self.stopped.subscribe()
+    }
+
+    /// Asks [`super::followers`] for the core.
+    pub(super) fn follow_up(&self, question: Question) {
+        self.wakes.follows.ask((self.shard, question));
     }
 
     /// Tells the core of the cluster. A full mailbox loses it, and the next beat repeats it.

@@ -90,8 +90,8 @@ impl Checker {
                     self.asked.replaced.extend(name);
                 }
             }
-            Event::SubmitJob(_) | Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) | Event::Planned(_) => {
-            }
+            Event::SubmitJob(_) | Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) => {}
+            Event::Planned(_) | Event::Hooked(_) | Event::Announced(_) => {}
             Event::Evaluated(told) => {
                 let verdicts = self.asked.verdicts.entry((told.task, told.generation)).or_default();
                 verdicts.push(told.verdict.clone());
@@ -146,6 +146,7 @@ impl Checker {
             }
             Order::Define(_)
             | Order::Record { .. }
+            | Order::JobsEnded { .. }
             | Order::Schedule(..)
             | Order::Why(_)
             | Order::Figures

@@ -242,5 +242,6 @@ fn count_job(sometimes: &mut Sometimes, state: &JobState) {
         SweepKind::Rerunning(_) => sometimes.hit("sweep.rerunning"),
         SweepKind::Deleting => sometimes.hit("sweep.deleting"),
         SweepKind::Reporting => sometimes.hit("sweep.reporting"),
+        SweepKind::Hooking | SweepKind::Announcing(_) => {}
     }
 }

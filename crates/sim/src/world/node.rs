@@ -312,6 +312,8 @@ impl World {
                 Effect::Evaluate(ask) => self.evaluate(index, &ask),
                 Effect::Direct { session, directive } => gateway.direct(&session, directive),
                 Effect::Plan(ask) => self.plan(index, &ask),
+                // Jobs here have no followers; the tests of the core have them.
+                Effect::Hook(_) | Effect::Announce(_) => {}
             }
         }
         self.flush(index);

@@ -37,6 +37,8 @@ pub(super) fn short(event: &Event) -> String {
         Event::Settings(settings) => format!("{settings:?}"),
         Event::Evaluated(evaluated) => format!("{evaluated:?}"),
         Event::Planned(planned) => format!("{planned:?}"),
+        Event::Hooked(hooked) => format!("{} jobs of hooks of {:?}", hooked.jobs.len(), hooked.job),
+        Event::Announced(through) => format!("announced through {through}"),
         Event::Command(command) => match &command.order {
             Order::EditBody { task, .. } => format!("EditBody({task:?})"),
             order => format!("{order:?}"),

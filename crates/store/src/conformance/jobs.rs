@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use mainspring_core::job::{FailurePolicy, JobCounts, JobRow, JobState, JobStatus, RerunFrom, Sweep, SweepKind};
+use mainspring_core::job::{
+    FailurePolicy, Followed, JobCounts, JobRow, JobState, JobStatus, RerunFrom, Sweep, SweepKind,
+};
 use mainspring_core::row::{Changes, ClaimKind, ReadSet};
 use mainspring_core::task::{Place, TaskStatus};
 
@@ -65,6 +67,8 @@ pub fn every_sweep_reads_back(open: Factory<'_>) {
             sweeping(SweepKind::Rerunning(RerunFrom::Start), 6),
             sweeping(SweepKind::Deleting, 7),
             sweeping(SweepKind::Reporting, 8),
+            sweeping(SweepKind::Hooking, 0),
+            sweeping(SweepKind::Announcing(u64::MAX >> 12), 0),
         ],
     );
 }
@@ -79,6 +83,8 @@ pub fn every_job_flag_reads_back(open: Factory<'_>) {
             JobState { failing_fast: true, ..plain.clone() },
             JobState { exceeded: true, ..plain.clone() },
             JobState { queued: true, ..plain.clone() },
+            JobState { followed: Followed { hooks: true, definition: false }, ..plain.clone() },
+            JobState { followed: Followed { hooks: false, definition: true }, ..plain.clone() },
             JobState { paused: true, cancelled: true, failing_fast: true, exceeded: true, queued: true, ..plain },
         ],
     );

@@ -3,7 +3,7 @@
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::Changes;
 use mainspring_core::schedule::{
-    Backfill, Cause, Next, OccurrenceRow, Overlap, PassReason, ScheduleName, ScheduleRow, ScheduleState, Target,
+    After, Backfill, Cause, Next, OccurrenceRow, Overlap, PassReason, ScheduleName, ScheduleRow, ScheduleState, Target,
 };
 
 use super::make::{at, key, name};
@@ -25,6 +25,7 @@ fn plain(id: ScheduleName) -> ScheduleRow {
         running: Vec::new(),
         buffered: None,
         backfill: None,
+        after: None,
     };
     let body = r#"{"cron":"0 6 * * *","job":"report"}"#.into();
     ScheduleRow { id, overlap: Overlap::Allow, of_definition: false, body, created_at: at(0), state }
@@ -47,6 +48,11 @@ fn full() -> ScheduleState {
             concurrency: 3,
             running: vec![Target::Job(key(3))],
             fired: 2,
+        }),
+        after: Some(After {
+            names: vec![(name("täglich"), true), (name("b"), false)],
+            due: vec![at(3), at(8)],
+            heard: vec![(0, 1), (u16::MAX, u64::MAX >> 12)],
         }),
     }
 }

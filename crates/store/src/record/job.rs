@@ -1,7 +1,7 @@
 //! The rare parts of a job's row, and the flags of its state.
 
 use mainspring_core::id::{Key, Name};
-use mainspring_core::job::{JobRow, JobState};
+use mainspring_core::job::{Followed, JobRow, JobState};
 use serde::{Deserialize, Serialize};
 
 use super::Unreadable;
@@ -48,9 +48,10 @@ impl RareJob {
 }
 
 /// The flags of a job's state as one number: 1 paused, 2 cancelled, 4 failing fast, 8 its deadline passed, 16 waits for
-/// its turn.
+/// its turn, 32 has hooks, 64 is of a definition.
 pub fn job_flags(state: &JobState) -> u8 {
-    let flags = [state.paused, state.cancelled, state.failing_fast, state.exceeded, state.queued];
+    let Followed { hooks, definition } = state.followed;
+    let flags = [state.paused, state.cancelled, state.failing_fast, state.exceeded, state.queued, hooks, definition];
     flags.iter().rev().fold(0, |number, flag| number << 1 | u8::from(*flag))
 }
 
@@ -59,4 +60,5 @@ pub fn set_job_flags(state: &mut JobState, flags: u8) {
     let is_set = |bit: u8| flags & bit != 0;
     (state.paused, state.cancelled, state.failing_fast) = (is_set(1), is_set(2), is_set(4));
     (state.exceeded, state.queued) = (is_set(8), is_set(16));
+    state.followed = Followed { hooks: is_set(32), definition: is_set(64) };
 }

@@ -182,6 +182,8 @@ enum SweepWord {
     RerunningStart,
     Deleting,
     Reporting,
+    Hooking,
+    Announcing(u64),
 }
 
 impl SweepRecord {
@@ -201,6 +203,8 @@ impl SweepRecord {
             SweepKind::Rerunning(RerunFrom::Start) => SweepWord::RerunningStart,
             SweepKind::Deleting => SweepWord::Deleting,
             SweepKind::Reporting => SweepWord::Reporting,
+            SweepKind::Hooking => SweepWord::Hooking,
+            SweepKind::Announcing(number) => SweepWord::Announcing(number),
         };
         serde_json::to_string(&Self { kind, next: sweep.next }).expect("a sweep is plain data")
     }
@@ -222,6 +226,8 @@ impl SweepRecord {
             SweepWord::RerunningStart => SweepKind::Rerunning(RerunFrom::Start),
             SweepWord::Deleting => SweepKind::Deleting,
             SweepWord::Reporting => SweepKind::Reporting,
+            SweepWord::Hooking => SweepKind::Hooking,
+            SweepWord::Announcing(number) => SweepKind::Announcing(number),
         };
         Ok(Sweep { kind, next: record.next })
     }

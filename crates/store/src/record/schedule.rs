@@ -3,7 +3,7 @@
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::schedule::{
-    Backfill, Cause, Next, OccurrenceRow, Overlap, PassReason, ScheduleName, ScheduleRow, ScheduleState, Target,
+    After, Backfill, Cause, Next, OccurrenceRow, Overlap, PassReason, ScheduleName, ScheduleRow, ScheduleState, Target,
 };
 use mainspring_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,18 @@ struct StateRecord {
     buffered: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     backfill: Option<BackfillRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<AfterRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AfterRecord {
+    names: Vec<(Name, bool)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    due: Vec<i64>,
+    /// Shard and number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    heard: Vec<(u16, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,6 +99,11 @@ pub fn encode_schedule_state(state: &ScheduleState) -> String {
             running: backfill.running.iter().map(TargetRecord::of).collect(),
             fired: backfill.fired,
         }),
+        after: state.after.as_ref().map(|after| AfterRecord {
+            names: after.names.clone(),
+            due: after.due.iter().copied().map(ms).collect(),
+            heard: after.heard.clone(),
+        }),
     };
     serde_json::to_string(&record).expect("a state is plain data")
 }
@@ -119,6 +136,11 @@ pub fn decode_schedule_state(text: &str) -> Result<ScheduleState, Unreadable> {
             concurrency: backfill.concurrency,
             running: backfill.running.iter().map(TargetRecord::target).collect(),
             fired: backfill.fired,
+        }),
+        after: record.after.map(|after| After {
+            names: after.names,
+            due: after.due.into_iter().map(at).collect(),
+            heard: after.heard,
         }),
     })
 }

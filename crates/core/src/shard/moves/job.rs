@@ -79,6 +79,8 @@ impl Shard {
         self.tell_of_job(kind, key);
         if reports {
             self.start_sweep(key, SweepKind::Reporting);
+        } else {
+            self.tell_followers(key);
         }
         self.ended_of_schedule(key);
     }

@@ -34,7 +34,8 @@ impl Shard {
             let Some(status) = self.known_job(key).ok().map(|state| state.status) else { continue };
             // What carried out a group is deleted with it.
             let job = self.job(key);
-            if status.is_terminal() && job.row.parent.is_none() && job.dirt != Dirt::Inserted {
+            let is_told = job.row.state.sweep.as_ref().is_none_or(|sweep| !sweep.kind.is_outside());
+            if status.is_terminal() && is_told && job.row.parent.is_none() && job.dirt != Dirt::Inserted {
                 let detail = detail(self.job(key).row.given_id.as_ref(), status.word());
                 self.start_sweep(key, SweepKind::Deleting);
                 if let Some(actor) = actor {

@@ -64,6 +64,10 @@ impl Shard {
         if !state.status.is_terminal() {
             return Err(Refusal::WrongState { order: "rerun", status: state.status.word() });
         }
+        if state.sweep.as_ref().is_some_and(|sweep| sweep.kind.is_outside()) {
+            // The end of this generation is still being told.
+            return Err(Refusal::Busy);
+        }
         if self.job(key).row.parent.is_some() {
             return Err(Refusal::WrongState { order: "rerun by itself", status: "part of a group" });
         }

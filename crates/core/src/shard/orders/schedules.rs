@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::super::Shard;
+use super::super::schedules::Schedule;
 use crate::effect::{Answer, Refusal};
 use crate::event::RequestId;
 use crate::id::Name;
-use crate::limits::{BACKFILL_CONCURRENCY_MAX, SCHEDULE_RUNS_MAX};
+use crate::limits::{BACKFILL_CONCURRENCY_MAX, FOLLOWING_SCHEDULES_MAX, SCHEDULE_RUNS_MAX};
 use crate::schedule::{
-    Backfill, Cause, Expect, Fire, Next, Overlap, PassReason, ScheduleName, ScheduleOrder, ScheduleRow, ScheduleState,
-    Work,
+    After, Backfill, Cause, Expect, Fire, Next, Overlap, PassReason, ScheduleName, ScheduleOrder, ScheduleRow,
+    ScheduleState, Work,
 };
 use crate::time::Timestamp;
 
@@ -22,15 +23,18 @@ impl Shard {
                 let of_definition = known.is_some_and(|schedule| schedule.row.of_definition);
                 Err(Refusal::ScheduleTaken { of_definition })
             }
-            ScheduleOrder::Put { expect: Expect::Absent | Expect::Any, of_definition, overlap, body }
+            ScheduleOrder::Put { ref after, .. } if self.follows_too_many(known, after) => {
+                Err(Refusal::TooManyFollowers)
+            }
+            ScheduleOrder::Put { expect: Expect::Absent | Expect::Any, of_definition, overlap, body, after }
                 if known.is_none() =>
             {
-                Ok(self.make_schedule(actor, id, of_definition, overlap, body))
+                Ok(self.make_schedule(actor, id, of_definition, (overlap, body), &after))
             }
             _ if known.is_none() => Err(Refusal::NoSchedule),
             _ if busy => Err(Refusal::Busy),
-            ScheduleOrder::Put { of_definition, overlap, body, .. } => {
-                self.edit_schedule(actor, id, of_definition, overlap, body)
+            ScheduleOrder::Put { of_definition, overlap, body, after, .. } => {
+                self.edit_schedule(actor, id, of_definition, (overlap, body), &after)
             }
             ScheduleOrder::Delete { of_definition } => self.delete_schedule(actor, &id, of_definition),
             ScheduleOrder::Pause(paused) => Ok(self.pause_schedule(actor, &id, paused)),
@@ -44,25 +48,33 @@ impl Shard {
         self.reply(to, answer);
     }
 
+    /// Whether a schedule may not follow jobs because too many of the shard do.
+    fn follows_too_many(&self, known: Option<&Schedule>, after: &[Name]) -> bool {
+        let follows = known.is_some_and(|schedule| schedule.row.state.after.is_some());
+        !after.is_empty() && !follows && self.schedules.followers() >= FOLLOWING_SCHEDULES_MAX
+    }
+
     fn make_schedule(
         &mut self,
         actor: &Name,
         id: ScheduleName,
         of_definition: bool,
-        overlap: Overlap,
-        body: Arc<str>,
+        (overlap, body): (Overlap, Arc<str>),
+        after: &[Name],
     ) -> Answer {
         let now = self.now;
+        let after = After::following(after, None);
         let state = ScheduleState {
             generation: 1,
             changed_at: now,
             paused: false,
             covered: now,
-            next: Next::Unplanned,
+            next: after.as_ref().map_or(Next::Unplanned, After::next),
             last_instant: None,
             running: Vec::new(),
             buffered: None,
             backfill: None,
+            after,
         };
         let name = id.name.clone();
         self.put_schedule(ScheduleRow { id, overlap, of_definition, body, created_at: now, state });
@@ -76,8 +88,8 @@ impl Shard {
         actor: &Name,
         id: ScheduleName,
         of_definition: bool,
-        overlap: Overlap,
-        body: Arc<str>,
+        (overlap, body): (Overlap, Arc<str>),
+        after: &[Name],
     ) -> Result<Answer, Refusal> {
         let row = &self.schedules.get(&id).expect("it was looked up").row;
         if row.of_definition != of_definition {
@@ -92,7 +104,8 @@ impl Shard {
         row.body = body;
         row.state.generation += 1;
         row.state.changed_at = self.now;
-        row.state.next = Next::Unplanned;
+        row.state.after = After::following(after, row.state.after.take());
+        row.state.next = row.state.after.as_ref().map_or(Next::Unplanned, After::next);
         row.state.backfill = None;
         let generation = row.state.generation;
         self.put_schedule(row);
@@ -151,6 +164,9 @@ impl Shard {
         concurrency: u32,
     ) -> Result<Answer, Refusal> {
         let state = &self.schedules.get(id).expect("it was looked up").row.state;
+        if state.after.is_some() {
+            return Err(Refusal::WrongState { order: "backfill", status: "after other jobs, not at instants" });
+        }
         if state.backfill.is_some() {
             return Err(Refusal::WrongState { order: "backfill", status: "being backfilled" });
         }

@@ -53,6 +53,7 @@ impl Shard {
                 .map(|(kind, tenant, name, version)| ((kind, tenant, name), version))
                 .collect(),
             schedules: Default::default(),
+            followers: Default::default(),
             work: BTreeSet::new(),
             admitting: 0,
             recovering: true,
@@ -94,8 +95,10 @@ impl Shard {
     }
 
     fn restore_job(&mut self, row: JobRow) {
-        if row.state.sweep.is_some() {
-            self.work.insert(Work::Sweep(row.key));
+        match &row.state.sweep {
+            Some(sweep) if sweep.kind.is_outside() => self.followers.remember(row.key, &sweep.kind),
+            Some(_) => _ = self.work.insert(Work::Sweep(row.key)),
+            None => {}
         }
         self.restore_place(&row);
         let (key, watched) = (row.key, row.is_watched());

@@ -55,7 +55,8 @@ impl Shard {
             self.record_passed(id, range, Cause::Time, None);
         }
         let Some(fire) = fire else {
-            self.schedule_mut(id).state.next = next;
+            let state = &mut self.schedule_mut(id).state;
+            state.cover(state.covered, next);
             return;
         };
         let row = &self.schedules.by_name[id].row;
@@ -68,7 +69,7 @@ impl Shard {
             Overlap::Skip | Overlap::BufferOne if busy || waits => {
                 let instant = fire.instant;
                 let state = &mut self.schedule_mut(id).state;
-                (state.covered, state.next) = (instant, next);
+                state.cover(instant, next);
                 if overlap == Overlap::BufferOne && state.buffered.is_none() {
                     state.buffered = Some(instant);
                 } else {
@@ -152,7 +153,7 @@ impl Shard {
         let (generation, watches) = (row.state.generation, row.overlap != Overlap::Allow);
         let state = &mut row.state;
         if let Some(next) = next {
-            (state.covered, state.next) = (instant, next);
+            state.cover(instant, next);
         }
         if cause == Cause::Time {
             state.last_instant = Some(instant);
@@ -197,7 +198,7 @@ impl Shard {
         let Staged { schedule: id, cause, instant, next, .. } = broken;
         let state = &mut self.schedule_mut(&id).state;
         if let Some(next) = next {
-            (state.covered, state.next) = (instant, next);
+            state.cover(instant, next);
         }
         forget_buffered(state, cause, instant);
         if let (Cause::Backfill, Some(backfill)) = (cause, &mut state.backfill) {

@@ -16,9 +16,11 @@ impl Shard {
             Next::Never => false,
             Next::At { instant, .. } => instant <= now,
         };
-        state.covered = covered.max(now);
+        state.cover(now, state.next);
         if may_hold_instants {
-            state.next = Next::Unplanned;
+            if state.after.is_none() {
+                state.next = Next::Unplanned;
+            }
             self.record_passed(id, Passed { first: covered.plus_ms(1), last: now, reason }, Cause::Time, None);
         }
     }

@@ -89,6 +89,7 @@ impl Script {
             tags: Arc::new([]),
             graph: Arc::new(graph(nested)),
             deadline_ms: words.number("deadline"),
+            followed: Default::default(),
             active_key: words.get("active").map(|text| {
                 let (name, limit) = text.split_once(':').expect("name:limit");
                 (name.into(), limit.parse().expect("a limit"))

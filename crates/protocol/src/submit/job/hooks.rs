@@ -83,6 +83,12 @@ pub fn due(body: &str, status: &str) -> Vec<(&'static str, Json)> {
     due.filter_map(|(name, _)| Some((name, body.get_mut("hooks")?.get_mut(name)?.take()))).collect()
 }
 
+/// The definition that a job is of, from the job's body.
+pub fn definition_of(body: &str) -> Option<Name> {
+    let body: Json = serde_json::from_str(body).ok()?;
+    Some(body.get("definition")?.as_str()?.into())
+}
+
 /// Makes the job of a hook.
 ///
 /// # Errors
@@ -91,7 +97,7 @@ pub fn hook_job(
     name: &str,
     mut job: Json,
     followed: &Followed<'_>,
-    (tenant, key): (Name, Name),
+    tenant: Name,
     definitions: Definitions<'_>,
 ) -> Result<ParsedJob, Problem> {
     let value = json!({
@@ -100,7 +106,7 @@ pub fn hook_job(
     job["params"][HOOK] = json!({"type": "object", "default": value});
     let title = format!("{} {name}", followed.job_name.unwrap_or(followed.job_id));
     job["jobName"] = title.chars().take(mainspring_core::limits::NAME_CHARS_MAX).collect::<String>().into();
-    let defaults = Defaults { tenant: Some(tenant), idempotency_key: Some(key), ..Defaults::default() };
+    let defaults = Defaults { tenant: Some(tenant), ..Defaults::default() };
     let mut parsed = read_job(&job.to_string(), &defaults, definitions)?;
     let mut body: Map<String, Json> = serde_json::from_str(&parsed.body).unwrap_or_default();
     body.insert("hookOf".to_owned(), followed.job_id.into());

@@ -5,7 +5,8 @@ use std::time::Duration;
 use mainspring_calendar::{
     Calendar, CatchUp, Cron, DstPolicy, Exclusions, MisfirePolicy, Plan, Timestamp as Instant, Zone,
 };
-use mainspring_core::limits::DELAY_MS_MAX;
+use mainspring_core::id::Name;
+use mainspring_core::limits::{DELAY_MS_MAX, FOLLOWED_DEFINITIONS_MAX};
 use mainspring_core::schedule::{Next, Overlap};
 use mainspring_core::time::Timestamp;
 
@@ -15,13 +16,10 @@ use crate::submit::members::Members;
 use crate::submit::read::{Findings, Rule as NameRule, Value};
 
 /// Fields of a rule.
-pub(super) const KNOWN: [&str; 13] = [
-    "cron", "every", "at", "timezone", "dst", "jitter", "start", "end", "exclude", "misfire", "burst", "grace",
-    "overlap",
+pub(super) const KNOWN: [&str; 14] = [
+    "cron", "every", "at", "after", "timezone", "dst", "jitter", "start", "end", "exclude", "misfire", "burst",
+    "grace", "overlap",
 ];
-/// Fields that are understood and not built.
-pub(super) const LATER: [&str; 1] = ["after"];
-
 const MISFIRES: [(MisfirePolicy, &str); 3] =
     [(MisfirePolicy::Skip, "skip"), (MisfirePolicy::Latest, "latest"), (MisfirePolicy::All, "all")];
 /// Occurrences that a schedule may catch up with at once.
@@ -39,6 +37,7 @@ pub struct Rule {
     catch_up: CatchUp,
     overlap: Overlap,
     words: String,
+    after: Vec<Name>,
 }
 
 /// The fields as they are found.
@@ -47,6 +46,7 @@ struct Draft {
     cron: Option<(Cron, String)>,
     every: Option<Duration>,
     at: Option<Timestamp>,
+    after: Vec<Name>,
     zone: Option<Zone>,
     dst: Option<DstPolicy>,
     jitter: Option<Duration>,
@@ -57,6 +57,8 @@ struct Draft {
     overlap: Overlap,
     /// Ways of saying when, as they were written.
     ways: Vec<String>,
+    /// Fields about instants, which only a way with instants knows.
+    about_time: Vec<String>,
 }
 
 impl Rule {
@@ -70,7 +72,7 @@ impl Rule {
         }
         if draft.ways.len() != 1 {
             let (code, detail) = match &draft.ways[..] {
-                [] => (Code::MissingField, "it does not say when: one of `cron`, `every`, `at`".to_owned()),
+                [] => (Code::MissingField, "it does not say when: one of `cron`, `every`, `at`, `after`".to_owned()),
                 ways => (Code::ConflictingFields, format!("`{}` exclude each other", ways.join("` and `"))),
             };
             findings.add(code, at, detail);
@@ -91,7 +93,12 @@ impl Rule {
         &self.words
     }
 
-    /// Its plan.
+    /// The definitions whose jobs it follows; empty: it goes by its plan.
+    pub fn after(&self) -> &[Name] {
+        &self.after
+    }
+
+    /// Its plan; without any instant for one that follows jobs.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -129,6 +136,7 @@ impl Draft {
             "cron" => self.cron = read_cron(value, findings),
             "every" => self.every = length(value, DELAY_MS_MAX, findings),
             "at" => self.at = value.instant(findings),
+            "after" => self.after = read_after(value, findings),
             "timezone" => self.zone = read_zone(value, findings),
             "dst" => {
                 let words = DstPolicy::ALL.map(|policy| (policy, policy.word()));
@@ -155,12 +163,17 @@ impl Draft {
             }
             _ => return,
         }
-        if matches!(name, "cron" | "every" | "at") {
-            self.ways.push(name.to_owned());
+        match name {
+            "cron" | "every" | "at" | "after" => self.ways.push(name.to_owned()),
+            "overlap" => {}
+            _ => self.about_time.push(name.to_owned()),
         }
     }
 
     fn compile(self, at: &Pointer<'_>, findings: &mut Findings) -> Option<Rule> {
+        if self.ways == ["after"] {
+            return self.following(at, findings);
+        }
         let zone = self.zone.clone().unwrap_or_else(Zone::utc);
         let (plan, words) = if let Some((cron, text)) = &self.cron {
             if cron.is_never() {
@@ -207,7 +220,23 @@ impl Draft {
             );
             return None;
         }
-        Some(Rule { plan, catch_up, overlap: self.overlap, words })
+        Some(Rule { plan, catch_up, overlap: self.overlap, words, after: Vec::new() })
+    }
+
+    /// A rule without instants.
+    fn following(self, at: &Pointer<'_>, findings: &mut Findings) -> Option<Rule> {
+        if let Some(field) = self.about_time.first() {
+            let detail =
+                format!("`{field}` goes with `cron`, `every` or `at`: a schedule that follows jobs has no instants");
+            findings.add(Code::ConflictingFields, &at.member(field), detail);
+            return None;
+        }
+        let names = self.after.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+        let words = match &names[..] {
+            [name] => format!("whenever a job of {name} has completed"),
+            names => format!("when a job of each of {} has completed since it fired last", names.join(", ")),
+        };
+        Some(Rule { plan: Plan::never(), catch_up: self.catch_up, overlap: self.overlap, words, after: self.after })
     }
 
     fn without_cron(&self, zone: Zone, at: &Pointer<'_>, findings: &mut Findings) -> Option<(Plan, String)> {
@@ -228,6 +257,16 @@ impl Draft {
             }
         }
     }
+}
+
+/// A name or a list of names of definitions.
+fn read_after(value: &Value<'_, '_>, findings: &mut Findings) -> Vec<Name> {
+    let before = findings.len();
+    let names = value.names(NameRule::Id, true, FOLLOWED_DEFINITIONS_MAX, findings);
+    if names.is_empty() && findings.len() == before {
+        findings.add(Code::InvalidValue, &value.at, "it follows nothing: name at least one definition");
+    }
+    names.iter().map(|name| Name::from(&**name)).collect()
 }
 
 fn read_cron(value: &Value<'_, '_>, findings: &mut Findings) -> Option<(Cron, String)> {

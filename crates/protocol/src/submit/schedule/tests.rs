@@ -73,7 +73,11 @@ fn each_mistake_is_named_at_its_place() {
         (r#""cron":"0 6 * * *","overlap":"buffer""#, Code::InvalidValue, "/overlap", "buffer_one"),
         (r#""cron":"0 6 * * *","burst":0"#, Code::InvalidValue, "/burst", "at least one"),
         (r#""crn":"0 6 * * *","every":"1h""#, Code::UnknownField, "/crn", "cron"),
-        (r#""every":"1h","after":["x"]"#, Code::NotSupportedYet, "/after", "cannot do it yet"),
+        (r#""every":"1h","after":["x"]"#, Code::ConflictingFields, "", "`every` and `after` exclude each other"),
+        (r#""after":["x"],"timezone":"UTC""#, Code::ConflictingFields, "/timezone", "has no instants"),
+        (r#""after":["x"],"misfire":"all""#, Code::ConflictingFields, "/misfire", "has no instants"),
+        (r#""after":[]"#, Code::InvalidValue, "/after", "follows nothing"),
+        (r#""after":["x","a b"]"#, Code::InvalidValue, "/after/1", "a b"),
     ] {
         let (found, pointer, text) = at(&format!(r#"{{"name":"a",{fields},{work}}}"#));
         assert_eq!((found, pointer.as_str()), (code, place), "{fields}: {text}");

@@ -86,6 +86,18 @@ impl Scheduled {
         Some(work)
     }
 
+    /// The definition whose jobs it makes, if they are of one.
+    pub fn definition(&self) -> Option<Name> {
+        match self {
+            Self::Definition { name, .. } => Some(name.clone()),
+            Self::Job(text) => {
+                let job: Json = serde_json::from_str(text).ok()?;
+                Some(job.get("job")?.as_str()?.into())
+            }
+            Self::Task(_) => None,
+        }
+    }
+
     /// Makes the work once, to see whether it can be made. A definition is looked at by whoever has them.
     pub(super) fn check(&self, tenant: &Name, definitions: Definitions<'_>) -> Result<(), Problem> {
         let at = match self {

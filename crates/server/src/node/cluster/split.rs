@@ -107,6 +107,11 @@ impl Cluster {
             Order::PauseQueue { .. } | Order::SetLimits { .. } | Order::DirectWorker { .. } => {
                 self.everywhere(&actor, order).await
             }
+            // Of all shards, also those that are on their way to another node.
+            Order::JobsEnded { .. } => {
+                let asked = (0..self.shards).map(|shard| self.ask(ShardId(shard), ask(order.clone())));
+                try_join_all(asked).await.map(|_| Answer::Done)
+            }
             Order::Figures | Order::Sessions => merge::answers(self.of_all(&actor, &order).await?),
         }
     }

@@ -82,6 +82,7 @@ enum RefusalForm {
     },
     NotDead,
     Busy,
+    TooManyFollowers,
     NoDefinition,
     OtherVersion {
         name: Name,

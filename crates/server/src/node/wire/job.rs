@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use mainspring_core::event::{RequestId, SubmitJob};
 use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Key, Name};
-use mainspring_core::job::{FailurePolicy, GraphChunk, GraphTask};
+use mainspring_core::job::{FailurePolicy, Followed, GraphChunk, GraphTask};
 use mainspring_core::limits::{JOB_EDGES_MAX, JOB_TASKS_MAX, PRIORITY_MAX, RESIDENT_BODY_BYTES_MAX};
 use mainspring_core::spec::TaskSpec;
 use mainspring_store::record::{decode_graph, encode_graph};
@@ -44,6 +44,14 @@ pub(super) struct JobForm<'a> {
     deadline_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     active_key: Option<(Name, u32)>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    hooks: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    of_definition: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,6 +106,8 @@ impl<'a> JobForm<'a> {
             large_bodies: large.map(|(index, task)| (index, Text::of(&task.spec.body))).collect(),
             deadline_ms: job.deadline_ms,
             active_key: job.active_key.clone(),
+            hooks: job.followed.hooks,
+            of_definition: job.followed.definition,
         }
     }
 
@@ -132,6 +142,7 @@ impl<'a> JobForm<'a> {
             graph: Arc::new(graph),
             deadline_ms: self.deadline_ms,
             active_key: self.active_key,
+            followed: Followed { hooks: self.hooks, definition: self.of_definition },
         })
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use mainspring_core::event::{Define, Order};
+use mainspring_core::event::{Define, EndedJob, Order};
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::RerunFrom;
 use mainspring_core::permit::{LimitScope, LimitsPatch};
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive};
 use mainspring_core::schedule::{ScheduleName, ScheduleOrder};
 use mainspring_core::spec::Body;
+use mainspring_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::form::{formed, list, one};
@@ -79,6 +80,11 @@ enum OrderForm {
     },
     Define(#[serde(with = "list")] Vec<Define>),
     Schedule(#[serde(with = "one")] ScheduleName, #[serde(with = "one")] ScheduleOrder),
+    JobsEnded {
+        source: u16,
+        #[serde(with = "list")]
+        jobs: Vec<EndedJob>,
+    },
     Why(#[serde(with = "one")] Key),
     Figures,
     Sessions,
@@ -137,7 +143,18 @@ enum DefinitionKindForm {
     Profile,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "EndedJob")]
+struct EndedJobForm {
+    number: u64,
+    tenant: Name,
+    definition: Name,
+    #[serde(with = "one")]
+    at: Timestamp,
+}
+
 formed! {
+    EndedJob => EndedJobForm,
     Order => OrderForm,
     RerunFrom => RerunFromForm,
     ClaimName => ClaimNameForm,

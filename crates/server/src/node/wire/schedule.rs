@@ -30,6 +30,8 @@ enum ScheduleOrderForm {
         #[serde(with = "one")]
         overlap: Overlap,
         body: Arc<str>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<Name>,
     },
     Delete {
         of_definition: bool,

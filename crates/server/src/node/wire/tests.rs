@@ -117,6 +117,7 @@ fn job(graph: Graph) -> Ask {
         tags: Arc::from([]),
         graph: Arc::new(graph),
         deadline_ms: None,
+        followed: Default::default(),
         active_key: None,
     }))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_core::effect::{Answer, Figures, Gate, Refusal, SessionView, Submitted};
-use mainspring_core::event::{Define, NewTask, Offer, Order, Start, SubmitJob, Unique, UniquePolicy};
+use mainspring_core::event::{Define, EndedJob, NewTask, Offer, Order, Start, SubmitJob, Unique, UniquePolicy};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::{FailurePolicy, JobStatus, RerunFrom};
@@ -168,6 +168,7 @@ pub(super) fn job() -> impl Strategy<Value = SubmitJob> {
             tags: tags.into(),
             graph,
             deadline_ms: None,
+            followed: mainspring_core::job::Followed { hooks: true, definition: false },
             active_key: None,
         }
     })
@@ -208,6 +209,7 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
             Order::SetLimits { scope: LimitScope::Queue, name: name.clone(), patch: patch(spacing_ms) },
             Order::SetLimits { scope: LimitScope::Type, name: name.clone(), patch: LimitsPatch::default() },
             Order::Record { action: name.clone(), target: other.clone(), detail: "{}".into() },
+            Order::JobsEnded { source: index as u16, jobs: vec![ended(spacing_ms, &name)] },
             Order::Why(key),
             Order::Figures,
             Order::Sessions,
@@ -222,7 +224,13 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
             let id = ScheduleName { tenant: name.clone(), name: other.clone() };
             Order::Schedule(id, order)
         };
-        let put = |expect, overlap| ScheduleOrder::Put { expect, of_definition: paused, overlap, body: name.clone() };
+        let put = |expect, overlap| ScheduleOrder::Put {
+            expect,
+            of_definition: paused,
+            overlap,
+            body: name.clone(),
+            after: vec![name.clone()],
+        };
         let (from, to) = (Timestamp::from_millis(spacing_ms as i64), Timestamp::from_millis(-1));
         orders.extend(Overlap::ALL.map(|overlap| schedule(put(Expect::Any, overlap))));
         orders.extend([Expect::Absent, Expect::Present].map(|expect| schedule(put(expect, Overlap::Allow))));
@@ -241,6 +249,11 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
     })
 }
 
+fn ended(number: u64, name: &Name) -> EndedJob {
+    let at = Timestamp::from_millis(number as i64);
+    EndedJob { number, tenant: name.clone(), definition: name.clone(), at }
+}
+
 /// One of each refusal.
 fn refusals() -> impl Strategy<Value = Vec<Refusal>> {
     let statuses = TaskStatus::ALL.map(TaskStatus::word).into_iter().chain(JobStatus::ALL.map(JobStatus::word));
@@ -257,6 +270,7 @@ fn refusals() -> impl Strategy<Value = Vec<Refusal>> {
             Refusal::WrongState { order, status },
             Refusal::NotDead,
             Refusal::Busy,
+            Refusal::TooManyFollowers,
             Refusal::NoDefinition,
             Refusal::OtherVersion { name: "d".into(), version: 7 },
             Refusal::TooManyDefinitions(1_001),
