@@ -253,6 +253,8 @@ pub(crate) enum Scenario {
     W6,
     /// Random layered graphs, and a long chain
     W7,
+    /// 10,000 schedules: start, idle, instants that coincide, ninety days of downtime; only if it is named
+    Schedules,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@ mod graphs;
 mod latency;
 mod load;
 mod process;
+mod schedules;
 mod session;
 mod shell;
 mod throughput;
@@ -60,6 +61,7 @@ async fn measure(scenario: Scenario, args: &Bench) -> anyhow::Result<Report> {
         Scenario::W5 => footprint::w5(&mut site).await?,
         Scenario::W6 => footprint::w6(&mut site).await?,
         Scenario::W7 => graphs::w7(&mut site).await?,
+        Scenario::Schedules => schedules::schedules(&mut site).await?,
     }
     Ok(site.report(word(scenario)))
 }
@@ -73,6 +75,7 @@ fn word(scenario: Scenario) -> &'static str {
         Scenario::W5 => "w5",
         Scenario::W6 => "w6",
         Scenario::W7 => "w7",
+        Scenario::Schedules => "schedules",
     }
 }
 

@@ -15,6 +15,7 @@ mod migrate;
 mod nodes;
 mod ownership;
 mod pause;
+mod placed;
 mod postgres;
 mod process;
 mod python;

@@ -46,7 +46,10 @@ pub(super) fn read(
             return Err(Problem::new(Code::InvalidValue, detail).at(format!("/params/{HOOK}"), "reserved"));
         }
         params.insert(HOOK.to_owned(), json!({"type": "object"}));
-        let job = json!({"defaults": defaults, "params": params, "tasks": {name: task}});
+        let mut job = json!({"defaults": defaults, "params": params, "tasks": {name: task}});
+        if let Some((_, profile)) = members.0.iter().find(|(member, _)| member == "profile") {
+            job["profile"] = serde_json::from_str(profile).unwrap_or_default();
+        }
         let whose = Defaults { tenant: Some(own.tenant.clone()), ..Defaults::default() };
         if let Err(mut problem) = read_job(&job.to_string(), &whose, definitions) {
             for item in &mut problem.errors {

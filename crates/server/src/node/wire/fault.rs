@@ -100,8 +100,18 @@ enum RefusalForm {
 formed! { Refusal => RefusalForm }
 
 /// The verbs with which the core refuses an order.
-pub(super) const VERBS: [Word; 8] =
-    ["cancel", "pause", "resume", "rerun", "rerun the failed tasks of", "retry", "trigger", "backfill"];
+pub(super) const VERBS: [Word; 10] = [
+    "cancel",
+    "pause",
+    "resume",
+    "rerun",
+    "rerun the failed tasks of",
+    "rerun by itself",
+    "retry",
+    "signal",
+    "trigger",
+    "backfill",
+];
 /// What a verb reads as that only the other node knows.
 pub(super) const OTHER_VERB: Word = "change";
 /// What a status reads as that only the other node knows.
