@@ -100,6 +100,8 @@ export function usePages<T>(path: string, keyOf: (row: T) => string, affects?: (
     },
     [fill],
   );
-  const loading = shelf.pages[0]?.items === undefined && !error;
+  // A search stops at its budget: pages without a row say nothing before the last one has come.
+  const searching = shelf.count === 0 && (shelf.pages.at(-1)?.items === undefined || Boolean(shelf.next));
+  const loading = searching && !error;
   return { count: shelf.count, at: (index) => shelf.at(index), more: Boolean(shelf.next), loading, error, show, reload: refresh, version };
 }

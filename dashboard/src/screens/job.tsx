@@ -110,7 +110,8 @@ function Failures({ job }: { job: JobType }) {
       {job.unhandledFailures === 1 ? 'One task failed' : `${number(job.unhandledFailures)} tasks failed`} and nothing handled it:{' '}
       <Link href={`/tasks${query({ q })}`} style={{ textDecoration: 'underline' }}>show what failed</Link>
       <ul>
-        {(data?.items ?? []).map((task) => (
+        {!data && Array.from({ length: Math.min(NAMED, job.unhandledFailures) }, (_, line) => <li key={line}>…</li>)}
+        {data?.items.map((task) => (
           <li key={task.taskId} className="cut" title={task.error?.message}><Link href={taskHref(task.taskId, job.jobId)} className="mono">{task.taskId}</Link>{task.error && `: ${task.error.message}`}</li>
         ))}
       </ul>

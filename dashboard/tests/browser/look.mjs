@@ -18,6 +18,8 @@ export async function pictures(browser, server, folder, names = Object.keys(SCRE
       const { page, close } = await open(browser, server, { width, height, theme });
       for (const name of names) {
         await page.goto(server.url + SCREENS[name]);
+        await page.locator('[data-connection="live"]').waitFor();
+        await page.waitForFunction(() => !document.querySelector('.skeleton') && [...document.querySelectorAll('.stage')].every((stage) => stage.dataset.painted === 'true'));
         await page.waitForTimeout(name === 'graph' ? 1_500 : 500);
         await page.screenshot({ path: `${folder}/${name}-${theme}-${width}.png` });
       }
@@ -34,8 +36,8 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
     await server.post('/api/v1/jobs', layered('big', 2_000, 40, (index) => `stage ${Math.floor(index / 400)}`));
     await server.status('/api/v1/jobs/big', 'completed');
     await server.post('/api/v1/jobs/report-good/rerun', { from: 'start' });
-    for (let round = 0; round < 12; round += 1) {
-      await server.post('/api/v1/tasks', Array.from({ length: 60 + ((round * 53) % 90) }, (_, index) => ({ type: 'shell', command: index % 17 ? 'true' : 'false' })));
+    for (let round = 0; round < 20; round += 1) {
+      await server.post('/api/v1/tasks', Array.from({ length: 8 + ((round * 5) % 14) }, (_, index) => ({ type: 'shell', command: index % 17 ? 'true' : 'false' })));
       await new Promise((next) => setTimeout(next, 1_000));
     }
     await server.post('/api/v1/jobs', { ...report('report-now', false), jobName: 'Report of now' });

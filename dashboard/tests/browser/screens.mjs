@@ -7,6 +7,7 @@ const SCREENS = [
   ['/', 'Latest dead letters'],
   ['/jobs', 'report-bad'],
   ['/jobs/report-bad', '8 tasks, 8 edges'],
+  ['/jobs/report-bad/timeline', 'exit code 3: Traceback: no such template'],
   ['/jobs/report-bad?list=yes', 'extract-customers'],
   ['/jobs/report-bad/timeline', 'extract-orders'],
   ['/jobs/report-bad/tasks', 'check-totals'],
