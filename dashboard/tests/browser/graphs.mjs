@@ -108,14 +108,21 @@ export const graphs = [
     await table.getByRole('row', { name: /failed render load, check-totals/ }).waitFor();
     assert.equal(await table.getByRole('row').count(), 9);
   }],
-  ['a graph follows its tasks while they run', async ({ server, visit }) => {
+  ['a graph follows its tasks while they run, by what it hears alone', async ({ server, visit }) => {
     const { page } = await visit();
-    await server.post('/api/v1/queues/watched/pause');
-    await server.post('/api/v1/jobs', { jobId: 'watched', tasks: [{ taskId: 'one', type: 'noop', queue: 'watched' }, { taskId: 'two', type: 'noop', queue: 'watched', needs: ['one'] }] });
+    for (const queue of ['watched', 'never']) await server.post(`/api/v1/queues/${queue}/pause`);
+    const task = (taskId, queue, ...needs) => ({ taskId, type: 'noop', queue, needs });
+    await server.post('/api/v1/jobs', { jobId: 'watched', tasks: [task('zero', 'default'), task('one', 'watched', 'zero'), task('two', 'watched', 'one'), task('three', 'never')] });
+    await server.status('/api/v1/jobs/watched/tasks/zero', 'completed');
     await page.goto(`${server.url}/jobs/watched?list=yes`);
     await page.getByRole('row', { name: /ready one/ }).waitFor();
     await page.locator('[data-connection="live"]').waitFor();
+    // What it heard of the start of the job asks for the layout again, once.
+    await page.waitForTimeout(2_500);
+    const asked = [];
+    page.on('request', (request) => request.url().includes('/graph/layout') && asked.push(request.url()));
     await server.post('/api/v1/queues/watched/resume');
     await page.getByRole('row', { name: /completed two/ }).waitFor();
+    assert.deepEqual(asked, [], 'the picture was asked for again');
   }],
 ];

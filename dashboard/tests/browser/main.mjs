@@ -1,5 +1,6 @@
 // The dashboard in real headless Chromium against a real server. Each test is a claim; a failed one leaves a picture in
-// `artifacts`. `node tests/browser/main.mjs [WORDS]` runs those whose name contains the words.
+// `artifacts`. `node tests/browser/main.mjs [WORDS]` runs those whose name contains the words, or with
+// `ONE|OTHER` one of several.
 import { mkdirSync } from 'node:fs';
 import { actions } from './actions.mjs';
 import { launch, open } from './browser.mjs';
@@ -30,7 +31,7 @@ async function run() {
     // What the pictures for people show, before the tests change it.
     if (wanted === '') await pictures(browser, server, FOLDER, ['overview', 'job', 'tasks', 'dead-letters', 'task']);
     for (const [name, test] of [...screens, ...keys, ...actions, ...definitions, ...schedules, ...limits, ...flows, ...graphs, ...scale, ...clusters, ...live]) {
-      if (!name.includes(wanted)) continue;
+      if (!wanted.split('|').some((words) => name.includes(words))) continue;
       const started = Date.now();
       const opened = [];
       const visit = async (look) => {

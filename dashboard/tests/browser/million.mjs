@@ -7,6 +7,8 @@ import { Server, until } from './server.mjs';
 
 const ROWS = Number(process.argv[2] ?? 1_000_000);
 const BATCH = 10_000;
+/** The longest that anything may take: a search without an index looks at every row. */
+const PATIENCE_MS = 180_000;
 /** One task in so many has the tag that is searched for. */
 const RARE = 50_000;
 const name = (index) => `row-${String(index).padStart(7, '0')}`;
@@ -40,10 +42,10 @@ async function scrolled(page) {
   return page.evaluate(() => globalThis.longTasks);
 }
 
-async function run(server, browser) {
-  const figures = { rows: ROWS };
+async function run(server, browser, figures) {
   figures.fillMs = await timed(() => fill(server));
   const { page, errors } = await open(browser, server);
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.addInitScript(watchLongTasks);
   const list = (q) => page.goto(`${server.url}/tasks?q=${encodeURIComponent(q)}`);
   figures.firstRowsMs = await timed(async () => {
@@ -59,7 +61,7 @@ async function run(server, browser) {
   figures.farEndMs = await timed(async () => {
     await list(`queue:long created:>${age}s`);
     const first = page.locator('.table .row .mono').first();
-    await until('old rows are there', async () => Number((await first.textContent())?.slice('row-'.length)) < ROWS / 3);
+    await until('old rows are there', async () => Number((await first.textContent())?.slice('row-'.length)) < ROWS / 3, PATIENCE_MS);
   });
   figures.byIdMs = await timed(async () => {
     await list(`id:${name(123)}`);
@@ -67,19 +69,20 @@ async function run(server, browser) {
   });
   figures.rareMs = await timed(async () => {
     await list('tag:rare');
-    await page.getByText(name(7), { exact: true }).waitFor({ timeout: 120_000 });
+    await page.getByText(name(7), { exact: true }).waitFor();
   });
   figures.rareFound = await page.locator('.table .row:has(.mono)').count();
   figures.atLast = await held(page);
   figures.errors = errors;
-  return figures;
 }
 
 const server = await Server.start();
 const browser = await launch();
+const figures = { rows: ROWS };
 try {
-  console.log(JSON.stringify(await run(server, browser), null, 2));
+  await run(server, browser, figures);
 } finally {
+  console.log(JSON.stringify(figures, null, 2));
   await browser.close();
   await server.close();
 }
