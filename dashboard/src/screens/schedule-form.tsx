@@ -12,7 +12,7 @@ import { jsonTrouble } from './dead-letters';
 import { newest } from './definitions';
 
 type Spec = Record<string, unknown>;
-const WAYS = [['cron', 'Cron expression', '0 2 * * MON-FRI'], ['every', 'Every', '15m'], ['at', 'Once, at', '2027-01-01T00:00:00Z']] as const;
+const WAYS = [['cron', 'Cron expression', '0 2 * * MON-FRI'], ['every', 'Every', '15m'], ['at', 'Once, at', '2027-01-01T00:00:00Z'], ['after', 'After jobs of', 'extract, prices']] as const;
 type Way = (typeof WAYS)[number][0];
 /** Fields with a choice of words; the first is what holds if none is said. */
 const CHOICES: [string, string, [string, string][]][] = [
@@ -21,20 +21,25 @@ const CHOICES: [string, string, [string, string][]][] = [
   ['misfire', 'After an outage', [['latest', 'run the latest that was missed'], ['all', 'run all that were missed'], ['skip', 'run none of them']]],
 ];
 
+/** Fields of the form that say something of a clock; what follows jobs has none. */
+const OF_TIME = ['timezone', 'jitter', 'dst', 'misfire'];
+
+const names = (text: string) => text.split(',').map((name) => name.trim()).filter((name) => name !== '');
+
 /** The body of a schedule with what the form says; fields that the form does not know stay. */
 export function withForm(spec: Spec, way: Way, when: string, fields: Record<string, string>, work: Spec): Spec {
-  const rest = Object.entries(spec).filter(([name]) => !['cron', 'every', 'at', 'job', 'task', 'params', ...Object.keys(fields)].includes(name));
-  const said = Object.entries(fields).filter(([, value]) => value !== '');
-  return { [way]: when, ...Object.fromEntries(said), ...Object.fromEntries(rest), ...work };
+  const rest = Object.entries(spec).filter(([name]) => !['cron', 'every', 'at', 'after', 'job', 'task', 'params', ...Object.keys(fields)].includes(name));
+  const said = Object.entries(fields).filter(([name, value]) => value !== '' && !(way === 'after' && OF_TIME.includes(name)));
+  return { [way]: way === 'after' ? names(when) : when, ...Object.fromEntries(said), ...Object.fromEntries(rest), ...work };
 }
 
 /** The command that makes the same; what has no flag goes by a file. */
 export function lineOf(name: string, body: Spec, isNew: boolean): string {
-  const flags = ['cron', 'every', 'at', 'timezone', 'dst', 'overlap', 'misfire', 'jitter', 'job'];
-  const simple = Object.entries(body).every(([key, value]) => (flags.includes(key) && typeof value === 'string') || key === 'params');
+  const flags = ['cron', 'every', 'at', 'after', 'timezone', 'dst', 'overlap', 'misfire', 'jitter', 'job'];
+  const simple = Object.entries(body).every(([key, value]) => (flags.includes(key) && (typeof value === 'string' || key === 'after')) || key === 'params');
   if (!isNew || !simple) return `echo ${quoted(JSON.stringify({ name, ...body }))} | mainspring schedules apply -`;
   const params = Object.entries((body.params ?? {}) as Spec).map(([key, value]) => ` --param ${quoted(`${key}=${JSON.stringify(value)}`)}`);
-  return `mainspring schedules create ${quoted(name)}${flags.filter((flag) => body[flag] !== undefined).map((flag) => ` --${flag} ${quoted(String(body[flag]))}`).join('')}${params.join('')}`;
+  return `mainspring schedules create ${quoted(name)}${flags.flatMap((flag) => [body[flag] ?? []].flat().map((value) => ` --${flag} ${quoted(String(value))}`)).join('')}${params.join('')}`;
 }
 
 export function ScheduleForm({ schedule, onClose, onDone }: { schedule?: Schedule; onClose: () => void; onDone: (name: string) => void }) {
@@ -42,7 +47,7 @@ export function ScheduleForm({ schedule, onClose, onDone }: { schedule?: Schedul
   const text = (key: string) => (typeof spec[key] === 'string' ? spec[key] : '');
   const [name, setName] = useState(schedule?.name ?? '');
   const [way, setWay] = useState<Way>(WAYS.find(([key]) => spec[key] !== undefined)?.[0] ?? 'cron');
-  const [when, setWhen] = useState(String(spec[way] ?? ''));
+  const [when, setWhen] = useState([spec[way] ?? []].flat().map(String).join(', '));
   const [fields, setFields] = useState<Record<string, string>>({ timezone: text('timezone') || (schedule ? '' : Intl.DateTimeFormat().resolvedOptions().timeZone), dst: text('dst'), overlap: text('overlap'), misfire: text('misfire'), jitter: text('jitter') });
   const [job, setJob] = useState(typeof spec.job === 'string' ? spec.job : '');
   const own = spec.task ?? (typeof spec.job === 'object' ? spec.job : undefined);
@@ -76,10 +81,15 @@ export function ScheduleForm({ schedule, onClose, onDone }: { schedule?: Schedul
         {!schedule && <label className="field"><span>Name</span><input required value={name} placeholder="nightly" pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" maxLength={128} onChange={(event) => setName(event.target.value)} /></label>}
         <div className="grid two tight">
           <label className="field"><span>Due by</span><select value={way} onChange={(event) => { setWay(event.target.value as Way); setWhen(''); }}>{WAYS.map(([key, title]) => <option key={key} value={key}>{title}</option>)}</select></label>
-          <label className="field"><span>When</span><input required className="mono" value={when} placeholder={example} onChange={(event) => setWhen(event.target.value)} /></label>
-          <label className="field"><span>Time zone</span><input value={fields.timezone} placeholder="UTC" list="zones" onChange={(event) => set('timezone', event.target.value.trim())} /></label>
-          <label className="field"><span>Jitter</span><input value={fields.jitter} placeholder="none; for example 30s" onChange={(event) => set('jitter', event.target.value.trim())} /></label>
+          <label className="field"><span>{way === 'after' ? 'Definitions, with commas between them' : 'When'}</span><input required className="mono" value={when} placeholder={example} onChange={(event) => setWhen(event.target.value)} /></label>
+          {way !== 'after' && (
+            <>
+              <label className="field"><span>Time zone</span><input value={fields.timezone} placeholder="UTC" list="zones" onChange={(event) => set('timezone', event.target.value.trim())} /></label>
+              <label className="field"><span>Jitter</span><input value={fields.jitter} placeholder="none; for example 30s" onChange={(event) => set('jitter', event.target.value.trim())} /></label>
+            </>
+          )}
         </div>
+        {way === 'after' && <p className="muted">It is due once a job of each of them has completed since it was due last.</p>}
         <datalist id="zones">{Intl.supportedValuesOf('timeZone').map((zone) => <option key={zone} value={zone} />)}</datalist>
         {own !== undefined ? <Note>What it submits is written in the schedule itself and stays: change it with <code>mainspring schedules apply FILE</code>.</Note> : (
           <>
@@ -97,7 +107,7 @@ export function ScheduleForm({ schedule, onClose, onDone }: { schedule?: Schedul
         <details>
           <summary>When something comes in between</summary>
           <div className="grid" style={{ marginTop: 12 }}>
-            {CHOICES.map(([key, title, options]) => (
+            {CHOICES.filter(([key]) => way !== 'after' || !OF_TIME.includes(key)).map(([key, title, options]) => (
               <label key={key} className="field"><span>{title}</span>
                 <select value={fields[key]} onChange={(event) => set(key, event.target.value)}>
                   <option value="">the default</option>

@@ -24,6 +24,7 @@ export function Schedule({ name }: { name: string }) {
   const [open, setOpen] = useState<'edit' | 'backfill' | undefined>();
   if (!schedule) return <div className="screen"><div className="head"><h1 className="mono">{name}</h1></div>{error ? <Trouble error={error} /> : <div className="card"><Skeleton /></div>}</div>;
   const zone = typeof schedule.spec.timezone === 'string' && knowsZone(schedule.spec.timezone) ? schedule.spec.timezone : 'UTC';
+  const follows = schedule.spec.after !== undefined;
   return (
     <div className="screen">
       <div className="head">
@@ -32,7 +33,7 @@ export function Schedule({ name }: { name: string }) {
         <div className="actions">
           <AskButton first action={triggerSchedule(name, reload)} />
           <ActButton action={pauseSchedule(name, !schedule.paused, reload)} />
-          <button type="button" className="button" onClick={() => setOpen('backfill')}>Backfill …</button>
+          {!follows && <button type="button" className="button" onClick={() => setOpen('backfill')}>Backfill …</button>}
           <button type="button" className="button" disabled={schedule.ofDefinition} onClick={() => setOpen('edit')}>Edit …</button>
           <AskButton disabled={schedule.ofDefinition} action={deleteSchedule(name, () => navigate('/schedules'))} />
         </div>
@@ -42,7 +43,7 @@ export function Schedule({ name }: { name: string }) {
       <Facts schedule={schedule} zone={zone} />
       {schedule.backfill && <Backfilling schedule={schedule} reload={reload} />}
       <div className="grid two">
-        <Coming path={path} name={name} zone={zone} paused={schedule.paused} />
+        {follows ? <section className="card"><header><h2>Next runs</h2></header><div className="body muted">It follows jobs: when they end is not known before.</div></section> : <Coming path={path} name={name} zone={zone} paused={schedule.paused} />}
         <section className="card">
           <header><h2>As it was written</h2><span className="rest"><Copy text={printExact(schedule.spec)} what="the schedule" /></span></header>
           <div className="body"><pre className="code" tabIndex={0}>{printExact(schedule.spec)}</pre></div>

@@ -13,6 +13,24 @@ async function submit(page, verb) {
 const get = (server, name) => server.get(`/api/v1/schedules/${name}`);
 
 export const schedules = [
+  ['a schedule that follows jobs is made with the form, and shows no clock', async ({ server, visit }) => {
+    await server.call('PUT', '/api/v1/definitions/jobs/followed', { tasks: [{ taskId: 'only', type: 'noop' }] });
+    const { page } = await visit();
+    await page.goto(`${server.url}/schedules`);
+    await page.getByRole('button', { name: 'New schedule …' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill('follower');
+    await dialog.getByLabel('Due by').selectOption('after');
+    await dialog.getByLabel('Definitions, with commas between them').fill('followed');
+    await dialog.getByLabel('Job definition').selectOption('nightly');
+    assert.equal(await dialog.getByLabel('Time zone').count(), 0);
+    await dialog.locator('[data-cli="mainspring schedules create follower --after followed --job nightly"]').waitFor();
+    await dialog.getByRole('button', { name: 'Make it' }).click();
+    await page.goto(`${server.url}/schedules/follower`);
+    await page.getByText('It follows jobs').waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Backfill …' }).count(), 0);
+    assert.deepEqual((await server.get('/api/v1/schedules/follower')).spec.after, ['followed']);
+  }],
   ['a schedule is made with a form, changed, and deleted', async ({ server, visit }) => {
     const { page, errors } = await visit();
     await page.goto(`${server.url}/schedules`);

@@ -19,6 +19,13 @@ describe('the form of a schedule', () => {
     expect(withForm(spec, 'every', '5m', { timezone: '', overlap: 'skip' }, { job: 'b' })).toEqual({ every: '5m', overlap: 'skip', exclude: ['2027-01-01'], job: 'b' });
   });
 
+  it('follows jobs without a word of the clock', () => {
+    const body = withForm({ cron: '@daily', timezone: 'UTC', job: 'a' }, 'after', 'extract, prices ', { timezone: 'UTC', jitter: '5s', overlap: 'skip' }, { job: 'a' });
+    expect(body).toEqual({ after: ['extract', 'prices'], overlap: 'skip', job: 'a' });
+    expect(withForm(body, 'cron', '@daily', { timezone: 'UTC', overlap: '' }, { job: 'a' })).toEqual({ cron: '@daily', timezone: 'UTC', job: 'a' });
+    expect(lineOf('load', body, true)).toBe('mainspring schedules create load --after extract --after prices --overlap skip --job a');
+  });
+
   it('shows the command that does the same, by a file where there is no flag', () => {
     expect(lineOf('n', { cron: '0 2 * * *', job: 'report', params: { day: 'x' } }, true)).toBe(`mainspring schedules create n --cron '0 2 * * *' --job report --param 'day="x"'`);
     expect(lineOf('n', { cron: '@daily', exclude: ['a'], job: 'r' }, true)).toBe(`echo '{"name":"n","cron":"@daily","exclude":["a"],"job":"r"}' | mainspring schedules apply -`);
