@@ -46,8 +46,7 @@ pub(crate) async fn session(target: &Target) -> Result<Session, Error> {
 fn refused(target: &Target, error: &tokio_postgres::Error) -> Error {
     let (said, user, database) = (text(error), target.user(), target.database());
     let Some(code) = error.code() else {
-        let hint =
-            if said.contains("password missing") { "the server wants one" } else { "is the server running there?" };
+        let hint = hint(&said);
         return Error::Unavailable(format!("cannot connect to {}: {said}; {hint}", target.shown()));
     };
     if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
@@ -64,6 +63,25 @@ fn refused(target: &Target, error: &tokio_postgres::Error) -> Error {
         return Error::Unavailable(format!("{said}; this program needs up to 5 connections"));
     }
     Error::Unavailable(format!("cannot connect to {}: {said}", target.shown()))
+}
+
+/// What to do where no connection came about.
+fn hint(said: &str) -> &'static str {
+    let known = [
+        ("password missing", "the server wants one"),
+        ("does not support TLS", "let it (`ssl = on`), or leave `sslmode` out where nobody else can listen"),
+        (
+            "not valid for",
+            "the server's certificate is of another name: connect by one that it has, or use `sslmode=verify-ca`",
+        ),
+        ("expired", "the server's certificate has run out, or a clock is wrong"),
+        (
+            "invalid peer certificate",
+            "nobody who is trusted here signed the server's certificate: name its CA with `sslrootcert=`",
+        ),
+        ("TLS", "does the server take the client's certificate (`sslcert=`, `sslkey=`), and TLS 1.2 or newer?"),
+    ];
+    known.iter().find(|(words, _)| said.contains(words)).map_or("is the server running there?", |(_, hint)| hint)
 }
 
 /// Refuses what can never work.

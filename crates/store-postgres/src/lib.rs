@@ -26,6 +26,7 @@ mod rows;
 mod schema;
 mod sql;
 mod text;
+mod tls;
 mod url;
 mod writer;
 

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio_postgres::tls::TlsStream;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Connection, NoTls, Row, Socket};
 
 use crate::failure::Failure;
 use crate::url::Target;
@@ -75,12 +76,10 @@ pub(crate) struct Session {
 impl Session {
     /// Connects. The connection ends when this is dropped.
     pub(crate) async fn open(target: &Target) -> Result<Self, tokio_postgres::Error> {
-        let (client, connection) = target.config.connect(NoTls).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = crate::failure::text(&error), "a connection to the database ended");
-            }
-        });
+        let client = match &target.tls {
+            None => drive(target.config.connect(NoTls).await?),
+            Some(tls) => drive(target.config.connect(tls.clone()).await?),
+        };
         Ok(Self { client, schema: format!("\"{}\".", target.schema).into() })
     }
 
@@ -141,6 +140,19 @@ impl Session {
         answers.remove(0);
         Ok(answers)
     }
+}
+
+/// Keeps a connection going until its client is dropped.
+fn drive<T>((client, connection): (Client, Connection<Socket, T>)) -> Client
+where
+    T: TlsStream + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = crate::failure::text(&error), "a connection to the database ended");
+        }
+    });
+    client
 }
 
 /// Polls futures in their order, so that each sends its request before the next does, and waits for all.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use mainspring_store::Error;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 
 use crate::Part;
+use crate::tls::{self, Tls};
 
 /// Longest time to wait for a connection, unless the URL says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,6 +25,8 @@ const SHARDS_MAX: u16 = 256;
 pub(crate) struct Target {
     /// How to connect.
     pub(crate) config: Config,
+    /// How to encrypt, if at all.
+    pub(crate) tls: Option<Tls>,
     /// Whose tables are used; a plain name.
     pub(crate) schema: String,
     /// How many shards it has, or is to have; `None`: whatever it has.
@@ -40,12 +43,12 @@ impl Target {
     pub(crate) fn parse(url: &str, schema: &str) -> Result<Self, Error> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = schema.to_owned();
-        let (mut shards, mut kept) = (None, Vec::new());
+        let (mut shards, mut tls, mut kept) = (None, tls::Asked::default(), Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some(("schema", name)) => name.clone_into(&mut schema),
                 Some(("shards", number)) => shards = Some(parse_shards(number)?),
-                Some(("sslmode", mode @ ("require" | "verify-ca" | "verify-full"))) => return Err(no_tls(mode)),
+                Some((name, value)) if tls.takes(name, value)? => {}
                 _ => kept.push(pair),
             }
         }
@@ -57,14 +60,15 @@ impl Target {
         if config.get_hosts().is_empty() {
             return Err(Error::Incompatible("the URL names no host: `postgres://USER@HOST:PORT/DATABASE`".to_owned()));
         }
-        config.ssl_mode(SslMode::Disable).keepalives_idle(KEEPALIVE_IDLE).tcp_user_timeout(UNACKNOWLEDGED_MAX);
+        let (ssl_mode, tls) = tls.build()?;
+        config.ssl_mode(ssl_mode).keepalives_idle(KEEPALIVE_IDLE).tcp_user_timeout(UNACKNOWLEDGED_MAX);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         if config.get_application_name().is_none() {
             config.application_name("mainspring");
         }
-        Ok(Self { config, schema, shards, part: Part::default() })
+        Ok(Self { config, tls, schema, shards, part: Part::default() })
     }
 
     /// `user@host:port/database`, without the password.
@@ -89,13 +93,6 @@ impl Target {
     pub(crate) fn database(&self) -> &str {
         self.config.get_dbname().unwrap_or_else(|| self.user())
     }
-}
-
-fn no_tls(mode: &str) -> Error {
-    Error::Incompatible(format!(
-        "`sslmode={mode}` asks for TLS, which this version does not speak: connect over loopback, a socket or a tunnel, \
-         and leave `sslmode` out"
-    ))
 }
 
 fn parse_shards(text: &str) -> Result<u16, Error> {
@@ -139,8 +136,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_refused_with_a_reason() {
-        for mode in ["require", "verify-ca", "verify-full"] {
-            assert!(refusal(&format!("postgres://h/d?sslmode={mode}")).contains("TLS"), "{mode}");
+        for mode in ["", "allow", "required", "verify_full"] {
+            assert!(refusal(&format!("postgres://h/d?sslmode={mode}")).contains("`verify-full`"), "{mode}");
+        }
+        for (wrong, said) in [
+            ("sslrootcert=/none/ca.crt", "`sslmode=`"),
+            ("sslmode=disable&sslcert=/none/a.crt", "`sslmode=`"),
+            ("sslmode=verify-ca&sslrootcert=/none/ca.crt", "/none/ca.crt"),
+            ("sslmode=require&sslrootcert=system", "verify-full"),
+            ("sslmode=require&sslcert=/none/a.crt", "`sslkey=`"),
+        ] {
+            let refused = refusal(&format!("postgres://u:s3cret@h/d?{wrong}"));
+            assert!(refused.contains(said) && !refused.contains("s3cret"), "{wrong}: {refused}");
+        }
+        for mode in ["disable", "prefer", "require"] {
+            let target = Target::parse(&format!("postgres://h/d?sslmode={mode}"), "mainspring");
+            assert_eq!(target.expect("it is known").tls.is_some(), mode != "disable");
         }
         assert!(refusal("postgres://h/d?schema=a%22b").contains("schema"));
         assert!(refusal("postgres://h/d?schema=").contains("schema"));

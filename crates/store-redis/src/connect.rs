@@ -129,12 +129,18 @@ fn redirected(from: &ConnectionInfo, error: RedisError) -> Result<ConnectionInfo
     let host = if host.is_empty() { host_of(from) } else { host.to_owned() };
     let port =
         port.parse().map_err(|_| RedisError::from((ErrorKind::Client, "the cluster names a server without a port")))?;
-    Ok(from.clone().set_addr(ConnectionAddr::Tcp(host, port)))
+    let address = match from.addr() {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
+        }
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    Ok(from.clone().set_addr(address))
 }
 
 fn host_of(info: &ConnectionInfo) -> String {
     match info.addr() {
-        ConnectionAddr::Tcp(host, _) => host.clone(),
+        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
         other => other.to_string(),
     }
 }

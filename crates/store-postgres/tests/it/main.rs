@@ -11,3 +11,4 @@ mod ownership;
 mod pooler;
 mod server;
 mod spread;
+mod tls;

@@ -74,6 +74,11 @@ pub(crate) static SHARED: LazyLock<Server> = LazyLock::new(Server::start);
 impl Server {
     /// Makes a cluster and starts it.
     pub(crate) fn start() -> Self {
+        Self::start_with("host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n", &[], |_| {})
+    }
+
+    /// The same with other rules of access, more settings, and files in the folder of its data.
+    pub(crate) fn start_with(rules: &str, settings: &[&str], add: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("mainspring-postgres-").tempdir().expect("a folder can be made");
         // The warden removes it.
         let folder = folder.keep();
@@ -87,14 +92,15 @@ impl Server {
             unprivileged(&["initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "-D", &text(&data)]);
         let made = Command::new(&made[0]).args(&made[1..]).output().expect("initdb can be started");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let rules = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
+        add(&data);
         std::fs::write(data.join("pg_hba.conf"), rules).expect("the folder can be written");
         let port = free_port();
         let port_text = port.to_string();
         let mut arguments = vec!["postgres", "-D"];
         let place = text(&data);
         arguments.extend([place.as_str(), "-p", &port_text, "-h", "127.0.0.1", "-k", ""]);
-        for setting in ["fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=200"] {
+        let usual = ["fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=200"];
+        for setting in usual.iter().chain(settings) {
             arguments.extend(["-c", setting]);
         }
         let warded = Warded::start(&folder, &unprivileged(&arguments));
