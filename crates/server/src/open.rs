@@ -1,17 +1,54 @@
 //! Opens the store that a URL names.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mainspring_store::{Error, MemoryMembers, MemoryStore, Sharded, Store};
-use mainspring_store_postgres::{Options as PostgresOptions, Part, PostgresStore};
+use mainspring_store::{Cluster, Error, MemoryMembers, MemoryStore, Part, Sharded, Store};
+use mainspring_store_postgres::{Options as PostgresOptions, PostgresStore};
 use mainspring_store_redis::RedisStore;
 use mainspring_store_sqlite::{Options, SqliteStore};
 
 use crate::serve::ServeError;
 
-/// Opens the store that `url` names: `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`. Several PostgreSQL databases
-/// over which the shards are spread are named one after the other, with commas between, always in the same order.
+/// A store that may be one of several over which the shards of a cluster are spread.
+trait Spread: Store + Sized + 'static {
+    fn open_part(url: &str, part: Part) -> Result<Arc<Self>, Error>;
+    fn cluster(&self) -> &Cluster;
+    fn holds(&self) -> Range<u16>;
+}
+
+impl Spread for PostgresStore {
+    fn open_part(url: &str, part: Part) -> Result<Arc<Self>, Error> {
+        Self::open(url, PostgresOptions { part, ..PostgresOptions::default() })
+    }
+
+    fn cluster(&self) -> &Cluster {
+        self.cluster()
+    }
+
+    fn holds(&self) -> Range<u16> {
+        self.holds()
+    }
+}
+
+impl Spread for RedisStore {
+    fn open_part(url: &str, part: Part) -> Result<Arc<Self>, Error> {
+        Self::open_part(url, part)
+    }
+
+    fn cluster(&self) -> &Cluster {
+        self.cluster()
+    }
+
+    fn holds(&self) -> Range<u16> {
+        self.holds()
+    }
+}
+
+/// Opens the store that `url` names: `sqlite:PATH`, `postgres://…`, `redis://…` (with TLS `rediss://…`) or `memory:`. Several
+/// databases of one kind over which the shards are spread are named one after the other, with commas between, always in the
+/// same order.
 pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
     let bad = |reason: &str| ServeError::StoreUrl { url: without_password(url), reason: reason.to_owned() };
     let (scheme, rest) =
@@ -26,10 +63,8 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ServeError> {
             let path = sqlite_file(url)?;
             open_sqlite(path).await.map_err(|source| ServeError::Store { url: url.to_owned(), source })
         }
-        "postgres" | "postgresql" => open_postgres(url).await,
-        "redis" | "rediss" => {
-            open_redis(url.to_owned()).await.map_err(|source| ServeError::Store { url: without_password(url), source })
-        }
+        "postgres" | "postgresql" => open_spread::<PostgresStore>(url, &["postgres://", "postgresql://"]).await,
+        "redis" | "rediss" => open_spread::<RedisStore>(url, &["redis://", "rediss://"]).await,
         _ => Err(bad("it must start with `sqlite:`, `postgres:`, `redis:` or `memory:`")),
     }
 }
@@ -70,8 +105,8 @@ async fn open_sqlite(path: PathBuf) -> Result<Arc<dyn Store>, Error> {
 }
 
 /// The URLs of a list with commas between. A comma inside a URL, between its hosts, stands before no scheme.
-fn databases(list: &str) -> Vec<&str> {
-    let starts_one = |rest: &str| rest.starts_with("postgres://") || rest.starts_with("postgresql://");
+fn databases<'a>(list: &'a str, schemes: &[&str]) -> Vec<&'a str> {
+    let starts_one = |rest: &str| schemes.iter().any(|scheme| rest.starts_with(scheme));
     let commas = list.match_indices(',').map(|(at, _)| at).filter(|at| starts_one(&list[at + 1..]));
     let mut urls = Vec::new();
     let mut from = 0;
@@ -83,19 +118,18 @@ fn databases(list: &str) -> Vec<&str> {
     urls
 }
 
-async fn open_postgres(list: &str) -> Result<Arc<dyn Store>, ServeError> {
-    let urls = databases(list);
+async fn open_spread<S: Spread>(list: &str, schemes: &[&str]) -> Result<Arc<dyn Store>, ServeError> {
+    let urls = databases(list, schemes);
     let of = urls.len() as u16;
-    let mut parts: Vec<Arc<PostgresStore>> = Vec::with_capacity(urls.len());
+    let mut parts: Vec<Arc<S>> = Vec::with_capacity(urls.len());
     for (url, place) in urls.into_iter().zip(0..) {
         let cluster = parts.first().map(|first| first.cluster().clone());
         if cluster.as_ref().is_some_and(|cluster| cluster.shards < of) {
             let reason = "there are more databases than shards: name fewer".to_owned();
             return Err(ServeError::StoreUrl { url: without_password(url), reason });
         }
-        let options = PostgresOptions { part: Part { place, of, cluster }, ..PostgresOptions::default() };
-        let owned = url.to_owned();
-        let opened = tokio::task::spawn_blocking(move || PostgresStore::open(&owned, options)).await;
+        let (owned, part) = (url.to_owned(), Part { place, of, cluster });
+        let opened = tokio::task::spawn_blocking(move || S::open_part(&owned, part)).await;
         let opened = opened.unwrap_or_else(|error| Err(Error::Unavailable(format!("opening it was cut off: {error}"))));
         parts.push(opened.map_err(|source| ServeError::Store { url: without_password(url), source })?);
     }
@@ -103,11 +137,6 @@ async fn open_postgres(list: &str) -> Result<Arc<dyn Store>, ServeError> {
         return Ok(parts.remove(0));
     }
     Ok(Arc::new(Sharded::new(parts.into_iter().map(|part| (part.clone() as Arc<dyn Store>, part.holds())).collect())))
-}
-
-async fn open_redis(url: String) -> Result<Arc<dyn Store>, Error> {
-    let opened = tokio::task::spawn_blocking(move || RedisStore::open(&url)).await;
-    Ok(opened.map_err(|error| Error::Unavailable(format!("opening it was cut off: {error}")))??)
 }
 
 #[cfg(test)]
@@ -123,6 +152,7 @@ mod tests {
 
     #[test]
     fn a_comma_parts_databases_and_hosts_of_one() {
+        let databases = |list| databases(list, &["postgres://", "postgresql://"]);
         assert_eq!(databases("postgres://a,b:1/x,postgresql://c/y"), ["postgres://a,b:1/x", "postgresql://c/y"]);
         assert_eq!(databases("postgres://a/x"), ["postgres://a/x"]);
         assert_eq!(databases("postgres://a/x,"), ["postgres://a/x,"]);

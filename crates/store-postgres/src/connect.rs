@@ -3,10 +3,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use mainspring_store::{Durability, Error};
+use mainspring_store::{Cluster, Durability, Error};
 use tokio_postgres::error::SqlState;
 
-use crate::Cluster;
 use crate::failure::{Failure, text};
 use crate::schema;
 use crate::sql::{Session, Statement};

@@ -5,12 +5,11 @@
 
 use std::ops::Range;
 
-use mainspring_store::Error;
+use mainspring_store::{Cluster, Error};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use crate::Cluster;
 use crate::failure::Failure;
 use crate::sql::{Session, Statement};
 use crate::url::Target;

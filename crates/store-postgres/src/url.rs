@@ -3,11 +3,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use mainspring_store::Error;
+use mainspring_store::{Error, Part};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use crate::Part;
 use crate::tls::{self, Tls};
 
 /// Longest time to wait for a connection, unless the URL says otherwise.

@@ -34,6 +34,11 @@ impl Link {
         Self { net, keys, at: Mutex::default() }
     }
 
+    /// Where the URL leads, without user and password.
+    pub(crate) fn place(&self) -> String {
+        self.net.place()
+    }
+
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }

@@ -70,6 +70,10 @@ fn of_redis(error: &RedisError) -> Error {
         _ if code == "OOM" => out_of_memory(),
         ErrorKind::UnexpectedReturnType | ErrorKind::Parse => Error::Corrupt(error.to_string()),
         _ if code == "WRONGTYPE" => Error::Corrupt(format!("a key has the wrong type: {error}")),
+        _ if error.to_string().contains("certificate") => Error::Unavailable(format!(
+            "{error}; name the authority that signed the server's certificate with `cacert=`, connect by a name that it has, and \
+             show a certificate of your own with `cert=` and `key=` where the server wants one"
+        )),
         _ => Error::Unavailable(error.to_string()),
     }
 }

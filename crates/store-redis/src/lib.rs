@@ -29,6 +29,7 @@ mod script;
 mod url;
 mod writer;
 
+use std::ops::Range;
 use std::sync::{Arc, mpsc as blocking};
 use std::thread::{Builder, JoinHandle};
 
@@ -36,8 +37,8 @@ use mainspring_core::id::SessionId;
 use mainspring_core::row::{ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{
-    BoxFuture, CommitAnswer, Description, Error, Fence, History, Members, MergedReader, Reader, ShardCommit, ShardId,
-    Store,
+    BoxFuture, Cluster, CommitAnswer, Description, Error, Fence, History, Members, MergedReader, Part, Reader,
+    ShardCommit, ShardId, Store,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -48,7 +49,7 @@ pub use keys::{PREFIX, SHARDS, SHARDS_MAX, status_key};
 use crate::connect::{Found, Link, Net};
 use crate::members::{RedisMembers, Table};
 use crate::memory::Memory;
-use crate::meta::Holder;
+use crate::meta::{Holder, Made};
 use crate::read::RedisReader;
 use crate::url::StoreUrl;
 use crate::writer::{Reply, Request, Writer};
@@ -59,8 +60,9 @@ const HISTORY: History = History { keep_ms: 3_600_000, tasks_max: 100_000 };
 /// See the crate. Dropping it finishes what was asked for and gives its shards back.
 pub struct RedisStore {
     found: Found,
+    made: Made,
     memory: Arc<Memory>,
-    /// Where the requests of each shard go, in order.
+    /// Where the requests of each shard that is here go, in order.
     requests: Vec<Queue>,
     reader: Option<Arc<MergedReader>>,
     members: Arc<RedisMembers>,
@@ -83,24 +85,47 @@ impl RedisStore {
     /// `Incompatible` if it will not do, or the URL is bad: with what mends it. `Unavailable` if it cannot be reached, or
     /// refuses the password.
     pub fn open(url: &str) -> Result<Arc<Self>, Error> {
+        Self::open_part(url, Part::default())
+    }
+
+    /// The same for one of several over which the shards of a cluster are spread.
+    ///
+    /// # Errors
+    /// The same, and `Incompatible` if it is another part of the cluster, or part of another one.
+    pub fn open_part(url: &str, part: Part) -> Result<Arc<Self>, Error> {
         let url = StoreUrl::parse(url)?;
         let memory = Arc::<Memory>::default();
         let (opened, has_opened) = blocking::channel();
-        let writing = on_a_thread("store-write", serve(url.clone(), memory.clone(), opened))?;
+        let writing = on_a_thread("store-write", serve(url.clone(), part, memory.clone(), opened))?;
         let ended = || Error::Unavailable("the store's thread has ended".to_owned());
-        let (found, requests) = has_opened.recv().map_err(|_| ended())??;
-        let shards = requests.len() as u16;
+        let (found, made, requests) = has_opened.recv().map_err(|_| ended())??;
+        let (shards, holds) = (made.cluster.shards, made.holds.clone());
         let (work, queue) = mpsc::unbounded_channel();
         let net = Arc::new(Net::new(url.clone()));
         let part =
             |shard| Arc::new(RedisReader::new(Link::new(net.clone(), ShardId(shard)), work.clone())) as Arc<dyn Reader>;
-        let reader = Some(Arc::new(MergedReader::new((0..shards).map(|shard| (part(shard), 1)).collect())));
+        let parts = holds.clone().map(|shard| (part(shard), 1)).collect();
+        let reader = Some(Arc::new(MergedReader::of_range(parts, holds.start, shards)));
         let (members, asks) = RedisMembers::new();
-        let table = Table::new(&Arc::new(Net::new(url)), shards, memory.clone());
+        let table = Table::new(&Arc::new(Net::new(url)), &made, memory.clone());
         // These end on their own once nobody can ask, and nobody needs to wait for that.
         on_a_thread("store-read", read::run(queue))?;
         on_a_thread("store-beat", table.run(asks))?;
-        Ok(Arc::new(Self { found, memory, requests, reader, members: Arc::new(members), writing: Some(writing) }))
+        Ok(Arc::new(Self { found, made, memory, requests, reader, members: Arc::new(members), writing: Some(writing) }))
+    }
+
+    /// What was settled when the cluster was made.
+    pub fn cluster(&self) -> &Cluster {
+        &self.made.cluster
+    }
+
+    /// The shards whose rows this database holds.
+    pub fn holds(&self) -> Range<u16> {
+        self.made.holds.clone()
+    }
+
+    fn queue(&self, shard: ShardId) -> Option<&Queue> {
+        self.requests.get(usize::from(shard.0.checked_sub(self.made.holds.start)?))
     }
 
     fn ask<T: Send + 'static>(
@@ -108,8 +133,10 @@ impl RedisStore {
         shard: ShardId,
         request: impl FnOnce(Reply<Result<T, Error>>) -> Request,
     ) -> BoxFuture<Result<T, Error>> {
-        let Some(queue) = self.requests.get(usize::from(shard.0)) else {
-            let absent = Error::Incompatible(format!("there is no shard {}, only {}", shard.0, self.requests.len()));
+        let Some(queue) = self.queue(shard) else {
+            let holds = &self.made.holds;
+            let absent = format!("there is no shard {} here, only {} to {}", shard.0, holds.start, holds.end - 1);
+            let absent = Error::Incompatible(absent);
             return Box::pin(async move { Err(absent) });
         };
         let (reply, answer) = oneshot::channel();
@@ -131,11 +158,14 @@ fn on_a_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> R
     started.map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))
 }
 
-/// Writes all shards until nobody can ask.
-async fn serve(url: StoreUrl, memory: Arc<Memory>, opened: blocking::Sender<Result<(Found, Vec<Queue>), Error>>) {
+/// What is known once the database is open.
+type Opened = (Found, Made, Vec<Queue>);
+
+/// Writes all shards that are here until nobody can ask.
+async fn serve(url: StoreUrl, part: Part, memory: Arc<Memory>, opened: blocking::Sender<Result<Opened, Error>>) {
     let (wanted, net) = (url.shards, Arc::new(Net::new(url)));
-    let shards = match meta::open(&Link::new(net.clone(), ShardId::CONTROL), wanted).await {
-        Ok(shards) => shards,
+    let made = match meta::open(&Link::new(net.clone(), ShardId::CONTROL), wanted, &part).await {
+        Ok(made) => made,
         // Whoever opens it waits for this.
         Err(failure) => {
             _ = opened.send(Err(failure.into()));
@@ -143,16 +173,19 @@ async fn serve(url: StoreUrl, memory: Arc<Memory>, opened: blocking::Sender<Resu
         }
     };
     let mut found = net.found().expect("a connection was just made");
-    found.detail = format!("{} shards={shards}", found.detail);
+    let (holds, all) = (made.holds.clone(), made.cluster.shards);
+    let here =
+        if holds.len() == usize::from(all) { all.to_string() } else { format!("{}..{}/{all}", holds.start, holds.end) };
+    found.detail = format!("{} shards={here}", found.detail);
     let holder = Arc::new(Holder::new());
     let (mut writers, mut queues) = (JoinSet::new(), Vec::new());
-    for shard in (0..shards).map(ShardId) {
+    for shard in holds.map(ShardId) {
         let (requests, queue) = mpsc::unbounded_channel();
         let link = Link::new(net.clone(), shard);
-        writers.spawn(Writer::new(shard, shards, link, memory.clone(), holder.clone()).run(queue));
+        writers.spawn(Writer::new(shard, &made, link, memory.clone(), holder.clone()).run(queue));
         queues.push(requests);
     }
-    _ = opened.send(Ok((found, queues)));
+    _ = opened.send(Ok((found, made, queues)));
     while writers.join_next().await.is_some() {}
 }
 
@@ -162,7 +195,7 @@ impl Store for RedisStore {
     }
 
     fn shards(&self) -> u16 {
-        self.requests.len() as u16
+        self.made.cluster.shards
     }
 
     fn members(&self) -> Option<Arc<dyn Members>> {
@@ -185,7 +218,7 @@ impl Store for RedisStore {
         let send = |commit: ShardCommit| {
             let (reply, answer) = oneshot::channel();
             // Where there is no such shard, or the thread has ended, the reply is dropped.
-            if let Some(queue) = self.requests.get(usize::from(commit.fence.shard.0)) {
+            if let Some(queue) = self.queue(commit.fence.shard) {
                 _ = queue.send(Request::Commit(commit, reply));
             }
             answer

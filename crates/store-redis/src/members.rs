@@ -16,7 +16,7 @@ use crate::connect::{Link, Net, Open};
 use crate::failure::Failure;
 use crate::fetch::{self, take};
 use crate::memory::Memory;
-use crate::meta;
+use crate::meta::{self, Made};
 use crate::record::{decode_limit, decode_queue, decode_worker};
 use crate::script::Script;
 
@@ -71,7 +71,10 @@ struct NodeRecord {
 
 /// What the thread works with.
 pub(crate) struct Table {
-    /// The way to each shard, in order.
+    made: Made,
+    /// The way to the settings and the nodes.
+    control: Link,
+    /// The way to each shard that is here.
     links: Vec<Link>,
     memory: Arc<Memory>,
     script: Script,
@@ -82,13 +85,17 @@ pub(crate) struct Table {
 /// Shards whose keys one server has.
 struct Group {
     open: Open,
+    /// Whether the control shard's are among them.
+    control: bool,
+    /// By their places here.
     shards: Vec<usize>,
 }
 
 impl Table {
-    pub(crate) fn new(net: &Arc<Net>, shards: u16, memory: Arc<Memory>) -> Self {
-        let links = (0..shards).map(|shard| Link::new(net.clone(), ShardId(shard))).collect();
-        Self { links, memory, script: Script::beat(), beats: 0 }
+    pub(crate) fn new(net: &Arc<Net>, made: &Made, memory: Arc<Memory>) -> Self {
+        let link = |shard| Link::new(net.clone(), shard);
+        let links = made.holds.clone().map(ShardId).map(link).collect();
+        Self { made: made.clone(), control: link(ShardId::CONTROL), links, memory, script: Script::beat(), beats: 0 }
     }
 
     /// Serves until nobody can ask.
@@ -102,14 +109,10 @@ impl Table {
         }
     }
 
-    fn control(&self) -> &Link {
-        &self.links[usize::from(ShardId::CONTROL.0)]
-    }
-
     async fn leave(&self, node: &SessionId) -> Result<(), Failure> {
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("HDEL").arg(self.control().keys().one("nodes")).arg(&**node);
-        self.control().read(&pipeline).await.map(|_| ())
+        pipeline.cmd("HDEL").arg(self.control.keys().one("nodes")).arg(&**node);
+        self.control.read(&pipeline).await.map(|_| ())
     }
 
     async fn beat(&mut self, node: &NodeRow) -> Result<Roster, Failure> {
@@ -125,7 +128,7 @@ impl Table {
                 Err(failure) if failure.ends_the_connection() && tries > 0 => {}
                 Ok(Some(roster)) => return Ok(roster),
                 // After a fail-over to an empty replica the database must be made anew.
-                Ok(None) if tries > 0 => _ = meta::open(self.control(), Some(self.links.len() as u16)).await?,
+                Ok(None) if tries > 0 => _ = meta::open(&self.control, None, &self.made.part).await?,
                 Ok(None) => return Err(Unreadable("key of the cluster").into()),
                 Err(failure) => return Err(failure),
             }
@@ -142,11 +145,12 @@ impl Table {
         for (group, answers) in groups.iter().zip(asked) {
             let mut answers = answers?.into_iter();
             let info = answers.next().unwrap_or_default();
-            for shard in &group.shards {
-                if *shard == usize::from(ShardId::CONTROL.0) {
-                    control = Some((fetch::next(&mut answers)?, info.clone()));
-                }
-                holdings.insert(*shard, holding(*shard, answers.next().unwrap_or_default())?);
+            if group.control {
+                control = Some((fetch::next(&mut answers)?, info.clone()));
+            }
+            for place in &group.shards {
+                let shard = usize::from(self.made.holds.start) + place;
+                holdings.insert(shard, holding(shard, answers.next().unwrap_or_default())?);
             }
         }
         let Some((stands, info)) = control else { return Err(Unreadable("roster").into()) };
@@ -156,18 +160,18 @@ impl Table {
 
     /// The shards by the servers that have their keys.
     async fn groups(&self) -> Result<Vec<Group>, Failure> {
-        let mut groups: Vec<Group> = Vec::new();
+        let mut groups = vec![Group { open: self.control.open().await?, control: true, shards: Vec::new() }];
         for (shard, open) in try_join_all(self.links.iter().map(Link::open)).await?.into_iter().enumerate() {
             match groups.iter_mut().find(|group| group.open.is_beside(&open)) {
                 Some(group) => group.shards.push(shard),
-                None => groups.push(Group { open, shards: vec![shard] }),
+                None => groups.push(Group { open, control: false, shards: vec![shard] }),
             }
         }
         Ok(groups)
     }
 
     async fn enter(&mut self, node: &SessionId, record: &str) -> Result<Cmd, Failure> {
-        let control = &self.links[usize::from(ShardId::CONTROL.0)];
+        let control = &self.control;
         let keys = ["nodes", "meta", "queues", "workers", "limits"].map(|name| control.keys().one(name));
         let arguments = |command: &mut Cmd| _ = command.arg(keys.len()).arg(&keys).arg(&**node).arg(record);
         self.script.call(control, &arguments).await
@@ -176,15 +180,18 @@ impl Table {
     async fn ask_group(&self, group: &Group, enter: &Cmd) -> Result<Vec<Value>, Failure> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("INFO").arg("memory");
+        if group.control {
+            pipeline.add_command(enter.clone());
+        }
         for shard in &group.shards {
-            if *shard == usize::from(ShardId::CONTROL.0) {
-                pipeline.add_command(enter.clone());
-            }
             let record = self.links[*shard].keys().one("shard");
             pipeline.cmd("HMGET").arg(record).arg("epoch").arg("owner").arg("holder");
         }
         let answer = pipeline.query_async(&mut group.open.connection.clone()).await.map_err(Failure::from);
         if let Err(failure) = &answer {
+            if group.control {
+                self.control.give_up(&group.open, failure).await;
+            }
             for shard in &group.shards {
                 self.links[*shard].give_up(&group.open, failure).await;
             }

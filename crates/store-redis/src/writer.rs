@@ -14,7 +14,7 @@ use std::sync::Arc;
 use mainspring_core::id::SessionId;
 use mainspring_core::row::{Changes, ReadSet, Rows, Snapshot};
 use mainspring_core::time::Timestamp;
-use mainspring_store::{CommitAnswer, Error, Fence, ShardCommit, ShardId};
+use mainspring_store::{CommitAnswer, Error, Fence, Part, ShardCommit, ShardId};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use ask::log_member;
@@ -24,7 +24,7 @@ use crate::connect::Link;
 use crate::failure::{Failure, out_of_memory};
 use crate::fetch::take;
 use crate::memory::Memory;
-use crate::meta::Holder;
+use crate::meta::{Holder, Made};
 use crate::ops::Ops;
 use crate::script::Script;
 use cache::Cache;
@@ -47,6 +47,8 @@ pub(crate) enum Request {
 pub(crate) struct Writer {
     shard: ShardId,
     shards: u16,
+    /// Which of the databases of the cluster this is.
+    part: Part,
     link: Link,
     memory: Arc<Memory>,
     holder: Arc<Holder>,
@@ -73,10 +75,12 @@ enum Verdict {
 
 impl Writer {
     /// Of one of so many shards.
-    pub(crate) fn new(shard: ShardId, shards: u16, link: Link, memory: Arc<Memory>, holder: Arc<Holder>) -> Self {
+    pub(crate) fn new(shard: ShardId, made: &Made, link: Link, memory: Arc<Memory>, holder: Arc<Holder>) -> Self {
+        let shards = made.cluster.shards;
         Self {
             shard,
             shards,
+            part: made.part.clone(),
             link,
             memory,
             holder,

@@ -12,6 +12,7 @@ mod matching;
 mod members;
 mod memory;
 mod merged;
+mod part;
 mod reader;
 pub mod record;
 mod sharded;
@@ -23,6 +24,7 @@ pub use matching::{job_matches, task_matches};
 pub use members::{Holding, Members, NodeRow, Roster};
 pub use memory::{CommitFault, FaultRates, Faults, MemoryMembers, MemoryStore, State};
 pub use merged::MergedReader;
+pub use part::{Cluster, Part};
 pub use reader::{
     Compare, DefinitionFilter, Ended, FeedPage, Field, JobFilter, LogPage, OccurrenceFilter, Page, Reader,
     ScheduleFilter, TaskCount, TaskFilter, TaskMark, TaskOutput, Term, Test,

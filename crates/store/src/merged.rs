@@ -28,8 +28,16 @@ pub struct MergedReader {
 impl MergedReader {
     /// Over readers, each with how many shards it reads, of one range after the other.
     pub fn new(parts: Vec<(Arc<dyn Reader>, u16)>) -> Self {
-        let places = places(parts.iter().map(|(_, shards)| *shards)).into();
-        Self { parts: parts.into_iter().map(|(part, _)| part).collect(), places }
+        let shards = parts.iter().map(|(_, shards)| *shards).sum();
+        Self::of_range(parts, 0, shards)
+    }
+
+    /// The same over the shards from `first` on, of so many in all. Whoever asks for what is in another one finds nothing.
+    pub fn of_range(parts: Vec<(Arc<dyn Reader>, u16)>, first: u16, shards: u16) -> Self {
+        let mut all = vec![0; usize::from(first)];
+        all.extend(places(parts.iter().map(|(_, shards)| *shards)));
+        all.resize(usize::from(shards), 0);
+        Self { parts: parts.into_iter().map(|(part, _)| part).collect(), places: all.into() }
     }
 
     fn place(&self, bucket: Bucket) -> usize {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use mainspring_store::{Error, Sharded, Store};
-use mainspring_store_postgres::{Options, Part, PostgresStore};
+use mainspring_store::{Error, Part, Sharded, Store};
+use mainspring_store_postgres::{Options, PostgresStore};
 
 use crate::server::SHARED;
 

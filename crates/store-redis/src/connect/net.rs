@@ -63,6 +63,10 @@ impl Net {
         Self { url, servers: Mutex::default(), found: Mutex::default() }
     }
 
+    pub(crate) fn place(&self) -> String {
+        self.url.place()
+    }
+
     pub(crate) fn prefix(&self) -> &str {
         &self.url.prefix
     }

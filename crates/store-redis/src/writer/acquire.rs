@@ -58,7 +58,7 @@ impl Writer {
     async fn try_acquire(&mut self, owner: &SessionId, dead: Option<u64>) -> Result<Try, Failure> {
         if self.shard == ShardId::CONTROL {
             // After a fail-over to an empty replica the database must be made anew.
-            meta::open(&self.link, Some(self.shards)).await?;
+            meta::open(&self.link, Some(self.shards), &self.part).await?;
         }
         let (shard, lease) = (self.link.keys().one("shard"), self.link.keys().one("owner"));
         let known = self.fence.as_ref().map_or((0, 0), |fence| (fence.incarnation, fence.epoch));

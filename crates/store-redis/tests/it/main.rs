@@ -10,3 +10,5 @@ mod ownership;
 mod refusals;
 mod rows;
 mod server;
+mod spread;
+mod tls;

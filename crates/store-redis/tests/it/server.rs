@@ -93,7 +93,7 @@ impl Drop for RedisServer {
 
 /// A port that nobody listens on. It lies below those that the system gives to connections, and is given once: a server that
 /// is killed and started again finds it free.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() % 20) as u16 * 1_000;
     loop {
