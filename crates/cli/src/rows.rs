@@ -157,7 +157,7 @@ impl Listed for TypeView {
 }
 
 impl Listed for TenantView {
-    const COLUMNS: &'static [&'static str] = &["TENANT", "WEIGHT", "SUBMITS"];
+    const COLUMNS: &'static [&'static str] = &["TENANT", "WEIGHT", "SUBMITS", "BACKLOG"];
     const WIDE: &'static [&'static str] = &[];
 
     fn name(&self) -> String {
@@ -165,7 +165,8 @@ impl Listed for TenantView {
     }
 
     fn cells(&self) -> Vec<String> {
-        vec![self.user_id.clone(), self.weight.to_string(), limits(None, self.submit_rate)]
+        let backlog = self.max_backlog.map_or_else(|| NONE.to_owned(), |max| max.to_string());
+        vec![self.user_id.clone(), self.weight.to_string(), limits(None, self.submit_rate), backlog]
     }
 }
 

@@ -152,6 +152,7 @@ impl Driver {
     fn run(&mut self) {
         loop {
             self.shard.collect_due();
+            self.returned.extend(self.shard.take_released());
             let mut moved = self.carry_on();
             if self.shard.is_recovering() {
                 return;
@@ -198,7 +199,7 @@ impl Driver {
             if self.is_missing(|shard, set| shard.needs(&event, set)) {
                 self.parked_again += usize::from(again);
                 self.parked.push(event);
-            } else {
+            } else if let Some(event) = self.shard.postpone(event) {
                 self.shard.set_part_offset(self.parts.offset_of(&event));
                 self.shard.step(event);
             }
@@ -340,7 +341,8 @@ impl Driver {
             | Effect::Direct { .. }
             | Effect::Plan(_)
             | Effect::Hook(_)
-            | Effect::Announce(_) => None,
+            | Effect::Announce(_)
+            | Effect::Loan(_) => None,
         }));
         requests.extend(shard.staged_requests());
         parts.parents_of(requests)
@@ -354,6 +356,6 @@ fn request_of(event: &Event) -> Option<RequestId> {
         Event::Exchange(exchange) => Some(exchange.to),
         Event::Command(command) => Some(command.to),
         Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) | Event::Evaluated(_) => None,
-        Event::Planned(_) | Event::Hooked(_) | Event::Announced(_) => None,
+        Event::Planned(_) | Event::Hooked(_) | Event::Announced(_) | Event::Loan(_) => None,
     }
 }

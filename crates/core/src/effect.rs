@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::RequestId;
 use crate::id::{Key, Name, SessionId, Token};
 use crate::job::JobRow;
+use crate::loan::LoanMessage;
 use crate::permit::{LimitRow, LimitedBy, Rate};
 use crate::row::Directive;
 use crate::schedule::{Ask, ScheduleFigures, Target};
@@ -62,6 +63,9 @@ pub enum Effect {
     /// [`crate::event::Order::JobsEnded`]. Once all have answered, [`crate::event::Event::Announced`]. Nothing further is announced before that;
     /// sent again like [`Effect::Hook`]. BEFORE it leaves, the ends are durable.
     Announce(Vec<(u64, JobRow)>),
+    /// Tells another shard about a limit that both share. What it says of loans is durable BEFORE it leaves. It may be lost:
+    /// whoever needs an answer says it again.
+    Loan(Box<LoanMessage>),
 }
 
 /// Which task's values are to be computed: its `flow` is in the graph of the job, at `index`.
@@ -176,13 +180,19 @@ pub enum Refusal {
         /// When to try again, in milliseconds.
         retry_after_ms: u64,
     },
-    /// A limit that several shards share is too small for each to have a share.
-    #[error("a limit of {limit} is too small for the {shards} shards of this store to share")]
-    LimitTooSmall {
-        /// The limit, or the burst of the rate.
-        limit: u32,
-        /// How many shards there are.
-        shards: u16,
+    /// The tenant would have more unfinished tasks than it may.
+    #[error(
+        "the tenant `{tenant}` may have {max} unfinished tasks (`maxBacklog`) and has {there}; there is no room for {tasks} more"
+    )]
+    BacklogFull {
+        /// Whose quota.
+        tenant: Name,
+        /// How many unfinished tasks it may have.
+        max: u64,
+        /// How many it has; where several shards share the quota, as far as this one knows.
+        there: u64,
+        /// How many were to come.
+        tasks: u64,
     },
     /// The limit of a key is kept by another shard than the one that an id, or another key, leads to.
     #[error("the limit of the key `{0}` is kept by another shard than its task would live in")]
@@ -297,8 +307,10 @@ pub enum Gate {
         queue: Name,
         /// How many may run.
         max: u32,
-        /// Running tasks that have its places, at most ten.
+        /// Running tasks of this shard that have its places, at most ten.
         holders: Vec<Key>,
+        /// Places that other shards have, as far as this one knows.
+        elsewhere: u32,
     },
     /// As many tasks of its type run as may.
     TypeLimit {
@@ -306,8 +318,10 @@ pub enum Gate {
         kind: Name,
         /// How many may run.
         max: u32,
-        /// Running tasks that have its places, at most ten.
+        /// Running tasks of this shard that have its places, at most ten.
         holders: Vec<Key>,
+        /// Places that other shards have, as far as this one knows.
+        elsewhere: u32,
     },
     /// As many tasks with its `concurrencyKey` run as it allows.
     KeyLimit {
@@ -326,7 +340,7 @@ pub enum Gate {
         name: Name,
         /// The rate.
         rate: Rate,
-        /// When the next one may start; `None`: none may in this shard, of several that share the rate.
+        /// When the next one may start; `None`: not before another of the shards that share the rate passes it on.
         until: Option<Timestamp>,
     },
     /// No connected worker serves its queue with its class.

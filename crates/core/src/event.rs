@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::graph::Graph;
 use crate::id::{Bucket, Key, Name, SessionId, Token};
 use crate::job::{FailurePolicy, Followed, RerunFrom};
+use crate::loan::LoanMessage;
 use crate::permit::{LimitRow, LimitScope, LimitsPatch, shared_key};
 use crate::row::{ClaimName, DefinitionKind, Directive, LogStream};
 use crate::schedule::{Planned, ScheduleName, ScheduleOrder};
@@ -41,6 +42,8 @@ pub enum Event {
     Hooked(Box<Hooked>),
     /// Every shard knows of what was announced under numbers up to this one, see [`crate::effect::Effect::Announce`].
     Announced(u64),
+    /// What another shard says about a limit that both share.
+    Loan(Box<LoanMessage>),
     /// An operator's order about a task or a job.
     Command(Command),
 }

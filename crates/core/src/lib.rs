@@ -11,6 +11,7 @@ pub mod graph;
 pub mod id;
 pub mod job;
 pub mod limits;
+pub mod loan;
 mod parts;
 pub mod permit;
 pub mod retry;

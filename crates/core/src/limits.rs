@@ -28,6 +28,8 @@ pub const KEY_LIMITS_MAX: usize = 4;
 pub const RATE_PERIOD_MS_MAX: u64 = 86_400_000;
 /// The largest number in a rate, as its limit and as its burst.
 pub const RATE_MAX: u32 = 1_000_000;
+/// The largest quota of unfinished tasks of a tenant.
+pub const BACKLOG_MAX: u64 = 1_000_000_000_000;
 /// The largest weight of a tenant.
 pub const WEIGHT_MAX: u32 = 100;
 /// Priorities run from 0 to this; the highest goes first.

@@ -116,7 +116,7 @@ pub struct Limits {
     pub rate: Option<Rate>,
     /// How many tasks of a tenant are taken in its turn, 1 to [`crate::limits::WEIGHT_MAX`]. Default 1.
     pub weight: Option<u32>,
-    /// Tasks of a tenant that may be live (submitted and not ended).
+    /// Tasks of a tenant that may be unfinished (submitted and not ended): 0 to [`crate::limits::BACKLOG_MAX`].
     pub max_backlog: Option<u64>,
     /// How fast a tenant may submit tasks.
     pub submit_rate: Option<Rate>,

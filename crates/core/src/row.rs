@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::id::{Key, Name};
 use crate::job::{GraphChunk, JobRow, JobState};
+use crate::loan::LoanRow;
 use crate::permit::{KeyLimits, LimitRow};
 use crate::schedule::{OccurrenceRow, ScheduleName, ScheduleRow, ScheduleState};
 use crate::spec::{Body, Class, TaskSpec, Trigger};
@@ -379,6 +380,8 @@ pub struct Changes {
     pub put_queues: Vec<QueueRow>,
     /// Limits; the last ones of a scope and name win.
     pub put_limits: Vec<LimitRow>,
+    /// What this shard and others have of each other's limits; one entry per limit and shard.
+    pub put_loans: Vec<LoanRow>,
     /// Worker settings; the last one of a name wins.
     pub put_workers: Vec<WorkerRow>,
     /// New versions of definitions.
@@ -484,6 +487,10 @@ pub struct Snapshot {
     pub queues: Vec<QueueRow>,
     /// Settings: limits that are not the default ones.
     pub limits: Vec<LimitRow>,
+    /// What this shard and others have of each other's limits, by limit and shard.
+    pub loans: Vec<LoanRow>,
+    /// How many unfinished tasks each tenant has in this shard, by tenant; tenants without any are left out.
+    pub backlog: Vec<(Name, u64)>,
     /// Settings.
     pub workers: Vec<WorkerRow>,
     /// The newest version of each definition, without its body.

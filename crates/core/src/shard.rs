@@ -233,6 +233,7 @@ pub(crate) struct Shard {
     paused_queues: BTreeSet<Name>,
     paused_workers: BTreeSet<Name>,
     permits: permits::Permits,
+    postponed: submit::Postponed,
     definitions: BTreeMap<(DefinitionKind, Name, Name), u32>,
     schedules: schedules::Schedules,
     followers: followers::Followers,
@@ -271,6 +272,7 @@ impl Shard {
             Event::Planned(planned) => self.planned(*planned),
             Event::Hooked(hooked) => self.hooked(*hooked),
             Event::Announced(through) => self.announced(through),
+            Event::Loan(message) => self.hear_of_loan(*message),
             Event::Command(command) => self.command(command),
         }
     }
@@ -316,10 +318,11 @@ impl Shard {
         self.recovering
     }
 
-    /// Whom staged submissions are to be answered to.
+    /// Whom staged and postponed submissions are to be answered to.
     pub(crate) fn staged_requests(&self) -> Vec<RequestId> {
         let staged = self.jobs.values().filter_map(|job| job.staging.as_ref().and_then(|(_, to)| *to));
-        staged.chain(self.schedules.staged_requests()).collect()
+        let postponed = self.postponed_requests();
+        staged.chain(self.schedules.staged_requests()).chain(postponed).collect()
     }
 
     /// Sets the time of the following steps; never goes back.

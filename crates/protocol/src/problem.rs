@@ -147,6 +147,9 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// After which time a backlog that was full may be tried again, in milliseconds.
+const BACKLOG_RETRY_MS: u64 = 1_000;
+
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
         let (code, hint) = match refusal {
@@ -166,8 +169,11 @@ impl From<&Refusal> for Problem {
                 (Code::NotUnique, Some("wait for it, or give the policy `replace` or `debounce`"))
             }
             Refusal::QuotaExceeded { .. } => (Code::QuotaExceeded, None),
-            Refusal::LimitTooSmall { .. } => {
-                (Code::LimitExceeded, Some("give at least one to each shard, 0, or use a store with one shard"))
+            Refusal::BacklogFull { max, tasks, .. } if tasks > max => {
+                (Code::QuotaExceeded, Some("submit it in smaller parts, or raise `maxBacklog` of the tenant"))
+            }
+            Refusal::BacklogFull { .. } => {
+                (Code::QuotaExceeded, Some("wait until some have ended, or raise `maxBacklog` of the tenant"))
             }
             Refusal::KeyElsewhere(_) => (
                 Code::NotSupportedYet,
@@ -185,8 +191,12 @@ impl From<&Refusal> for Problem {
             }
         };
         let mut problem = Self::new(code, refusal.to_string());
-        if let Refusal::QuotaExceeded { retry_after_ms, .. } = refusal {
-            problem = problem.retry_after_ms(*retry_after_ms);
+        match refusal {
+            Refusal::QuotaExceeded { retry_after_ms, .. } => problem = problem.retry_after_ms(*retry_after_ms),
+            Refusal::BacklogFull { max, tasks, .. } if tasks <= max => {
+                problem = problem.retry_after_ms(BACKLOG_RETRY_MS)
+            }
+            _ => {}
         }
         match hint {
             Some(hint) => problem.with_hint(hint),

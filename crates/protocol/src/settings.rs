@@ -2,7 +2,7 @@
 //!
 //! In a change a member that is left out stays as it is, and `null` takes a limit away.
 
-use mainspring_core::limits::WEIGHT_MAX;
+use mainspring_core::limits::{BACKLOG_MAX, WEIGHT_MAX};
 use mainspring_core::permit::{LimitRow, LimitScope, Limits, LimitsPatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -50,6 +50,10 @@ pub struct TenantSettings {
     /// How fast it may submit tasks; beyond it `quota_exceeded`.
     #[serde(default, deserialize_with = "change", skip_serializing_if = "Option::is_none")]
     pub submit_rate: Option<Option<WireRate>>,
+    /// How many unfinished tasks it may have, those of its jobs included; a submission beyond it is refused with
+    /// `quota_exceeded`: 0 to 1,000,000,000,000.
+    #[serde(default, deserialize_with = "change", skip_serializing_if = "Option::is_none")]
+    pub max_backlog: Option<Option<u64>>,
 }
 
 /// A type that has limits.
@@ -78,6 +82,9 @@ pub struct TenantView {
     /// How fast it may submit tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submit_rate: Option<WireRate>,
+    /// How many unfinished tasks it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_backlog: Option<u64>,
 }
 
 impl TypeView {
@@ -94,6 +101,7 @@ impl TenantView {
             user_id: tenant.to_owned(),
             weight: limits.weight.unwrap_or(1),
             submit_rate: limits.submit_rate.map(WireRate),
+            max_backlog: limits.max_backlog,
         }
     }
 }
@@ -139,8 +147,12 @@ impl TenantSettings {
         {
             return Err(beyond("/weight", u64::from(weight), 1, u64::from(WEIGHT_MAX)));
         }
+        if let Some(Some(max)) = self.max_backlog.filter(|max| max.is_some_and(|max| max > BACKLOG_MAX)) {
+            return Err(beyond("/maxBacklog", max, 0, BACKLOG_MAX));
+        }
         let submit_rate = self.submit_rate.map(|rate| rate.map(|WireRate(rate)| rate));
-        Ok(LimitsPatch { weight: self.weight, submit_rate, ..LimitsPatch::default() })
+        let (weight, max_backlog) = (self.weight, self.max_backlog);
+        Ok(LimitsPatch { weight, submit_rate, max_backlog, ..LimitsPatch::default() })
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod asked;
 pub mod attempts;
+mod backlogs;
 mod commits;
 mod counting;
 mod definitions;
@@ -138,7 +139,7 @@ impl Checker {
         let old_paused = self.model.paused_queues.clone();
         let old_limits = self.model.limits.clone();
         let old_directives = self.model.directives.clone();
-        let old_water = self.model.water;
+        let (old_water, old_backlogs) = (self.model.water, self.backlogs());
         let mut jobs: BTreeSet<Key> = changes.insert_jobs.iter().map(|row| row.key).collect();
         jobs.extend(changes.update_jobs.iter().map(|(key, _)| *key));
         let old_jobs: BTreeMap<Key, _> = self.touched_jobs(&before, &jobs);
@@ -158,6 +159,7 @@ impl Checker {
         }
         self.check_lease_numbers(&before, &old_water)?;
         self.check_permits(old_water.lease, &old_limits)?;
+        self.check_backlogs(changes, &before, &old_backlogs, &old_limits)?;
         for job in old_jobs.keys() {
             self.check_job(*job, old_jobs[job].as_ref(), &before)?;
             self.check_deadline(*job, old_jobs[job].as_ref(), old_water.time)?;

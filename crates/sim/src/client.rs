@@ -197,6 +197,7 @@ impl Clients {
         let mut patch = LimitsPatch::default();
         if scope == LimitScope::Tenant {
             patch.weight = Some(rng.percent(70).then(|| rng.range(1, 5) as u32));
+            patch.max_backlog = rng.percent(40).then(|| rng.percent(60).then(|| *rng.pick(&[0, 5, 20, 60])));
             patch.submit_rate = rng.percent(30).then(|| rng.percent(60).then(|| rate(rng)));
         } else if rng.percent(75) {
             patch.concurrency = Some(rng.percent(80).then(|| *rng.pick(&[0, 1, 1, 2, 3])));

@@ -122,6 +122,8 @@ pub const NAMES: &[&str] = &[
     "poison",
     "queue.pause",
     "queue.resume",
+    "quota.backlog_full",
+    "quota.backlog_used_up",
     "quota.exceeded",
     "read.chunks",
     "read.claims",

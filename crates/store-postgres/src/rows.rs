@@ -20,7 +20,7 @@ use tokio_postgres::types::Type;
 pub(crate) use job::{JOB_COLUMNS, job};
 pub(crate) use record::{
     ATTEMPT_COLUMNS, CLAIM_COLUMNS, LOG_COLUMNS, attempt, claim, definition_kind, directive, lane, limits, limits_of,
-    log,
+    loan, log,
 };
 pub(crate) use schedule::{OCCURRENCE_COLUMNS, SCHEDULE_COLUMNS, occurrence, schedule};
 pub(crate) use task::{Bodies, TaskDecoder, columns as task_columns};

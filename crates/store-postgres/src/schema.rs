@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     migration(5, include_str!("schema/0005.sql"), 2),
     migration(6, include_str!("schema/0006.sql"), 2),
     migration(7, include_str!("schema/0007.sql"), 2),
+    migration(8, include_str!("schema/0008.sql"), 2),
     migration(9, include_str!("schema/0009.sql"), 9),
     migration(10, include_str!("schema/0010.sql"), 9),
 ];

@@ -17,7 +17,10 @@ pub(crate) use rest::{
     decode_name, decode_schedule_name, encode_attempt, encode_audit, encode_claim, encode_definition,
     encode_definition_name, encode_lane, encode_log, encode_name, encode_schedule_name,
 };
-pub(crate) use settings::{decode_limit, decode_queue, decode_worker, encode_queue, encode_worker, limits_field};
+pub(crate) use settings::{
+    decode_limit, decode_loan, decode_queue, decode_worker, encode_loan, encode_queue, encode_worker, limits_field,
+    loan_field,
+};
 pub(crate) use task::{BodyAt, StoredSpec, decode_state, encode_spec, encode_state};
 
 /// The format of all rows.

@@ -19,7 +19,7 @@ use rusqlite::types::{FromSql, ValueRef};
 
 pub(crate) use job::{JOB_COLUMNS, job};
 pub(crate) use record::{
-    ATTEMPT_COLUMNS, CLAIM_COLUMNS, attempt, claim, definition_kind, directive, lane, limits, log,
+    ATTEMPT_COLUMNS, CLAIM_COLUMNS, attempt, claim, definition_kind, directive, lane, limits, loan, log,
 };
 pub(crate) use schedule::{OCCURRENCE_COLUMNS, SCHEDULE_COLUMNS, occurrence, schedule};
 pub(crate) use task::{Bodies, TaskDecoder};

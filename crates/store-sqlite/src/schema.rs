@@ -8,12 +8,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::failure::Failure;
 
 /// One script per version of the schema, from 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 
 /// Marks a file as ours in its header: `MSPR`.

@@ -135,6 +135,7 @@ export interface TenantLimits {
   userId: string;
   weight: number;
   submitRate?: Rate;
+  maxBacklog?: number;
 }
 export interface Worker {
   workerId: string;

@@ -235,11 +235,14 @@ pub(crate) struct SetTenant {
     /// Its name (`userId`).
     pub name: String,
     /// How many of its tasks are taken in its turn, 1 to 100; `none` for the default of 1.
-    #[arg(long, value_name = "N", value_parser = count, required_unless_present = "submit_rate")]
+    #[arg(long, value_name = "N", value_parser = count, required_unless_present_any = ["submit_rate", "max_backlog"])]
     pub weight: Option<Setting<u32>>,
     /// How fast it may submit tasks, like `1000/1m`; `none` takes the limit away.
     #[arg(long, value_name = "N/TIME", value_parser = rate)]
     pub submit_rate: Option<Setting<WireRate>>,
+    /// How many unfinished tasks it may have; `none` takes the limit away.
+    #[arg(long, value_name = "N", value_parser = large_count)]
+    pub max_backlog: Option<Setting<u64>>,
     #[command(flatten)]
     pub remote: Remote,
 }
@@ -249,6 +252,14 @@ pub(crate) struct SetTenant {
 pub(crate) struct Setting<T>(pub Option<T>);
 
 fn count(text: &str) -> Result<Setting<u32>, String> {
+    number(text)
+}
+
+fn large_count(text: &str) -> Result<Setting<u64>, String> {
+    number(text)
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<Setting<T>, String> {
     if text == "none" {
         return Ok(Setting(None));
     }

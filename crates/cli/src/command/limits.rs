@@ -49,13 +49,15 @@ pub(crate) async fn tenants(command: Tenants, quiet: bool) -> Outcome {
             })
             .await
         }
-        Tenants::Set(SetTenant { name, weight, submit_rate, remote }) => {
+        Tenants::Set(SetTenant { name, weight, submit_rate, max_backlog, remote }) => {
             let (weight, submit_rate) = (weight.map(|Setting(weight)| weight), submit_rate.map(|Setting(rate)| rate));
-            let settings = TenantSettings { weight, submit_rate };
+            let max_backlog = max_backlog.map(|Setting(max)| max);
+            let settings = TenantSettings { weight, submit_rate, max_backlog };
             let set = remote::client(&remote)?.set_tenant(&name, &settings).await?;
             let rate = set.submit_rate.map(|WireRate(rate)| mainspring_protocol::rate::text(&rate));
             let rate = rate.map_or_else(|| "submits at any rate".to_owned(), |rate| format!("submits {rate}"));
-            line(&format!("tenant {}: weight {}, {rate}", set.user_id, set.weight))?;
+            let backlog = set.max_backlog.map(|max| format!(", at most {max} unfinished")).unwrap_or_default();
+            line(&format!("tenant {}: weight {}, {rate}{backlog}", set.user_id, set.weight))?;
             remote::follow_up(quiet, "mainspring tenants list");
             Ok(())
         }

@@ -11,6 +11,7 @@ mod follow;
 mod history;
 mod http;
 mod kill;
+mod limits;
 mod migrate;
 mod nodes;
 mod ownership;

@@ -144,6 +144,10 @@ impl Shard {
 
     /// Grants ready tasks to sessions while there are both, within the budget of the batch.
     pub(crate) fn dispatch(&mut self) {
+        // One of several shards starts nothing before it has heard what is paused and limited.
+        if !self.permits.knows_limits() {
+            return;
+        }
         let mut waiting: Vec<SessionId> = self
             .sessions
             .iter()

@@ -132,6 +132,11 @@ impl Lane {
         (best..=worst).filter_map(first_of).map(|entry| entry.1).min()
     }
 
+    /// Its ready tasks, those behind the window too, unless it is shut.
+    pub(super) fn waiting(&self) -> u64 {
+        if self.shut { 0 } else { self.ready.len() as u64 + self.cold }
+    }
+
     /// The oldest task, also of a lane that is shut.
     pub(super) fn oldest(&self) -> Option<Key> {
         if self.shut { self.find_oldest() } else { self.oldest }

@@ -21,6 +21,9 @@ impl Shard {
         // Somebody may have asked for the key before it was minted.
         self.absent_tasks.remove(&key);
         self.bytes += row.spec.as_ref().map_or(0, |spec| spec.body.len());
+        if row.job.is_none() {
+            self.permits.add_unfinished(&row.tenant, 1);
+        }
         let task = Task {
             row,
             dirt: Dirt::Inserted,
@@ -122,6 +125,9 @@ impl Shard {
         let entering = task.dirt == Dirt::Inserted;
         assert!(now == next || entering || now.may_become(next, false), "illegal move of {key:?}: {now:?} to {next:?}");
         task.row.state.status = next;
+        if next.is_terminal() && !now.is_terminal() {
+            self.permits.end_unfinished(&self.tasks[&key].row.tenant);
+        }
         self.touch(key);
     }
 

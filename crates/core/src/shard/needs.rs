@@ -47,7 +47,7 @@ impl Shard {
                     self.need_task(ended.token.task, set);
                 }
             }
-            Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) => {}
+            Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) | Event::Loan(_) => {}
             Event::Evaluated(evaluated) => {
                 self.need_task_and_job(evaluated.task, set);
                 if let Some(job) = self.tasks.get(&evaluated.task).and_then(|task| task.row.job) {

@@ -42,7 +42,7 @@ impl Shard {
             Order::Delete { tasks, jobs, forget } => Ok(self.order_delete(Some(actor), tasks, jobs, forget)),
             Order::DeleteOld { tasks, jobs, forget } => Ok(self.order_delete(None, tasks, jobs, forget)),
             Order::PauseQueue { queue, paused } => Ok(self.order_pause_queue(actor, queue, paused)),
-            Order::SetLimits { scope, name, patch } => self.order_limits(actor, scope, name, patch),
+            Order::SetLimits { scope, name, patch } => Ok(self.order_limits(actor, scope, name, patch)),
             Order::DirectWorker { worker, directive } => Ok(self.order_direct_worker(actor, worker, directive)),
             Order::Define(all) => self.order_define(actor, all),
             Order::Record { action, target, detail } => {

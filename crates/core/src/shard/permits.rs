@@ -1,4 +1,4 @@
-//! Who may start under the limits that users set, and under those that tasks carry.
+//! Who may start under the limits that users set, and under those that tasks carry; and who may submit (`quotas`).
 //!
 //! Permits are derived: how many tasks run under a limit is counted from the live leases, at a load anew, and nothing of
 //! it is stored (I12). Limits of queues and types are looked at per group of lanes at each grant; limits by key open and
@@ -7,9 +7,12 @@
 //! Buckets are volatile. A load says how long ago the shard granted last at the latest; before that, every bucket may
 //! have been empty. So they are never fuller than they were.
 
+mod backlog;
 mod bucket;
 mod gates;
 mod keys;
+mod lending;
+mod quotas;
 mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +20,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lanes::{Group, Slot};
 use super::{Shard, ShardConfig};
 use crate::id::{Key, Name};
+use crate::loan::{LoanKind, LoanName, LoanRow};
 use crate::permit::{KeyBound, KeyLimit, LimitRow, LimitScope, Limits, Rate, is_local};
 use crate::spec::TaskSpec;
 use crate::time::Timestamp;
+use backlog::Backlog;
 use bucket::Bucket;
+use lending::Lending;
 use share::Sharing;
 
 /// Names a key: the tenant, the text, and whether it bounds starts or what runs.
@@ -76,6 +82,8 @@ pub(super) struct Permits {
     refills: BTreeSet<(Timestamp, KeyName)>,
     /// What tenants with a rate have submitted.
     submitted: BTreeMap<Name, Bucket>,
+    backlog: Backlog,
+    lending: Lending,
     /// When a queue or type opens that a session waits for.
     wake: Option<Timestamp>,
     /// Nothing was granted after this and before the load.
@@ -84,16 +92,25 @@ pub(super) struct Permits {
 }
 
 impl Permits {
-    pub(super) fn restore(config: &ShardConfig, rows: Vec<LimitRow>, since: Timestamp) -> Self {
+    pub(super) fn restore(
+        config: &ShardConfig,
+        rows: Vec<LimitRow>,
+        loans: Vec<LoanRow>,
+        backlog: Vec<(Name, u64)>,
+        since: Timestamp,
+    ) -> Self {
+        let sharing = Sharing { shard: config.shard, shards: config.shards };
         let mut permits = Self {
             limits: BTreeMap::new(),
             turnstiles: BTreeMap::new(),
             keys: BTreeMap::new(),
             refills: BTreeSet::new(),
             submitted: BTreeMap::new(),
+            backlog: Backlog::restore(backlog),
+            lending: Lending::restore(sharing, config.control, loans),
             wake: None,
             since,
-            sharing: Sharing { shard: config.shard, shards: config.shards },
+            sharing,
         };
         rows.into_iter().for_each(|row| permits.set(row, since, 0));
         permits
@@ -121,20 +138,15 @@ impl Permits {
         if row.limits != Limits::default() {
             self.limits.insert(id.clone(), row.limits);
         }
-        if row.scope == LimitScope::Tenant && before.submit_rate != row.limits.submit_rate {
-            self.submitted.remove(&id.1);
-            if row.limits.submit_rate.is_some() {
-                // Who has submitted nothing yet is not made to wait.
-                self.submitted.insert(id.1.clone(), Bucket::full_at_first());
-            }
+        if row.scope == LimitScope::Tenant {
+            return self.set_quotas(&id.1, before, row.limits);
         }
-        if row.scope == LimitScope::Tenant || (row.limits.concurrency, row.limits.rate) == (None, None) {
+        let max = self.share_places(&id, row.limits.concurrency);
+        let rate = self.share_rate(&id, row.limits.rate);
+        if (row.limits.concurrency, row.limits.rate) == (None, None) {
             self.turnstiles.remove(&id);
             return;
         }
-        let share = |max: u32| self.sharing.of(u64::from(max), &id.1) as u32;
-        let (max, rate) =
-            (row.limits.concurrency.map(share), row.limits.rate.map(|rate| self.sharing.of_rate(&rate, &id.1)));
         let fresh = Turnstile { max, rate, running, bucket: Bucket::empty_at(empty_at) };
         let turnstile = self.turnstiles.entry(id).or_insert(fresh);
         (turnstile.max, turnstile.rate) = (max, rate);
@@ -143,21 +155,31 @@ impl Permits {
         }
     }
 
-    /// Takes so many tasks from what a tenant may submit. If it has used that up: when it may submit again. A job is taken
-    /// once anything is left, however large it is, and paid off afterwards.
-    pub(super) fn submits_at(&mut self, tenant: &Name, tasks: u32, now: Timestamp) -> Option<Timestamp> {
-        if self.submitted.is_empty() {
-            return None;
-        }
-        let rate = self.limits(LimitScope::Tenant, tenant).submit_rate?;
-        let bucket = self.submitted.get_mut(tenant)?;
-        let Some(rate) = self.sharing.of_rate(&rate, tenant) else { return Some(now.plus_ms(rate.per_ms)) };
-        let at = bucket.opens_at(&rate, now);
-        if at > now {
-            return Some(at);
-        }
-        bucket.charge(&rate, now, tasks);
-        None
+    /// How many of so many places this shard may use now.
+    fn share_places(&mut self, id: &(LimitScope, Name), max: Option<u32>) -> Option<u32> {
+        let of = LoanName { scope: id.0, name: id.1.clone(), kind: LoanKind::Places };
+        self.lending.set(&of, max.map(u64::from)).map(|may| may as u32)
+    }
+
+    /// How much of a rate this shard may use now.
+    fn share_rate(&mut self, id: &(LimitScope, Name), rate: Option<Rate>) -> Option<Pace> {
+        let sharing = self.sharing;
+        let of = LoanName { scope: id.0, name: id.1.clone(), kind: LoanKind::Rate };
+        let lent = rate.filter(|rate| sharing.is_lent(rate));
+        let may = self.lending.set(&of, lent.map(|rate| u64::from(rate.burst)));
+        let rate = rate?;
+        Some(match lent {
+            Some(_) => sharing.part_of_rate(&rate, may.unwrap_or(0)),
+            None => Some(sharing.of_rate(&rate, &id.1)),
+        })
+    }
+
+    /// Whether a limit has a place left for another task.
+    fn has_place(&self, id: &(LimitScope, Name)) -> bool {
+        self.turnstiles
+            .get(id)
+            .and_then(|turnstile| Some((turnstile.running, turnstile.max?)))
+            .is_none_or(|(n, m)| n < m)
     }
 
     /// Whether this shard keeps the limit of a key: one of all shards does, unless the key is a job's own.
@@ -280,7 +302,7 @@ impl Permits {
     /// When something opens that was shut for its rate.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         let refill = self.refills.first().map(|(at, _)| *at);
-        [self.wake, refill].into_iter().flatten().min()
+        [self.wake, refill, self.lending.wake_at()].into_iter().flatten().min()
     }
 
     /// Settings, and how many run under each limit: what a load must find again.
@@ -288,7 +310,8 @@ impl Permits {
         let turnstiles = self.turnstiles.iter().map(|(id, turnstile)| (id, turnstile.running));
         let keys = self.keys.iter().filter(|(_, meter)| meter.running > 0).map(|(name, meter)| (name, meter.running));
         let (turnstiles, keys): (Vec<_>, Vec<_>) = (turnstiles.collect(), keys.collect());
-        format!("limits {:?} running {turnstiles:?} {keys:?}", self.limits)
+        let (loans, backlog) = (self.lending.canonical(), self.backlog.canonical());
+        format!("limits {:?} running {turnstiles:?} {keys:?} loans {loans:?} unfinished {backlog:?}", self.limits)
     }
 }
 

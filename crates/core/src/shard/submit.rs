@@ -1,5 +1,6 @@
 //! Takes work in: standalone tasks, each judged alone, and jobs, as a whole.
 
+mod postponed;
 mod quota;
 mod unique;
 
@@ -16,6 +17,7 @@ use crate::row::{ClaimKind, ClaimName, ClaimRow, TaskRow, TransitionKind};
 use crate::spec::Trigger;
 use crate::task::{Place, TaskState, TaskStatus};
 
+pub(super) use postponed::Postponed;
 pub(super) use unique::unique_claim;
 
 /// The state of a task that nothing has happened to.
@@ -182,6 +184,7 @@ impl Shard {
     pub(super) fn enter_job(&mut self, mut row: JobRow, graph: Arc<Graph>, to: Option<RequestId>) {
         let (key, tasks) = (row.key, row.tasks);
         let staged = tasks as usize > STAGED_TASKS_MIN.min(self.config.step_rows_max / 2);
+        self.permits.add_unfinished(&row.tenant, u64::from(tasks));
         row.state.sweep = staged.then_some(Sweep { kind: SweepKind::Staging, next: 0 });
         let staging = staged.then(|| (graph.clone(), to));
         self.absent_jobs.remove(&key);

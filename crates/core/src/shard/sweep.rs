@@ -186,7 +186,9 @@ impl Shard {
     /// Opens the next generation of an ended task of a job: pending again, its count taken back.
     fn reset(&mut self, job: Key, key: Key, generation: u32, parents: ParentCounts) {
         self.drop_child(key);
-        let state = &mut self.task_mut(key).row.state;
+        let task = self.tasks.get_mut(&key).expect("the task was in the read set");
+        self.permits.add_unfinished(&task.row.tenant, 1);
+        let state = &mut task.row.state;
         let (status, handled) = (state.status, state.handled);
         assert!(status.may_become(TaskStatus::Pending, true), "only an ended task opens a generation");
         let (attempt, last) = (state.attempt, state.last.take());

@@ -15,6 +15,7 @@ impl Shard {
         self.check_sessions();
         self.collect_deadlines();
         self.refill_keys();
+        self.settle_loans();
         self.collect_due_schedules();
         self.tend_followers();
         while let Some(&(at, key)) = self.timers.first() {
@@ -153,7 +154,8 @@ impl Shard {
             .min()
             .map(|at| at.max(self.sessions_checked_at.plus_ms(1_000)));
         let (permit, schedule, follower) = (self.permits.wake_at(), self.schedules.wake_at(), self.followers.wake_at());
-        [timer, deadline, page, session, permit, schedule, follower].into_iter().flatten().min()
+        let due = [timer, deadline, page, session, permit, schedule, follower, self.postponed.wake_at()];
+        due.into_iter().flatten().min()
     }
 }
 

@@ -179,6 +179,7 @@ pub(crate) fn commit(out: &mut String, changes: &Changes, names: &Names) {
     list(out, "forgot", &changes.delete_claims, claim);
     list(out, "body", &changes.rewrite_bodies, |(key, body)| format!("{} {body}", names.of(*key)));
     list(out, "queue", &changes.put_queues, |row| format!("{} paused={}", row.name, row.paused));
+    list(out, "loan", &changes.put_loans, |row| format!("{:?}", row));
     list(out, "limits", &changes.put_limits, |row| format!("{} {} {:?}", row.scope.word(), row.name, row.limits));
     list(out, "worker", &changes.put_workers, |row| format!("{} {:?}", row.worker, row.directive));
     list(out, "audit", &changes.insert_audit, |row| match &*row.detail {
@@ -224,6 +225,7 @@ pub(crate) fn effect(effect: &Effect, names: &Names) -> String {
         Effect::Direct { session, directive } => format!("direct {session}: {directive:?}"),
         Effect::Hook(row) => format!("hook {}", row.key.id(mainspring_core::id::IdKind::Job)),
         Effect::Announce(jobs) => format!("announce {}", jobs.len()),
+        Effect::Loan(message) => format!("loan {message:?}"),
         Effect::Plan(ask) => format!("plan {} {:?}", ask.row.id.name, ask.want),
     }
 }
@@ -287,8 +289,8 @@ fn gate(gate: &Gate, names: &Names) -> String {
         Gate::Approval { until } => {
             format!("approval{}", until.map_or(String::new(), |at| format!(" until {}", instant(at))))
         }
-        Gate::QueueLimit { queue, max, holders } => held("queue", queue, *max, holders, names),
-        Gate::TypeLimit { kind, max, holders } => held("type", kind, *max, holders, names),
+        Gate::QueueLimit { queue, max, holders, .. } => held("queue", queue, *max, holders, names),
+        Gate::TypeLimit { kind, max, holders, .. } => held("type", kind, *max, holders, names),
         Gate::KeyLimit { key, max, holders } => held("key", key, *max, holders, names),
         Gate::RateLimit { of, name, rate, until } => {
             let (of, until) = (of.word(), until.map_or("never".to_owned(), instant));

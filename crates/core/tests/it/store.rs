@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, SweepKind};
 use mainspring_core::limits::{PRIORITY_MAX, RESIDENT_BODY_BYTES_MAX};
+use mainspring_core::loan::{LoanName, LoanRow};
 use mainspring_core::permit::{LimitRow, LimitScope, Limits};
 use mainspring_core::row::{
     AttemptRow, Changes, ClaimName, ClaimRow, DefinitionKind, HighWater, LaneRow, QueueRow, ReadSet, Rows, Snapshot,
@@ -31,6 +32,7 @@ pub(crate) struct Store {
     pub(crate) occurrences: BTreeMap<Key, OccurrenceRow>,
     queues: BTreeMap<Name, QueueRow>,
     limits: BTreeMap<(LimitScope, Name), LimitRow>,
+    pub(crate) loans: BTreeMap<(LoanName, u16), LoanRow>,
     workers: BTreeMap<Name, WorkerRow>,
     definitions: BTreeMap<(DefinitionKind, Name, Name), u32>,
     hot: BTreeSet<Key>,
@@ -83,6 +85,7 @@ impl Store {
             }
         }
         crate::permits::check(self.tasks.values(), leases, &limits, &self.limits);
+        self.loans.extend(changes.put_loans.iter().map(|row| ((row.of.clone(), row.peer), row.clone())));
         self.workers.extend(changes.put_workers.iter().map(|row| (row.worker.clone(), row.clone())));
         let definitions = changes.insert_definitions.iter();
         self.definitions.extend(definitions.map(|row| ((row.kind, row.tenant.clone(), row.name.clone()), row.version)));
@@ -199,6 +202,15 @@ impl Store {
         }
     }
 
+    /// Unfinished tasks by tenant.
+    fn backlog(&self) -> Vec<(Name, u64)> {
+        let mut backlog: BTreeMap<Name, u64> = BTreeMap::new();
+        for row in self.tasks.values().filter(|row| !row.state.status.is_terminal()) {
+            *backlog.entry(row.tenant.clone()).or_default() += 1;
+        }
+        backlog.into_iter().collect()
+    }
+
     /// What a new owner loads. What was never published is removed first.
     pub(crate) fn load(&mut self) -> Snapshot {
         let staged = |row: &&JobRow| row.state.sweep.as_ref().is_some_and(|sweep| sweep.kind == SweepKind::Staging);
@@ -223,6 +235,8 @@ impl Store {
             next_timer: self.cold_timers.first().map(|(due, _)| *due),
             queues: self.queues.values().cloned().collect(),
             limits: self.limits.values().cloned().collect(),
+            loans: self.loans.values().cloned().collect(),
+            backlog: self.backlog(),
             workers: self.workers.values().cloned().collect(),
             definitions: self.definitions.iter().map(|((k, t, n), v)| (*k, t.clone(), n.clone(), *v)).collect(),
             schedules: self.schedules.values().cloned().collect(),

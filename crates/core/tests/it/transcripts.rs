@@ -62,9 +62,9 @@ transcripts! {
     a_staged_job_that_was_not_published_is_gone_after_a_crash
     a_stale_token_changes_nothing
     a_sweep_keeps_nobody_waiting
+    a_tenant_has_no_more_unfinished_tasks_than_its_quota
     a_tenant_submits_no_faster_than_its_quota
     a_unique_task_is_refused_replaced_or_put_off
-    several_shards_share_a_limit_out
     a_task_expires_in_its_queue
     a_task_is_granted_and_completes
     a_task_of_a_job_waits_for_its_delay
@@ -104,6 +104,7 @@ transcripts! {
     snoozes_beyond_the_limit_are_dead_letters
     snoozes_cost_no_retry
     tenants_take_turns_whatever_their_backlog
+    the_limit_of_a_key_is_kept_by_one_shard
     the_same_body_answers_the_same_and_another_is_refused
     three_losses_are_poison
     urgent_work_passes_a_backlog_of_jobs

@@ -97,19 +97,31 @@ impl GateView {
             Gate::JobPaused => Self::new("job_paused", "its job is paused".to_owned()),
             Gate::JobBusy => Self::new("job_busy", "its job is being published, cancelled or rerun".to_owned()),
             Gate::QueuePaused { queue } => Self::new("queue_paused", format!("the queue `{queue}` is paused")),
-            Gate::QueueLimit { queue, max, holders } => {
-                Self::held("queue_limit", format!("the queue `{queue}` runs the {max} tasks"), holders, task_name)
-            }
-            Gate::TypeLimit { kind, max, holders } => {
-                Self::held("type_limit", format!("the type `{kind}` runs the {max} tasks"), holders, task_name)
-            }
-            Gate::KeyLimit { key, max, holders } => {
-                Self::held("key_limit", format!("its concurrencyKey `{key}` runs the {max} tasks"), holders, task_name)
-            }
+            Gate::QueueLimit { queue, max, holders, elsewhere } => Self::held(
+                "queue_limit",
+                format!("the queue `{queue}` may run {max} tasks"),
+                holders,
+                *elsewhere,
+                task_name,
+            ),
+            Gate::TypeLimit { kind, max, holders, elsewhere } => Self::held(
+                "type_limit",
+                format!("the type `{kind}` may run {max} tasks"),
+                holders,
+                *elsewhere,
+                task_name,
+            ),
+            Gate::KeyLimit { key, max, holders } => Self::held(
+                "key_limit",
+                format!("its concurrencyKey `{key}` may run {max} tasks"),
+                holders,
+                0,
+                task_name,
+            ),
             Gate::RateLimit { of, name, rate, until } => {
                 let next = match until {
                     Some(at) => format!("the next may start at {}", time::format(*at)),
-                    None => "the share of this shard is nothing".to_owned(),
+                    None => "other shards that share the rate have their turn".to_owned(),
                 };
                 let (of, rate) = (of.word(), crate::rate::text(rate));
                 let detail = format!("the {of} `{name}` starts tasks at its rate of {rate}; {next}");
@@ -133,11 +145,19 @@ impl GateView {
         }
     }
 
-    fn held(gate: &str, detail: String, holders: &[Key], task_name: &dyn Fn(Key) -> String) -> Self {
+    /// A limit whose places are taken: by whom here, and how many elsewhere.
+    fn held(gate: &str, limit: String, holders: &[Key], elsewhere: u32, task_name: &dyn Fn(Key) -> String) -> Self {
         let names: Vec<String> = holders.iter().map(|key| format!("`{}`", task_name(*key))).collect();
-        let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+        let others = match elsewhere {
+            0 => None,
+            1 => Some("other shards have 1 of its places".to_owned()),
+            many => Some(format!("other shards have {many} of its places")),
+        };
+        let here = (!names.is_empty()).then(|| format!("{} run", names.join(", ")));
+        let detail: Vec<String> = [Some(limit), here, others].into_iter().flatten().collect();
+        let detail = detail.join("; ");
         let holder = holders.first().map(|key| HolderView { task_id: Some(task_name(*key)), ..HolderView::default() });
-        Self { holder, ..Self::new(gate, format!("{detail} that it may{names}")) }
+        Self { holder, ..Self::new(gate, detail) }
     }
 
     fn parents(waiting_for: &[Key], left: u32, task_name: &dyn Fn(Key) -> String) -> Self {

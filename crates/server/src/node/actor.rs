@@ -398,6 +398,7 @@ impl Actor {
                 Effect::Plan(ask) => self.shared.plans.ask(*ask),
                 Effect::Hook(row) => self.shared.follow_up(Question::Hook(row)),
                 Effect::Announce(jobs) => self.shared.follow_up(Question::Announce(jobs)),
+                Effect::Loan(message) => self.shared.loans.ask(*message),
             }
         }
         if let Some(id) = session {

@@ -11,6 +11,7 @@ mod grants;
 mod hub;
 mod inbox;
 mod inside;
+mod loans;
 mod merge;
 mod news;
 mod part_call;
@@ -137,12 +138,15 @@ impl Cluster {
     }
 
     /// Starts the thread of a shard; `dead` is the epoch of an owner that shows no life.
-    async fn open_shard(&self, shard: ShardId, dead: Option<u64>) -> Result<(), StartError> {
+    async fn open_shard(self: &Arc<Self>, shard: ShardId, dead: Option<u64>) -> Result<(), StartError> {
         let shared = Arc::new(Shared::new(&self.store, &self.config, shard, &self.wakes));
         let (store, owner) = (Arc::clone(&self.store), self.me.id.clone());
         actor::start(Arc::clone(&shared), store, self.config.clone(), owner, dead).await?;
         self.work.spawn(super::evaluate::run(Arc::clone(&shared), Arc::clone(&self.reader)));
         self.work.spawn(super::planner::run(Arc::clone(&shared), Arc::clone(&self.reader)));
+        if self.shards > 1 {
+            self.work.spawn(loans::run(Arc::clone(self), Arc::clone(&shared)));
+        }
         let _ = self.last.set(Arc::clone(&shared));
         let mut local = self.local.write().unwrap_or_else(PoisonError::into_inner);
         local.insert(shard, shared);

@@ -1,4 +1,4 @@
-//! What the core of a shard asks outside (values of expressions, plans of schedules), on its way to whoever answers.
+//! What the core of a shard asks outside (values of expressions, plans of schedules, loans), on its way to whoever answers.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -8,6 +8,7 @@ use std::thread::Thread;
 use mainspring_core::effect::{Answer, Evaluate};
 use mainspring_core::event::{Evaluated, Event, RequestId, Settings};
 use mainspring_core::id::{Bucket, Name};
+use mainspring_core::loan::LoanMessage;
 use mainspring_core::schedule::Ask;
 use mainspring_node::gateway::{Call, Host};
 use mainspring_store::{Description, Fence, Reader, ShardId, Store};
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub(super) evaluations: Questions<Evaluate>,
     /// Schedules that [`super::planner`] shall look at.
     pub(super) plans: Questions<Ask>,
+    /// What the shard tells others about the limits that they share.
+    pub(super) loans: Questions<LoanMessage>,
     stopped: watch::Sender<bool>,
 }
 
@@ -92,6 +95,7 @@ impl Shared {
         Self {
             evaluations: Questions::default(),
             plans: Questions::default(),
+            loans: Questions::default(),
             shard,
             shards: store.shards(),
             is_shared: store.members().is_some(),

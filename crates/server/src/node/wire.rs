@@ -16,6 +16,7 @@ mod fault;
 mod form;
 mod job;
 mod limits;
+mod loan;
 mod order;
 mod policy;
 mod schedule;
@@ -26,6 +27,7 @@ mod tests;
 use fault::FaultForm;
 use form::As;
 use job::JobForm;
+pub(crate) use loan::{read_loan, write_loan};
 use task::BatchForm;
 
 /// What is asked of the owner of a shard.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Server, Worker};
 
 const SHARDS: usize = 8;
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
 /// A database in memory that any number of servers of this process share.
 struct Database {
@@ -200,7 +201,7 @@ async fn a_node_that_stops_hands_its_shards_over_and_nothing_is_lost() {
 async fn strangers_are_not_heard_by_the_internal_api() {
     let database = Database::new();
     let server = database.server().await;
-    for path in ["beat", "news", "shards/0/ask", "shards/0/exchange"] {
+    for path in ["beat", "news", "shards/0/ask", "shards/0/exchange", "shards/0/loan"] {
         let reply = server.post(&format!("/internal/v1/{path}"), &json!({})).await;
         assert_eq!(reply.status, 401, "{}", reply.text());
     }
@@ -264,4 +265,73 @@ async fn what_is_defined_at_one_node_holds_at_the_other_at_once() {
     }
     let stale = a.call("PUT", "/api/v1/profiles/p", &[("if-match", "\"1\"")], "{}").await;
     stale.refused(412, "version_mismatch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_smaller_than_the_number_of_shards_holds_for_all_and_is_used_up() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let set = a.call("PATCH", "/api/v1/queues/default", &JSON, json!({"concurrency": 3}).to_string()).await;
+    assert_eq!(set.good(200)["concurrency"], 3);
+    let batch: Vec<Value> = ids("t", 40).iter().map(|id| json!({"taskId": id, "type": "mine"})).collect();
+    a.post("/api/v1/tasks", &json!(batch)).await.good(200);
+    let mut worker = Worker::new(&b, "w1", "mine");
+    let (mut held, mut most, mut done) = (Vec::new(), 0, 0);
+    let mut rounds = 0;
+    while done < 40 {
+        // It ends one at a time, once as many run as may.
+        let ends = held.len() == 3 || done + held.len() == 40;
+        let ended: Vec<Value> = if ends { held.drain(..1).collect() } else { Vec::new() };
+        let outcomes: Vec<Value> = ended.iter().map(|token| json!({"token": token, "status": "success"})).collect();
+        let reply =
+            worker.exchange(json!({"capacity": 40, "outcomes": outcomes, "running": held, "waitMs": 500})).await;
+        done += reply["accepted"].as_array().unwrap().len();
+        held.extend(reply["grants"].as_array().unwrap().iter().map(|grant| grant["token"].clone()));
+        most = held.len().max(most);
+        assert!(held.len() <= 3, "{} run at a time", held.len());
+        rounds += 1;
+        assert!(rounds < 400, "{done} are done and {} run", held.len());
+        if done == 5 && held.len() == 3 {
+            let waits = a.get("/api/v1/tasks?status=ready&limit=1").await.good(200)["items"][0].take();
+            let path = format!("/api/v1/tasks/{}/why", waits["taskId"].as_str().unwrap());
+            let why = b.get(&path).await.good(200);
+            let gate = why["gates"].as_array().unwrap().iter().find(|gate| gate["gate"] == "queue_limit");
+            let detail = gate.unwrap_or_else(|| panic!("no limit in {why}"))["detail"].as_str().unwrap();
+            assert!(detail.starts_with("the queue `default` may run 3 tasks"), "{detail}");
+        }
+    }
+    assert_eq!(most, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_of_unfinished_tasks_holds_for_all_shards() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let set = a.call("PATCH", "/api/v1/tenants/default", &JSON, json!({"maxBacklog": 20}).to_string()).await;
+    assert_eq!(set.good(200)["maxBacklog"], 20);
+    let batch: Vec<Value> = ids("t", 40).iter().map(|id| json!({"taskId": id, "type": "mine"})).collect();
+    let items = a.post("/api/v1/tasks", &json!(batch)).await.good(200)["items"].take();
+    let (taken, refused): (Vec<_>, Vec<_>) =
+        items.as_array().unwrap().iter().partition(|item| item["problem"].is_null());
+    assert!((10..=20).contains(&taken.len()), "{} of 40 were taken", taken.len());
+    assert_eq!(refused[0]["problem"]["code"], "quota_exceeded", "{}", refused[0]);
+    let stats = b.get("/api/v1/stats").await.good(200);
+    assert_eq!(stats["tasks"]["ready"]["count"], taken.len(), "{stats}");
+    let mut worker = Worker::new(&b, "w1", "mine");
+    for _ in 0..taken.len() {
+        worker.complete(json!(null)).await;
+    }
+    for id in ids("u", 20) {
+        let mut tries = 0;
+        while a.post("/api/v1/tasks", &json!({"taskId": id, "type": "mine"})).await.status == 429 {
+            tries += 1;
+            assert!(tries < 100, "{id} is never taken");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+    let refused = b.post("/api/v1/tasks", &json!({"taskId": "one-more", "type": "mine"})).await;
+    assert!(refused.header("retry-after").parse::<u32>().is_ok());
+    let problem = refused.refused(429, "quota_exceeded");
+    assert!(problem["detail"].as_str().unwrap().contains("may have 20 unfinished tasks"), "{problem}");
+    assert!(problem["hint"].as_str().unwrap().contains("maxBacklog"), "{problem}");
 }

@@ -91,7 +91,7 @@ impl Checker {
                 }
             }
             Event::SubmitJob(_) | Event::EndSession(_) | Event::EndNode(_) | Event::Settings(_) => {}
-            Event::Planned(_) | Event::Hooked(_) | Event::Announced(_) => {}
+            Event::Planned(_) | Event::Hooked(_) | Event::Announced(_) | Event::Loan(_) => {}
             Event::Evaluated(told) => {
                 let verdicts = self.asked.verdicts.entry((told.task, told.generation)).or_default();
                 verdicts.push(told.verdict.clone());

@@ -26,7 +26,7 @@ impl Checker {
             Effect::Grant(grant) => self.check_grant(grant),
             Effect::Revoke { session, token } => self.check_revoke(session, *token),
             Effect::Evaluate(_) | Effect::Direct { .. } | Effect::Plan(_) => Ok(()),
-            Effect::Hook(_) | Effect::Announce(_) => Ok(()),
+            Effect::Hook(_) | Effect::Announce(_) | Effect::Loan(_) => Ok(()),
         }
     }
 

@@ -116,6 +116,7 @@ impl Checker {
                 self.sometimes.hit("quota.exceeded");
                 return Ok(());
             }
+            Refusal::BacklogFull { .. } => return self.check_backlog_full(refusal),
             other => return ensure(false, "I16", || format!("a submission was refused: {other}")),
         };
         self.sometimes.hit("claim.refused");

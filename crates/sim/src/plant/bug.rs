@@ -177,6 +177,10 @@ pub enum Plant {
     LimitOffByOne,
     /// The bucket of a key holds one permit more than it may.
     OverfullBucket,
+    /// The quota of unfinished tasks lets a few more in than it may.
+    LooseQuota,
+    /// A load takes tenants to have no unfinished tasks.
+    ForgottenUnfinished,
     /// Limits are acknowledged and not written.
     LostLimits,
     /// A load forgets the limits.
@@ -195,7 +199,7 @@ pub enum Plant {
 
 impl Plant {
     /// All bugs.
-    pub const ALL: [Plant; 94] = [
+    pub const ALL: [Plant; 96] = [
         Plant::LostInsert,
         Plant::LostUpdate,
         Plant::WrongPlace,
@@ -283,6 +287,8 @@ impl Plant {
         Plant::ForgottenTurn,
         Plant::LimitOffByOne,
         Plant::OverfullBucket,
+        Plant::LooseQuota,
+        Plant::ForgottenUnfinished,
         Plant::LostLimits,
         Plant::ForgottenLimits,
         Plant::DoubleFire,

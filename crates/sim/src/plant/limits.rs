@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use mainspring_core::permit::{KeyBound, KeyLimits, Rate};
+use mainspring_core::permit::{KeyBound, KeyLimits, LimitRow, LimitsPatch, Rate};
 use mainspring_core::spec::TaskSpec;
 
 use super::{Plant, Planted};
+
+/// So much more than it says a quota lets in that is told too loose.
+const LOOSE: u64 = 3;
 
 impl Planted {
     /// What the core is told of a task's limits.
@@ -29,6 +32,22 @@ impl Planted {
             .collect();
         if limits != spec.limits {
             *spec = Arc::new(TaskSpec { limits, ..TaskSpec::clone(spec) });
+        }
+    }
+
+    /// What the core is told of a tenant's quota.
+    pub(super) fn loosen_quota(&mut self, patch: &mut LimitsPatch) {
+        if let Some(Some(max)) = &mut patch.max_backlog
+            && self.strikes_often(Plant::LooseQuota, 100)
+        {
+            *max += LOOSE;
+        }
+    }
+
+    /// What is written of it: as it was set.
+    pub(super) fn tighten_quota(&self, row: &mut LimitRow) {
+        if let Some(max) = row.limits.max_backlog.filter(|_| self.plant == Plant::LooseQuota) {
+            row.limits.max_backlog = Some(max.saturating_sub(LOOSE));
         }
     }
 

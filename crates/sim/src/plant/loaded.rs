@@ -11,6 +11,7 @@ impl Planted {
         let plant = self.plant;
         let forgotten = match plant {
             Plant::ForgottenPause => snapshot.queues.drain(..).count(),
+            Plant::ForgottenUnfinished => snapshot.backlog.drain(..).count(),
             Plant::ForgottenLimits => snapshot.limits.drain(..).count(),
             Plant::ForgottenDirective => snapshot.workers.drain(..).count(),
             Plant::ForgottenBacklog => snapshot.cold_ready.drain(..).count(),

@@ -24,8 +24,12 @@ impl Planted {
                 submission.tasks.iter_mut().for_each(|task| self.loosen(&mut task.spec));
                 true
             }
-            Event::Command(command) => match command.order {
+            Event::Command(command) => match &mut command.order {
                 Order::CancelJob(_) => !self.strikes(Plant::IgnoredCancel),
+                Order::SetLimits { patch, .. } => {
+                    self.loosen_quota(patch);
+                    true
+                }
                 Order::PauseQueue { .. } => !self.strikes(Plant::IgnoredPause),
                 _ => true,
             },

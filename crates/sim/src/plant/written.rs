@@ -76,6 +76,7 @@ impl Planted {
         drop_one(self, Plant::LostAttemptRow, &mut changes.insert_attempts);
         drop_one(self, Plant::ForgottenClaim, &mut changes.put_claims);
         drop_one(self, Plant::LostOutput, &mut changes.put_outputs);
+        changes.put_limits.iter_mut().for_each(|row| self.tighten_quota(row));
         drop_one(self, Plant::LostLimits, &mut changes.put_limits);
         drop_one(self, Plant::LostLog, &mut changes.insert_logs);
         drop_one(self, Plant::LostChunk, &mut changes.insert_chunks);

@@ -314,6 +314,8 @@ impl World {
                 Effect::Plan(ask) => self.plan(index, &ask),
                 // Jobs here have no followers; the tests of the core have them.
                 Effect::Hook(_) | Effect::Announce(_) => {}
+                // One shard lends nothing.
+                Effect::Loan(_) => {}
             }
         }
         self.flush(index);

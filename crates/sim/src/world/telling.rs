@@ -39,6 +39,7 @@ pub(super) fn short(event: &Event) -> String {
         Event::Planned(planned) => format!("{planned:?}"),
         Event::Hooked(hooked) => format!("{} jobs of hooks of {:?}", hooked.jobs.len(), hooked.job),
         Event::Announced(through) => format!("announced through {through}"),
+        Event::Loan(message) => format!("{message:?}"),
         Event::Command(command) => match &command.order {
             Order::EditBody { task, .. } => format!("EditBody({task:?})"),
             order => format!("{order:?}"),

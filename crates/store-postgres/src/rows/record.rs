@@ -1,6 +1,7 @@
 //! Reads the rows that stand beside tasks and jobs.
 
 use mainspring_core::id::Key;
+use mainspring_core::loan::{LoanKind, LoanName, LoanRow};
 use mainspring_core::permit::{LimitRow, LimitScope};
 use mainspring_core::row::{
     ClaimKind, ClaimName, ClaimRow, DefinitionKind, Directive, LaneName, LaneRow, LogRow, LogStream,
@@ -79,6 +80,19 @@ pub(crate) fn limits(row: &Row) -> Result<LimitRow, Failure> {
 pub(crate) fn limits_of(cells: &mut Cells<'_>) -> Result<LimitRow, Failure> {
     let scope = LimitScope::ALL.get(cells.small()? as usize).copied().ok_or(Unreadable("scope of limits"))?;
     Ok(LimitRow { scope, name: cells.name()?, limits: decode_limits(&cells.text()?.unwrap_or_default())? })
+}
+
+/// Reads what is lent or borrowed (`scope, name, kind, peer, given, returned`).
+pub(crate) fn loan(row: &Row) -> Result<LoanRow, Failure> {
+    let mut cells = Cells::of(row);
+    let scope = cells.one_of(&LimitScope::ALL, "scope of limits")?;
+    let (name, kind) = (cells.name()?, cells.one_of(&LoanKind::ALL, "kind of a loan")?);
+    Ok(LoanRow {
+        of: LoanName { scope, name, kind },
+        peer: cells.small()? as u16,
+        given: cells.wide()?,
+        returned: cells.wide()?,
+    })
 }
 
 /// The start of a query whose rows [`log`] reads.

@@ -20,7 +20,7 @@ use super::{Part, Writer, count};
 use crate::failure::Failure;
 use crate::rows::{
     Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, SCHEDULE_COLUMNS, TaskDecoder, claim, definition_kind, directive, job,
-    lane, limits, schedule, task_columns,
+    lane, limits, loan, schedule, task_columns,
 };
 use crate::sql::{BEGIN_READING, Statement};
 
@@ -33,6 +33,16 @@ const HIGH_WATER: &str = "SELECT incarnation,
     LEFT JOIN LATERAL (SELECT * FROM @feed WHERE shard = s.shard AND number > s.folded AND time >= s.time
         ORDER BY number DESC LIMIT 1) AS f ON true
     WHERE shards.id = #";
+
+/// Unfinished tasks by tenant, from the counts that are kept and those that are not folded into them yet.
+const BACKLOG: &str = "SELECT tenant, sum(number)::bigint FROM (
+        SELECT tenant, status, number FROM @counts WHERE shard = # AND queue IS NOT NULL
+        UNION ALL
+        SELECT (entry ->> 0) COLLATE \"C\", (entry ->> 2)::smallint, (entry ->> 3)::bigint
+        FROM @folds AS s JOIN @feed AS f ON f.shard = s.shard AND f.number > s.folded AND f.time >= s.time,
+            jsonb_array_elements(f.counts) AS entry
+        WHERE s.shard = # AND entry ->> 1 IS NOT NULL
+    ) AS parts WHERE status < 5 GROUP BY tenant HAVING sum(number) > 0 ORDER BY tenant";
 
 impl Writer {
     pub(super) async fn load(&mut self, fence: &Fence) -> Result<Snapshot, Error> {
@@ -70,6 +80,8 @@ impl Writer {
             FIRST_TIMER,
             "SELECT name, paused FROM @queues ORDER BY name",
             "SELECT scope, name, data FROM @limits ORDER BY scope, name",
+            "SELECT scope, name, kind, peer, given, returned FROM @loans WHERE shard = # ORDER BY scope, name, kind, peer",
+            BACKLOG,
             "SELECT worker, directive FROM @workers ORDER BY worker",
             "SELECT kind, tenant, name, max(version) FROM @definitions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             &schedules,
@@ -166,7 +178,9 @@ fn owned_by(rows: &[Row], fence: &Fence) -> Result<(), Failure> {
 }
 
 fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot, Failure> {
-    let [high, lanes, ready, timers, first, queues, set, workers, definitions, schedules, jobs, hot] = answers else {
+    let [high, lanes, ready, timers, first, queues, set, loans, backlog, workers, definitions, schedules, jobs, hot] =
+        answers
+    else {
         return Err(Failure::Diverged("the server left a question unanswered".to_owned()));
     };
     let mut head = Cells::of(high.first().ok_or_else(|| Failure::Diverged("the row of the shard is gone".to_owned()))?);
@@ -193,6 +207,11 @@ fn snapshot(answers: &[Vec<Row>], counts: &mut count::Counts) -> Result<Snapshot
             Ok(QueueRow { name: cells.name()?, paused: cells.flag()? })
         })?,
         limits: list(set, limits)?,
+        loans: list(loans, loan)?,
+        backlog: list(backlog, |row| {
+            let mut cells = Cells::of(row);
+            Ok((cells.name()?, cells.wide()?))
+        })?,
         workers: list(workers, |row| {
             let mut cells = Cells::of(row);
             Ok(WorkerRow { worker: cells.name()?, directive: directive(&mut cells)? })

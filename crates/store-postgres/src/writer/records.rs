@@ -79,6 +79,7 @@ pub(super) fn after_logs<'a>(shard: ShardId, changes: &'a Changes, out: &mut Vec
         out.push(columns.put("@lanes", "shard, lane"));
     }
     settings(changes, out);
+    loans(shard, changes, out);
     super::schedules::schedules(shard, changes, out);
     audit(changes, out);
 }
@@ -130,6 +131,22 @@ fn settings<'a>(changes: &'a Changes, out: &mut Vec<Statement<'a>>) {
         columns.texts("actor", definitions.iter().map(|row| Some(&*row.actor)));
         out.push(columns.put("@definitions", "kind, tenant, name, version"));
     }
+}
+
+fn loans<'a>(shard: ShardId, changes: &'a Changes, out: &mut Vec<Statement<'a>>) {
+    let rows = last_of(&changes.put_loans, |row| (&row.of, row.peer));
+    if rows.is_empty() {
+        return;
+    }
+    let mut columns = Columns::new(rows.len());
+    columns.ints("given", rows.iter().map(|row| Some(row.given as i64)));
+    columns.ints("returned", rows.iter().map(|row| Some(row.returned as i64)));
+    columns.ints("shard", rows.iter().map(|_| Some(i64::from(shard.0))));
+    columns.ints("peer", rows.iter().map(|row| Some(i64::from(row.peer))));
+    columns.ints("scope", rows.iter().map(|row| Some(row.of.scope as i64)));
+    columns.ints("kind", rows.iter().map(|row| Some(row.of.kind as i64)));
+    columns.texts("name", rows.iter().map(|row| Some(&*row.of.name)));
+    out.push(columns.put("@loans", "shard, scope, name, kind, peer"));
 }
 
 /// Audit records may be equal; so each is a statement of its own. They are few: people make them.

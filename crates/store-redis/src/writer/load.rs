@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::row::{DefinitionKind, HighWater, Snapshot, TaskRow};
-use mainspring_core::task::LaneId;
+use mainspring_core::task::{LaneId, TaskStatus};
 use mainspring_core::time::Timestamp;
+use mainspring_store::record::Unreadable;
 use mainspring_store::{Error, Fence};
 use redis::Pipeline;
 
@@ -15,7 +16,9 @@ use super::plan::Plan;
 use crate::failure::Failure;
 use crate::fetch;
 use crate::keys::member;
-use crate::record::{decode_definition_name, decode_lane, decode_limit, decode_queue, decode_worker};
+use crate::record::{
+    Take, decode_definition_name, decode_lane, decode_limit, decode_loan, decode_queue, decode_worker,
+};
 
 /// Hot tasks that are read at a time.
 const HOT_AT_ONCE: usize = 2_000;
@@ -73,7 +76,7 @@ impl Writer {
         let mut pipeline = Pipeline::new();
         let ask = pipeline.cmd("HMGET").arg(keys.one("shard"));
         ask.arg("time").arg("sequence").arg("lease").arg("commit");
-        for name in ["lanes", "queues", "limits", "workers"] {
+        for name in ["lanes", "queues", "limits", "loans", "counts:tasks", "workers"] {
             pipeline.cmd("HGETALL").arg(keys.one(name));
         }
         pipeline.cmd("HKEYS").arg(keys.one("definitions"));
@@ -97,6 +100,10 @@ impl Writer {
         let limits: BTreeMap<Vec<u8>, Vec<u8>> = fetch::next(&mut answers)?;
         let mut limits = limits.into_iter().map(decode_limit).collect::<Result<Vec<_>, _>>()?;
         limits.sort_by(|a, b| (a.scope, &a.name).cmp(&(b.scope, &b.name)));
+        let loans: BTreeMap<Vec<u8>, Vec<u8>> = fetch::next(&mut answers)?;
+        let mut loans = loans.into_iter().map(decode_loan).collect::<Result<Vec<_>, _>>()?;
+        loans.sort_by(|a, b| (&a.of, a.peer).cmp(&(&b.of, b.peer)));
+        let backlog = backlog(fetch::next(&mut answers)?)?;
         let workers: BTreeMap<Vec<u8>, Vec<u8>> = fetch::next(&mut answers)?;
         let workers = workers.into_iter().map(decode_worker).collect::<Result<_, _>>()?;
         let definitions = newest(fetch::next(&mut answers)?)?;
@@ -114,6 +121,8 @@ impl Writer {
             next_timer,
             queues,
             limits,
+            loans,
+            backlog,
             workers,
             definitions,
             ..rest
@@ -165,6 +174,25 @@ impl Writer {
         let ops = plan.finish();
         self.keep_house(&ops).await
     }
+}
+
+/// Unfinished tasks by tenant, from the counts by queue and status.
+fn backlog(counts: BTreeMap<Vec<u8>, i64>) -> Result<Vec<(Name, u64)>, Failure> {
+    let mut unfinished: BTreeMap<Name, i64> = BTreeMap::new();
+    for (field, number) in counts {
+        let mut from = Take::new(&field);
+        let (Some(tenant), Some(_), Some(status)) = (from.text(), from.text(), from.one_of(&TaskStatus::ALL)) else {
+            return Err(Unreadable("count of tasks").into());
+        };
+        if !status.is_terminal() {
+            *unfinished.entry(tenant.into()).or_default() += number;
+        }
+    }
+    Ok(unfinished
+        .into_iter()
+        .filter(|(_, number)| *number > 0)
+        .map(|(tenant, number)| (tenant, number as u64))
+        .collect())
 }
 
 /// The newest version of each definition.

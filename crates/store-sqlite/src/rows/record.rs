@@ -1,6 +1,7 @@
 //! Reads the rows that stand beside tasks and jobs.
 
 use mainspring_core::id::{Key, Name};
+use mainspring_core::loan::{LoanKind, LoanName, LoanRow};
 use mainspring_core::permit::{LimitRow, LimitScope};
 use mainspring_core::row::{
     ClaimKind, ClaimName, ClaimRow, DefinitionKind, Directive, LaneName, LaneRow, LogRow, LogStream,
@@ -73,6 +74,15 @@ pub(crate) fn limits(row: &Row<'_>) -> Result<LimitRow, Failure> {
     let mut cells = Cells::of(row);
     let scope = cells.one_of(&LimitScope::ALL, "scope of limits")?;
     Ok(LimitRow { scope, name: cells.next()?, limits: decode_limits(cells.text()?.unwrap_or_default())? })
+}
+
+/// Reads what is lent or borrowed (`scope, name, kind, peer, given, returned`).
+pub(crate) fn loan(row: &Row<'_>) -> Result<LoanRow, Failure> {
+    let mut cells = Cells::of(row);
+    let scope = cells.one_of(&LimitScope::ALL, "scope of limits")?;
+    let (name, kind) = (cells.next()?, cells.one_of(&LoanKind::ALL, "kind of a loan")?);
+    let (peer, given, returned) = (cells.next()?, cells.next::<i64>()? as u64, cells.next::<i64>()? as u64);
+    Ok(LoanRow { of: LoanName { scope, name, kind }, peer, given, returned })
 }
 
 /// Reads a log chunk (`number, stream, at, data, total`) and the attempt's bytes up to its end.

@@ -15,7 +15,7 @@ use super::tasks;
 use crate::failure::Failure;
 use crate::rows::{
     Bodies, CLAIM_COLUMNS, Cells, JOB_COLUMNS, SCHEDULE_COLUMNS, TaskDecoder, claim, definition_kind, directive, job,
-    lane, limits, schedule,
+    lane, limits, loan, schedule,
 };
 
 /// Deletes jobs that were never published, with their tasks, graphs and claims.
@@ -81,6 +81,19 @@ pub(super) fn snapshot(db: &Connection) -> Result<Snapshot, Failure> {
             Ok(QueueRow { name: cells.next()?, paused: cells.next()? })
         })?,
         limits: list(db, "SELECT scope, name, data FROM limits ORDER BY scope, name", limits)?,
+        loans: list(
+            db,
+            "SELECT scope, name, kind, peer, given, returned FROM loans ORDER BY scope, name, kind, peer",
+            loan,
+        )?,
+        backlog: list(
+            db,
+            "SELECT tenant, sum(number) FROM task_counts WHERE status < 5 GROUP BY 1 HAVING sum(number) > 0 ORDER BY 1",
+            |row| {
+                let mut cells = Cells::of(row);
+                Ok((cells.next()?, cells.next::<i64>()? as u64))
+            },
+        )?,
         workers: list(db, "SELECT worker, directive FROM workers ORDER BY worker", |row| {
             let mut cells = Cells::of(row);
             Ok(WorkerRow { worker: cells.next()?, directive: directive(&mut cells)? })

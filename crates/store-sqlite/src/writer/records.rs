@@ -113,6 +113,12 @@ fn settings(db: &Connection, changes: &Changes) -> Result<()> {
         let mut put = db.prepare_cached("INSERT OR REPLACE INTO limits VALUES (?1, ?2, ?3)")?;
         put.execute((row.scope as u8, &*row.name, encode_limits(&row.limits)))?;
     }
+    for row in &changes.put_loans {
+        let mut put = db.prepare_cached("INSERT OR REPLACE INTO loans VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        let of = &row.of;
+        let (given, returned) = (row.given as i64, row.returned as i64);
+        put.execute((of.scope as u8, &*of.name, of.kind as u8, row.peer, given, returned))?;
+    }
     for row in &changes.put_workers {
         let mut put = db.prepare_cached("INSERT OR REPLACE INTO workers VALUES (?1, ?2)")?;
         put.execute((&*row.worker, row.directive as u8))?;

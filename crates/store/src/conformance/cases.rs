@@ -177,6 +177,7 @@ macro_rules! for_each_conformance_case {
             lanes_read_back
             queues_read_back
             limits_read_back
+            loans_read_back
             workers_read_back
             the_last_setting_wins
             definitions_keep_every_version

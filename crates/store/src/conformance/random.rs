@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mainspring_core::id::Key;
 use mainspring_core::job::{JobStatus, Sweep, SweepKind};
+use mainspring_core::loan::{LoanKind, LoanName, LoanRow};
 use mainspring_core::permit::{LimitRow, LimitScope, Limits};
 use mainspring_core::row::{
     AttemptRow, Changes, ClaimKind, ClaimRow, DefinitionKind, DefinitionRow, Directive, FeedPosition, HighWater,
@@ -165,6 +166,9 @@ impl History {
             let limits = Limits { concurrency: Some(self.dice.below(3) as u32), ..Limits::default() };
             let scope = LimitScope::ALL[self.dice.below(3) as usize];
             changes.put_limits.push(LimitRow { scope, name: name("l"), limits });
+            let of = LoanName { scope, name: name("l"), kind: LoanKind::ALL[self.dice.below(2) as usize] };
+            let (peer, given) = (self.dice.below(3) as u16, self.dice.below(100));
+            changes.put_loans.push(LoanRow { of, peer, given, returned: self.dice.below(given + 1) });
             changes.put_workers.push(WorkerRow { worker: name("w"), directive: Directive::Pause });
             let (kind, body) = (DefinitionKind::Job, self.dice.one_in(2).then(|| Arc::from("{}")));
             let (tenant, at) = (name("default"), at(0));

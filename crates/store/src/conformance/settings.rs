@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mainspring_core::loan::{LoanKind, LoanName, LoanRow};
 use mainspring_core::permit::{KeyBound, KeyLimit, KeyLimits, LimitRow, LimitScope, Limits, Rate};
 use mainspring_core::row::{
     AuditRow, Changes, DefinitionKind, DefinitionRow, Directive, LaneName, LaneRow, QueueRow, WorkerRow,
@@ -70,6 +71,27 @@ pub fn limits_read_back(open: Factory<'_>) {
     let last = row(LimitScope::Queue, "a", Limits { rate, ..Limits::default() });
     shard.commit(Changes { put_limits: vec![last.clone()], ..Changes::default() });
     assert_eq!(shard.load().limits[0], last);
+}
+
+pub fn loans_read_back(open: Factory<'_>) {
+    let mut shard = Shard::new(open);
+    let row = |scope, text, kind, peer, given| {
+        let of = LoanName { scope, name: name(text), kind };
+        LoanRow { of, peer, given, returned: given / 2 }
+    };
+    let rows = vec![
+        row(LimitScope::Queue, "a", LoanKind::Places, 0, 1),
+        row(LimitScope::Queue, "a", LoanKind::Places, 255, u64::MAX >> 1),
+        row(LimitScope::Queue, "a", LoanKind::Rate, 0, 9),
+        row(LimitScope::Type, "ü:0:", LoanKind::Places, 3, 0),
+        row(LimitScope::Tenant, "a", LoanKind::Places, 1, 1 << 40),
+    ];
+    shard.commit(Changes { put_loans: rows.clone(), ..Changes::default() });
+    assert_eq!(shard.load().loans, rows);
+    let last = row(LimitScope::Queue, "a", LoanKind::Places, 0, 7);
+    shard.commit(Changes { put_loans: vec![last.clone()], ..Changes::default() });
+    let loaded = shard.load().loans;
+    assert_eq!((&loaded[0], &loaded[1..]), (&last, &rows[1..]));
 }
 
 pub fn workers_read_back(open: Factory<'_>) {

@@ -1,8 +1,8 @@
 //! What the in-memory store gives back to the core: the snapshot of a load and the rows of a read set.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mainspring_core::id::Key;
+use mainspring_core::id::{Key, Name};
 use mainspring_core::limits::RESIDENT_BODY_BYTES_MAX;
 use mainspring_core::row::{LanePage, ReadSet, Rows, Snapshot, TaskRow, TimerPage};
 use mainspring_core::time::Timestamp;
@@ -44,12 +44,25 @@ impl State {
             next_timer: self.timers.first().map(|(due, _)| *due),
             queues: self.queues.values().cloned().collect(),
             limits: self.limits.values().cloned().collect(),
+            loans: self.loans.values().cloned().collect(),
+            backlog: self.backlog(),
             workers: self.workers.values().cloned().collect(),
             schedules: self.schedules.values().cloned().collect(),
             definitions: self.definitions.keys().filter(|name| newest(name)).cloned().collect(),
             jobs: jobs.iter().filter_map(|key| self.jobs.get(key)).cloned().collect(),
             tasks,
         }
+    }
+
+    /// Unfinished tasks by tenant.
+    fn backlog(&self) -> Vec<(Name, u64)> {
+        let mut backlog: BTreeMap<Name, u64> = BTreeMap::new();
+        for ((tenant, _, status), number) in &self.task_counts {
+            if !status.is_terminal() {
+                *backlog.entry(tenant.clone()).or_default() += number;
+            }
+        }
+        backlog.into_iter().collect()
     }
 
     /// What [`crate::Store::read`] answers.

@@ -11,11 +11,12 @@ impl Shard {
     /// Opens the next generation of an ended standalone task.
     pub(super) fn open_generation(&mut self, key: Key, wait_ms: u64) {
         let due = self.now.plus_ms(wait_ms);
-        let task = self.task_mut(key);
+        let task = self.tasks.get_mut(&key).expect("the task was in the read set");
         let state = &mut task.row.state;
         assert!(state.status.may_become(TaskStatus::Pending, true), "only an ended task opens a generation");
         let (generation, attempt, last) = (state.generation + 1, state.attempt, state.last.take());
         *state = TaskState { attempt, last, ..super::super::submit::fresh_state(generation) };
+        self.permits.add_unfinished(&task.row.tenant, 1);
         self.touch(key);
         if wait_ms == 0 {
             self.make_ready(key);

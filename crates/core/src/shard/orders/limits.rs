@@ -4,26 +4,16 @@ use std::fmt::Write;
 
 use super::super::Shard;
 use super::audit::quoted;
-use crate::effect::{Answer, Refusal};
+use crate::effect::Answer;
 use crate::id::Name;
 use crate::permit::{LimitRow, LimitScope, Limits, LimitsPatch, Rate};
 
 impl Shard {
-    pub(super) fn order_limits(
-        &mut self,
-        actor: &Name,
-        scope: LimitScope,
-        name: Name,
-        patch: LimitsPatch,
-    ) -> Result<Answer, Refusal> {
+    pub(super) fn order_limits(&mut self, actor: &Name, scope: LimitScope, name: Name, patch: LimitsPatch) -> Answer {
         let before = self.permits.limits(scope, &name);
         let limits = patch.apply(before);
         if limits == before {
-            return Ok(Answer::Done);
-        }
-        // Others follow what the control shard has accepted.
-        if let Some(limit) = self.too_small(&limits).filter(|_| self.config.control) {
-            return Err(Refusal::LimitTooSmall { limit, shards: self.config.shards });
+            return Answer::Done;
         }
         let row = LimitRow { scope, name: name.clone(), limits };
         if self.config.control {
@@ -39,15 +29,7 @@ impl Shard {
             self.audit(actor, action, name, &detail);
         }
         self.set_limits(row);
-        Ok(Answer::Done)
-    }
-
-    /// A limit of which some shard would have no share, so that its tasks would never start. None at all is meant so.
-    fn too_small(&self, limits: &Limits) -> Option<u32> {
-        let least = u32::from(self.config.shards.max(1));
-        let bursts = [limits.rate, limits.submit_rate].map(|rate| rate.map(|rate| rate.burst));
-        let shared = [limits.concurrency.filter(|max| *max > 0), bursts[0], bursts[1]];
-        shared.into_iter().flatten().find(|limit| *limit < least)
+        Answer::Done
     }
 
     /// Takes over all limits of the control shard.

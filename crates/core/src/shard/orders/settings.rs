@@ -73,6 +73,7 @@ impl Shard {
         let Settings { paused_queues, paused_workers, limits } = settings;
         self.follow_limits(limits);
         self.paused_queues = paused_queues;
+        self.permits.know_limits();
         let before = std::mem::replace(&mut self.paused_workers, paused_workers);
         for (id, session) in &self.sessions {
             let (was, is) = (before.contains(&session.worker), self.paused_workers.contains(&session.worker));

@@ -3,6 +3,7 @@
 use super::super::Shard;
 use crate::effect::Gate;
 use crate::id::{Key, Name};
+use crate::loan::{LoanKind, LoanName};
 use crate::permit::{KeyBound, KeyLimit, LimitScope, LimitedBy};
 use crate::row::TaskRow;
 use crate::spec::TaskSpec;
@@ -18,15 +19,19 @@ impl Shard {
         let of_queue = (LimitScope::Queue, LimitedBy::Queue, &spec.queue);
         for (scope, of, name) in [of_queue, (LimitScope::Type, LimitedBy::Type, &spec.kind)] {
             let Some(turnstile) = self.permits.turnstiles.get(&(scope, name.clone())) else { continue };
-            if let Some(max) = turnstile.max.filter(|max| turnstile.running >= *max) {
+            if turnstile.max.is_some_and(|max| turnstile.running >= max) {
+                let max = self.permits.limits(scope, name).concurrency.unwrap_or(0);
+                let elsewhere =
+                    self.permits.lending.elsewhere(&LoanName { scope, name: name.clone(), kind: LoanKind::Places });
+                let elsewhere = u32::try_from(elsewhere).unwrap_or(u32::MAX);
                 gates.push(match of {
                     LimitedBy::Queue => {
                         let holders = self.holders(|_, other| other.queue == *name);
-                        Gate::QueueLimit { queue: name.clone(), max, holders }
+                        Gate::QueueLimit { queue: name.clone(), max, holders, elsewhere }
                     }
                     _ => {
                         let holders = self.holders(|_, other| other.kind == *name);
-                        Gate::TypeLimit { kind: name.clone(), max, holders }
+                        Gate::TypeLimit { kind: name.clone(), max, holders, elsewhere }
                     }
                 });
             }

@@ -18,7 +18,8 @@ impl Shard {
     /// nothing else in.
     pub(crate) fn restore(config: ShardConfig, snapshot: Snapshot, now: Timestamp) -> Self {
         let now = now.max(snapshot.high_water.time);
-        let permits = Permits::restore(&config, snapshot.limits, snapshot.high_water.time);
+        let permits =
+            Permits::restore(&config, snapshot.limits, snapshot.loans, snapshot.backlog, snapshot.high_water.time);
         let mut shard = Self {
             config,
             incarnation: snapshot.incarnation,
@@ -47,6 +48,7 @@ impl Shard {
             paused_queues: snapshot.queues.into_iter().filter(|queue| queue.paused).map(|queue| queue.name).collect(),
             paused_workers: paused_of(snapshot.workers),
             permits,
+            postponed: Default::default(),
             definitions: snapshot
                 .definitions
                 .into_iter()

@@ -1,4 +1,4 @@
-//! What keeps a submission out: a tenant's rate, and a key whose limit is kept by another shard.
+//! What keeps a submission out: a tenant's rate, its backlog, and a key whose limit is kept by another shard.
 
 use super::super::Shard;
 use crate::effect::Refusal;
@@ -6,8 +6,11 @@ use crate::id::Name;
 use crate::spec::TaskSpec;
 
 impl Shard {
-    /// Takes `tasks` from what a tenant may submit now.
+    /// Whether a tenant may have `tasks` more unfinished ones and submit them now: takes them from its rate then.
     pub(super) fn charge_quota(&mut self, tenant: &Name, tasks: u32) -> Result<(), Refusal> {
+        if let Some((max, there)) = self.permits.backlog_is_full(tenant, u64::from(tasks)) {
+            return Err(Refusal::BacklogFull { tenant: tenant.clone(), max, there, tasks: u64::from(tasks) });
+        }
         match self.permits.submits_at(tenant, tasks, self.now) {
             None => Ok(()),
             Some(at) => {

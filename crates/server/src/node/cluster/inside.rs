@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Cluster;
 use super::grants::{part_as_json, part_from_json};
 use crate::node::peer::{Nonce, seal_answer};
-use crate::node::wire::{read_answer, read_ask, write_answer};
+use crate::node::wire::{read_answer, read_ask, read_loan, write_answer};
 use crate::node::{CallError, convert};
 
 /// The path under which nodes speak with each other.
@@ -23,6 +23,10 @@ pub(super) const NEWS: &str = "/internal/v1/news";
 
 pub(super) fn ask_path(shard: ShardId) -> String {
     format!("{ROOT}shards/{}/ask", shard.0)
+}
+
+pub(super) fn loan_path(shard: ShardId) -> String {
+    format!("{ROOT}shards/{}/loan", shard.0)
 }
 
 pub(super) fn exchange_path(shard: ShardId) -> String {
@@ -134,6 +138,13 @@ impl Inside {
             rest.and_then(|rest| rest.split_once('/')).and_then(|(shard, verb)| Some((shard.parse().ok()?, verb)));
         match parsed {
             Some((shard, "ask")) => (200, self.ask(ShardId(shard), body).await),
+            Some((shard, "loan")) => match read_loan(body) {
+                Ok(message) => {
+                    self.0.hear_of_loan(ShardId(shard), message);
+                    (200, Vec::new())
+                }
+                Err(error) => (400, error.to_string().into_bytes()),
+            },
             Some((shard, "exchange")) => (200, self.exchange(ShardId(shard), body).await),
             _ => (404, b"no such call".to_vec()),
         }

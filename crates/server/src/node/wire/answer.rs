@@ -91,12 +91,14 @@ enum GateForm {
         max: u32,
         #[serde(with = "list")]
         holders: Vec<Key>,
+        elsewhere: u32,
     },
     TypeLimit {
         kind: Name,
         max: u32,
         #[serde(with = "list")]
         holders: Vec<Key>,
+        elsewhere: u32,
     },
     KeyLimit {
         key: Name,

@@ -69,9 +69,11 @@ enum RefusalForm {
         tenant: Name,
         retry_after_ms: u64,
     },
-    LimitTooSmall {
-        limit: u32,
-        shards: u16,
+    BacklogFull {
+        tenant: Name,
+        max: u64,
+        there: u64,
+        tasks: u64,
     },
     KeyElsewhere(Name),
     WrongState {

@@ -9,8 +9,8 @@ use super::{Index, Plan};
 use crate::keys::member;
 use crate::ops::Words;
 use crate::record::{
-    encode_attempt, encode_audit, encode_claim, encode_definition, encode_definition_name, encode_lane, encode_log,
-    encode_name, encode_queue, encode_worker, limits_field,
+    encode_attempt, encode_audit, encode_claim, encode_definition, encode_definition_name, encode_lane, encode_loan,
+    encode_log, encode_name, encode_queue, encode_worker, limits_field, loan_field,
 };
 
 /// Audit records that are kept: all of it is memory.
@@ -54,6 +54,9 @@ impl Plan<'_> {
         }
         for row in &changes.put_limits {
             self.put("limits", limits_field(row).as_bytes(), encode_limits(&row.limits).as_bytes());
+        }
+        for row in &changes.put_loans {
+            self.put("loans", loan_field(row).as_bytes(), encode_loan(row).as_bytes());
         }
         for row in &changes.put_workers {
             self.put("workers", row.worker.as_bytes(), &encode_worker(row));
