@@ -244,8 +244,7 @@ fn a_role_that_may_not_make_partitions_deletes_row_by_row() {
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO {role}"
     ));
     let url = place.url.replace("postgres@", &format!("{role}@"));
-    let refused =
-        sql_at(&url.split('?').next().expect("it has").to_owned(), &format!("SELECT {name}.keep_history(0, 0)"));
+    let refused = sql_at(url.split('?').next().expect("it has"), &format!("SELECT {name}.keep_history(0, 0)"));
     assert!(refused.is_err(), "nobody else may");
     let mut shard = Shard::of(PostgresStore::open(&url, Options::default()).expect("it may read and write"));
     shard.commit(place.task(-5));
