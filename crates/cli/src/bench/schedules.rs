@@ -24,7 +24,7 @@ const CONNECTIONS: u64 = 32;
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a server may settle before it counts as idle.
 const SETTLE: Duration = Duration::from_secs(3);
-/// How many instants coincide.
+/// How many instants coincide with 10,000 schedules; with fewer, as many fewer.
 const COINCIDENT: [(u64, &str); 2] = [(1_000, "1k"), (10_000, "10k")];
 /// How long nobody served the schedules.
 const DOWNTIME_MS: i64 = 90 * 86_400_000;
@@ -58,7 +58,9 @@ pub(super) async fn schedules(site: &mut Site<'_>) -> anyhow::Result<()> {
     let share = (process.cpu()? - before).as_secs_f64() / from.elapsed().as_secs_f64();
     site.figure("idle_cpu_percent", number(share * 100.0));
     site.figure("idle_rss_mb", number(process.rss_mb()?));
-    for (coincident, word) in COINCIDENT {
+    for (of_many, word) in COINCIDENT {
+        let coincident = (of_many * count / COINCIDENT[1].0).max(1);
+        site.note(&format!("coincident_{word}"), json!(coincident));
         lateness(site, &process.target, coincident, word, took_to_make(coincident, count, started.elapsed())).await?;
     }
     drop(process);

@@ -182,6 +182,10 @@ fn triggers_keep_when_they_are_due() {
             > line 14: left out: a trigger of `J`: `EON` is no unit of time
         "#]],
     );
+}
+
+#[test]
+fn a_number_of_repetitions_becomes_an_end() {
     let simple = "<simple><name>n</name><start-time>2026-01-01T00:00:00Z</start-time><repeat-count>3</repeat-count><repeat-interval>90000</repeat-interval></simple>";
     check(
         &one(simple),
