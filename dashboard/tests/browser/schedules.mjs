@@ -24,8 +24,7 @@ export const schedules = [
     await dialog.getByLabel('Definitions, with commas between them').fill('followed');
     await dialog.getByLabel('Job definition').selectOption('nightly');
     assert.equal(await dialog.getByLabel('Time zone').count(), 0);
-    await dialog.locator('[data-cli="mainspring schedules create follower --after followed --job nightly"]').waitFor();
-    await dialog.getByRole('button', { name: 'Make it' }).click();
+    assert.equal(await submit(page, 'Make it'), 'mainspring schedules create follower --after followed --job nightly');
     await page.goto(`${server.url}/schedules/follower`);
     await page.getByText('It follows jobs').waitFor();
     assert.equal(await page.getByRole('button', { name: 'Backfill …' }).count(), 0);
