@@ -75,7 +75,10 @@ impl Shard {
             Verdict::Skip => self.skip(key, SkipReason::Condition),
             Verdict::Fail(failure) => self.fail_early(key, failure),
             Verdict::Complete { output } => self.complete_early(key, output),
-            Verdict::Child(child) if group => self.start_child(job, key, *child),
+            Verdict::Child(child) if group => match self.check_keys_of(&child.graph) {
+                Ok(()) => self.start_child(job, key, *child),
+                Err(refusal) => self.fail_early(key, failure("evaluation_failed", refusal.to_string())),
+            },
             Verdict::Child(_) => {
                 self.fail_early(key, failure("evaluation_failed", "a job came for a task that is no group".to_owned()));
             }

@@ -140,7 +140,7 @@ impl Shard {
             Ok(None) => {}
         }
         let tasks = submission.graph.tasks().len() as u32;
-        let keys = submission.graph.tasks().iter().try_for_each(|task| self.check_keys(&task.spec));
+        let keys = self.check_keys_of(&submission.graph);
         if let Err(refusal) = keys.and_then(|()| self.charge_quota(&submission.tenant, tasks)) {
             return self.reply(submission.to, Err(refusal));
         }

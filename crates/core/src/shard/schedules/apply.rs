@@ -113,6 +113,16 @@ impl Shard {
     ) {
         let Fire { instant, work } = fire;
         let staged = Staged { schedule: id.clone(), cause, instant, next, to };
+        let keys = match &work {
+            Work::Broken(_) => Ok(()),
+            Work::Task(task) => self.check_keys(&task.spec),
+            Work::Job(job) => self.check_keys_of(&job.graph),
+        };
+        match (keys, to) {
+            (Ok(()), _) => {}
+            (Err(refusal), Some(to)) => return self.reply(to, Err(refusal)),
+            (Err(refusal), None) => return self.broken(staged, refusal.to_string().into()),
+        }
         match work {
             Work::Broken(why) => self.broken(staged, why),
             Work::Task(mut task) => {

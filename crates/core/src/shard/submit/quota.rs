@@ -2,6 +2,7 @@
 
 use super::super::Shard;
 use crate::effect::Refusal;
+use crate::graph::Graph;
 use crate::id::Name;
 use crate::spec::TaskSpec;
 
@@ -20,8 +21,13 @@ impl Shard {
         }
     }
 
+    /// Whether the keys of all tasks of a graph are kept by this shard.
+    pub(in super::super) fn check_keys_of(&self, graph: &Graph) -> Result<(), Refusal> {
+        graph.tasks().iter().try_for_each(|task| self.check_keys(&task.spec))
+    }
+
     /// Whether the keys of a task are kept by this shard: it could never start otherwise.
-    pub(super) fn check_keys(&self, spec: &TaskSpec) -> Result<(), Refusal> {
+    pub(in super::super) fn check_keys(&self, spec: &TaskSpec) -> Result<(), Refusal> {
         match spec.limits.iter().find(|limit| !self.permits.keeps(&limit.key)) {
             None => Ok(()),
             Some(limit) => Err(Refusal::KeyElsewhere(limit.key.clone())),
