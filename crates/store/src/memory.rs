@@ -40,6 +40,8 @@ struct Inner {
     epoch: u64,
     /// Whose fence is in force; nobody's after a release or an unknown commit.
     owner: Option<SessionId>,
+    /// Who took the shard last and has not given it back; unlike `owner` also after an unknown commit.
+    named: Option<SessionId>,
     /// Which `Store` value took the shard last and has not given it back.
     holder: Option<u64>,
     /// How many `Store` values there are beside the first.
@@ -158,6 +160,7 @@ impl Inner {
         self.epoch += 1;
         self.state.incarnation = self.state.incarnation.max(1);
         self.owner = Some(owner.clone());
+        self.named = Some(owner.clone());
         Ok(Fence { shard, incarnation: self.state.incarnation, epoch: self.epoch, owner })
     }
 
@@ -219,6 +222,7 @@ impl Store for MemoryStore {
     fn release(&self, fence: Fence) -> BoxFuture<Result<(), Error>> {
         self.owned(&fence, |inner| {
             inner.owner = None;
+            inner.named = None;
             inner.holder = None;
         })
     }

@@ -27,7 +27,7 @@ impl MemoryMembers {
     fn roster(&self, nodes: &BTreeMap<SessionId, (NodeRow, u64)>) -> Roster {
         let holding = |store: &MemoryStore| {
             let inner = store.lock();
-            let owner = inner.owner.clone().filter(|_| inner.holder.is_some());
+            let owner = inner.named.clone();
             Holding { shard: inner.shard, epoch: inner.epoch, owner }
         };
         let control = self.shards[0].snapshot();
