@@ -87,7 +87,7 @@ impl<C: Caller> Gateway<C> {
         let session = self.sessions.get_mut(&call.session).expect("it was known, or made just now");
         if !resume && call.seq < session.seq {
             session.heard_at = turn.now;
-            caller.answer(Ok(session.nothing(call.seq)));
+            caller.answer(Ok(session.outdated(call.seq)));
             return;
         }
         if !resume && call.seq == session.seq && call.digest == session.digest && session.last.is_some() {

@@ -13,3 +13,4 @@ pub mod balance;
 pub mod gateway;
 pub mod hub;
 pub mod judge;
+pub mod roster;

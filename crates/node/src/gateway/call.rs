@@ -77,6 +77,8 @@ pub struct Answer {
     pub directive: Directive,
     /// How many grants may still be on their way.
     pub offered: u32,
+    /// A later call of the session was here before: somebody else speaks for it by now.
+    pub outdated: bool,
 }
 
 impl Answer {
@@ -91,6 +93,7 @@ impl Answer {
             cancel: Vec::new(),
             directive,
             offered: 0,
+            outdated: false,
         }
     }
 

@@ -190,9 +190,9 @@ impl Session {
         Answer { grants, cancel, offered: self.owed(), ..Answer::empty(seq, self.directive) }
     }
 
-    /// The answer to a call that there is nothing to say to.
-    pub(super) fn nothing(&self, seq: u64) -> Answer {
-        Answer { offered: self.owed(), ..Answer::empty(seq, self.directive) }
+    /// The answer to a call that comes after a later one.
+    pub(super) fn outdated(&self, seq: u64) -> Answer {
+        Answer { offered: self.owed(), outdated: true, ..Answer::empty(seq, self.directive) }
     }
 
     /// How many grants may still come, those that wait here included.

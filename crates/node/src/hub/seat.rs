@@ -42,6 +42,8 @@ pub struct Part {
     pub directive: Directive,
     /// How many grants may still come.
     pub offered: u32,
+    /// The shard knows a later call of the session: another node speaks for it by now.
+    pub outdated: bool,
 }
 
 /// The answers of all shards as one.

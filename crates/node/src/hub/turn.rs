@@ -62,14 +62,12 @@ pub struct Order {
     pub capacity: u32,
     /// The shard has not met the session through this node.
     pub fresh: bool,
-    /// The shard shall also answer once it can grant no more than is offered.
+    /// The shard shall also answer once it can grant no more than is offered; not before, or it would be asked again at once.
     pub settle: bool,
     /// It takes along what the worker said to this shard: the first call to it in a turn.
     pub first: bool,
-    /// It brings what must be known to have arrived: another node is to answer at once.
+    /// It brings what must be known to have arrived: another node is to answer without waiting for news.
     pub speaks: bool,
-    /// It offers places or renews leases: it may wait for news. Any other is answered at once.
-    pub stands: bool,
 }
 
 /// A shard did not answer.
@@ -94,8 +92,6 @@ pub struct Turn {
     wait: Duration,
     /// What each shard is told, until it is called.
     parts: BTreeMap<ShardId, Brief>,
-    /// Shards of running attempts: each call to them names these.
-    running: BTreeSet<ShardId>,
     /// Shards with an open call, and what it offers them.
     called: BTreeMap<ShardId, u32>,
     /// Shards whose verdict the worker waits for.
@@ -107,6 +103,8 @@ pub struct Turn {
     unreadable: Vec<String>,
     rotation: usize,
     rotate_at: Duration,
+    /// A newer call of the session is carried out by another node.
+    outdated: bool,
 }
 
 impl Turn {
@@ -116,7 +114,7 @@ impl Turn {
         seat: &Seat,
         (fresh, leaving): (bool, bool),
         (capacity, wait): (u32, Duration),
-        (parts, running): (BTreeMap<ShardId, Brief>, BTreeSet<ShardId>),
+        parts: BTreeMap<ShardId, Brief>,
         unreadable: Vec<String>,
     ) -> Self {
         let of = |fits: fn(&Brief) -> bool| {
@@ -135,8 +133,8 @@ impl Turn {
             unreadable,
             rotation: usize::try_from(seat.seq()).unwrap_or(0),
             rotate_at: ROTATE,
+            outdated: false,
             parts,
-            running,
         }
     }
 
@@ -148,7 +146,7 @@ impl Turn {
     /// What to do, once all that has happened was taken in. `superseded`: a newer call speaks for the session.
     pub fn next(&self, seat: &Seat, around: &Around<'_>, elapsed: Duration, superseded: bool) -> Next {
         let answered = self.verdicts.is_empty() || elapsed >= VERDICT_MAX;
-        if answered && (superseded || self.has_news(seat, around.paused) || elapsed >= self.wait) {
+        if answered && (superseded || self.outdated || self.has_news(seat, around.paused) || elapsed >= self.wait) {
             return Next::Answer;
         }
         let until = if answered { self.wait } else { self.wait.max(VERDICT_MAX) };
@@ -183,7 +181,6 @@ impl Turn {
             settle: capacity == 0 || lowered,
             first: part.is_some(),
             speaks: part.is_some_and(|part| part.speaks()),
-            stands: capacity > 0 || self.running.contains(&shard),
         }
     }
 
@@ -200,6 +197,8 @@ impl Turn {
         let once = self.once.remove(&shard);
         match part {
             Ok(mut part) => {
+                // An older call may have been overtaken on its way by the newest of this node.
+                self.outdated |= is_last && part.outdated;
                 seat.answered(shard, seq, &mut part);
                 self.accepted.append(&mut part.accepted);
                 self.stale.append(&mut part.stale);
@@ -222,7 +221,7 @@ impl Turn {
     /// What to answer the worker; what is still open is to be hung up. `superseded`: a newer call speaks for the session, and
     /// is to be woken: what there is to say is said to that.
     pub fn end(self, seat: &mut Seat, paused: bool, superseded: bool) -> Merged {
-        if superseded {
+        if superseded || self.outdated {
             let (accepted, stale, unreadable) = (self.accepted, self.stale, self.unreadable);
             let directive = seat.directive(paused);
             return Merged { accepted, stale, unreadable, directive, ..Merged::default() };

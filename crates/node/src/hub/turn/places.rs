@@ -41,6 +41,8 @@ impl Turn {
         let more = |shard: &ShardId| shares.get(shard).map_or(0, |share| share.saturating_sub(offered(shard)));
         let mut left = self.free(seat).saturating_sub(seat.claimed());
         let short = demand.iter().map(|(shard, _)| more(shard)).fold(0, u32::saturating_add) > left;
+        // What is claimed may have been granted: the worker's own room is the bound of what is offered again.
+        let mut room = self.free(seat);
         let mut orders = Vec::with_capacity(shards.len());
         for shard in shards {
             let given = more(&shard).min(left);
@@ -51,6 +53,8 @@ impl Turn {
                 (false, true) => share,
                 (false, false) => offered(&shard) + given,
             };
+            let capacity = capacity.min(room);
+            room -= capacity;
             orders.push(self.call(seat, shard, capacity, around.now));
         }
         orders
@@ -61,14 +65,22 @@ impl Turn {
         self.capacity.saturating_sub(u32::try_from(seat.held.len()).unwrap_or(u32::MAX))
     }
 
-    /// Gives places to shards that have work for them; takes them from others where there are not enough.
-    pub fn offer(&mut self, seat: &mut Seat, around: &Around<'_>) -> Vec<Order> {
+    /// Gives places to shards that have work for them; takes them from others where there are not enough. Once the wait is
+    /// over, or another node speaks for the session, nothing more is offered: a shard would answer such a call at once, only
+    /// to be called again.
+    pub fn offer(&mut self, seat: &mut Seat, around: &Around<'_>, elapsed: Duration) -> Vec<Order> {
         let mut orders = Vec::new();
-        if self.leaving || self.has_news(seat, around.paused) && self.verdicts.is_empty() {
+        if elapsed >= self.wait
+            || self.outdated
+            || self.leaving
+            || self.has_news(seat, around.paused) && self.verdicts.is_empty()
+        {
             return orders;
         }
         let shares = shares(self.free(seat), around.demand, around.stand_by);
         let mut left = self.free(seat).saturating_sub(seat.claimed());
+        let mut room =
+            self.free(seat).saturating_sub(self.called.values().fold(0, |sum, more| sum.saturating_add(*more)));
         let mut short = false;
         for (shard, share) in &shares {
             let offered = seat.links.get(shard).map_or(0, |link| link.offered);
@@ -79,10 +91,13 @@ impl Turn {
             let given = more.min(left);
             // Only work is worth taking a place back for.
             short |= given < more && around.demand.iter().any(|(hungry, _)| hungry == shard);
-            let is_open = self.called.get(shard).is_some_and(|capacity| *capacity >= offered + given);
-            if offered + given > 0 && !is_open && !self.verdicts.contains(shard) {
+            let open = self.called.get(shard).copied();
+            let capacity = (offered + given).min(room + open.unwrap_or(0));
+            let is_open = open.is_some_and(|open| open >= capacity);
+            if capacity > 0 && !is_open && !self.verdicts.contains(shard) {
+                room = room + open.unwrap_or(0) - capacity;
                 left -= given;
-                orders.push(self.call(seat, *shard, offered + given, around.now));
+                orders.push(self.call(seat, *shard, capacity, around.now));
             }
         }
         if short {

@@ -21,6 +21,7 @@ pub(super) fn part_of(answer: &ExchangeAnswer) -> Part {
         cancel: answer.cancel.clone(),
         directive: answer.directive,
         offered: answer.offered,
+        outdated: answer.outdated,
     }
 }
 
@@ -47,6 +48,7 @@ pub(super) fn part_from_json(bytes: &[u8]) -> Result<Part, CallError> {
             DirectiveName::Drain => Directive::Drain,
         },
         offered: wire.offered,
+        outdated: wire.outdated,
     })
 }
 
@@ -58,6 +60,7 @@ struct Wire {
     cancel: Vec<String>,
     directive: DirectiveName,
     offered: u32,
+    outdated: bool,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +72,7 @@ struct Head {
 pub(super) fn part_as_json(answer: &ExchangeAnswer) -> Vec<u8> {
     let mut out = answer.to_json();
     out.pop();
-    out.extend_from_slice(format!(",\"offered\":{}}}", answer.offered).as_bytes());
+    out.extend_from_slice(format!(",\"offered\":{},\"outdated\":{}}}", answer.offered, answer.outdated).as_bytes());
     out
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainspring_core::id::{Name, SessionId, Token};
-use mainspring_node::hub::{Begun, Merged, Seat, Standing};
+use mainspring_node::hub::{Begun, Merged, Seat, Standing, in_turn};
 use mainspring_protocol::exchange::ExchangeRequest;
 use mainspring_protocol::token;
 use mainspring_store::ShardId;
@@ -201,24 +201,14 @@ impl Cluster {
     /// Shards with ready work that nobody has room for, ours first; from `rotation` on, so that each is first in its turn.
     pub(super) fn demand(&self, rotation: usize) -> Vec<(ShardId, u64)> {
         let here = self.local_shards();
-        let mut demand: Vec<(ShardId, u64)> = here
+        let left: Vec<(ShardId, u64)> = here
             .iter()
             .map(|shared| (shared.shard, shared.demand.load(std::sync::atomic::Ordering::Relaxed)))
             .filter(|(_, tasks)| *tasks > 0)
             .collect();
-        if !demand.is_empty() {
-            let first = rotation % demand.len();
-            demand.rotate_left(first);
-        }
         let board = lock(&self.board);
         let there = board.iter().map(|(shard, tasks)| (*shard, *tasks));
-        let mut there: Vec<_> =
-            there.filter(|(shard, tasks)| *tasks > 0 && here.iter().all(|shared| shared.shard != *shard)).collect();
-        if !there.is_empty() {
-            let first = rotation % there.len();
-            there.rotate_left(first);
-        }
-        demand.extend(there);
-        demand
+        let there = there.filter(|(shard, tasks)| *tasks > 0 && here.iter().all(|shared| shared.shard != *shard));
+        in_turn(left, there.collect(), rotation)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mainspring_core::event::Settings;
 use mainspring_core::id::{Name, SessionId};
-use mainspring_core::row::Directive;
+use mainspring_node::roster;
 use mainspring_store::{NodeRow, Roster, ShardId};
 
 /// Who owns a shard that somebody owns.
@@ -47,7 +47,7 @@ impl View {
             epochs: roster.shards.iter().map(|held| held.epoch).collect(),
             nodes: nodes.collect(),
             key: Some(Arc::clone(&roster.key)),
-            settings: settings(roster),
+            settings: roster::settings(roster),
         }
     }
 
@@ -64,16 +64,6 @@ impl View {
     pub(super) fn peers(&self, me: &SessionId) -> Vec<(SessionId, Name)> {
         let others = self.nodes.iter().filter(|(node, lives, _)| *lives && node.id != *me);
         others.filter_map(|(node, ..)| Some((node.id.clone(), node.address.clone()?))).collect()
-    }
-}
-
-fn settings(roster: &Roster) -> Settings {
-    let queues = roster.queues.iter().filter(|row| row.paused).map(|row| row.name.clone());
-    let workers = roster.workers.iter().filter(|row| row.directive == Directive::Pause);
-    Settings {
-        paused_queues: queues.collect(),
-        paused_workers: workers.map(|row| row.worker.clone()).collect(),
-        limits: roster.limits.clone(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One call of a worker while it is carried out: passes on what [`mainspring_node::hub`] decides, and brings it the answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,9 +63,8 @@ impl<'a> Carried<'a> {
             once: !(part.logs.is_empty() && part.progress.is_empty()),
         };
         let parts = said.parts.iter().map(|(shard, part)| (*shard, brief(part))).collect();
-        let running: BTreeSet<ShardId> = said.running.keys().copied().collect();
         let flags = (fresh, base.leaving);
-        let turn = Turn::new(&lock(&seat).seat, flags, (capacity, wait), (parts, running), said.unreadable);
+        let turn = Turn::new(&lock(&seat).seat, flags, (capacity, wait), parts, said.unreadable);
         let began = Instant::now();
         Self {
             cluster,
@@ -89,11 +88,11 @@ impl<'a> Carried<'a> {
         orders.into_iter().for_each(|order| self.call(order));
         loop {
             let superseded = current.is_cancelled();
+            let elapsed = self.began.elapsed();
             if !superseded {
-                let orders = self.decide(Turn::offer);
+                let orders = self.decide(|turn, seat, around| turn.offer(seat, around, elapsed));
                 orders.into_iter().for_each(|order| self.call(order));
             }
-            let elapsed = self.began.elapsed();
             let Next::Wait(until) = self.decide(|turn, seat, around| turn.next(seat, around, elapsed, superseded))
             else {
                 break;
@@ -132,13 +131,13 @@ impl<'a> Carried<'a> {
 
     /// Calls a shard; an older call to it is superseded.
     fn call(&mut self, order: Order) {
-        let Order { shard, seq, ack, capacity, fresh, settle, first: _, speaks, stands } = order;
+        let Order { shard, seq, ack, capacity, fresh, settle, first: _, speaks } = order;
         let part = self.parts.remove(&shard).unwrap_or_else(|| self.base.clone());
         let running = self.running.get(&shard).cloned().unwrap_or_default();
         let left = self.due.saturating_duration_since(Instant::now());
         let place = self.cluster.place(shard);
         // A call that brings something to another node is answered at once, so that it is known to have arrived.
-        let wait = if !stands || speaks && matches!(place, Place::There { .. }) { Duration::ZERO } else { left };
+        let wait = if speaks && matches!(place, Place::There { .. }) { Duration::ZERO } else { left };
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         let request = ExchangeRequest { seq, ack, capacity, running, wait_ms, ..part };
         let call: PartCall = match place {

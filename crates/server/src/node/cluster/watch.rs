@@ -8,6 +8,7 @@ use mainspring_core::event::{Event, Settings};
 use mainspring_core::id::{Name, SessionId};
 use mainspring_node::balance::{Free, Plan, plan};
 use mainspring_node::judge::{Judge, STILL};
+use mainspring_node::roster;
 use mainspring_store::{Error, Roster, ShardId};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -163,10 +164,7 @@ impl Watch {
         for shared in self.cluster.local_shards() {
             let held = roster.shards.get(usize::from(shared.shard.0));
             let epoch = shared.fence().map_or(0, |fence| fence.epoch);
-            let taken = held.is_some_and(|held| {
-                held.epoch > epoch && epoch > 0 && held.owner.as_ref().is_some_and(|owner| *owner != self.cluster.me.id)
-            });
-            if taken {
+            if held.is_some_and(|held| roster::is_taken(held, epoch, &self.cluster.me.id)) {
                 tracing::warn!(shard = shared.shard.0, ?dead, "another node has taken a shard of this one over");
                 shared.close();
             }
