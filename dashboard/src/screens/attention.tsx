@@ -1,5 +1,5 @@
 // What goes no further until a person has said something: approvals, and tasks that are held after their worker was lost.
-import { useCallback, useEffect } from 'react';
+import { useCallback, useEffect, useRef } from 'react';
 import { query, taskHref } from '../api/client';
 import { useResource } from '../api/resource';
 import type { Event, Page, Task } from '../api/types';
@@ -25,7 +25,12 @@ export function Attention({ waiting }: { waiting: number }) {
     approvals.reload();
     others.reload();
   }, [approvals.reload, others.reload]);
-  useEffect(reload, [waiting, reload]);
+  const before = useRef(waiting);
+  useEffect(() => {
+    // What comes first is read anyway.
+    if (before.current > 0 && before.current !== waiting) reload();
+    before.current = waiting;
+  }, [waiting, reload]);
   const asked = (approvals.data?.items ?? []).filter(isQuestion);
   const tasks = waiting > 0 ? [...(others.data?.items ?? []).filter((task) => task.held), ...asked] : [];
   if (tasks.length === 0) return null;
