@@ -16,6 +16,7 @@ use axum::routing::{MethodFilter, on};
 use mainspring_protocol::problem::{Code, Problem};
 
 mod address;
+mod backfills;
 mod body;
 mod bulk;
 mod call;

@@ -15,6 +15,7 @@ use mainspring_protocol::submit::{
 use mainspring_protocol::view::{BackfillPlanView, OccurrenceView, Page, ScheduleView, ScheduleWhyView, TriggeredView};
 use mainspring_store::{OccurrenceFilter, ScheduleFilter};
 
+use super::backfills;
 use super::call::{Answer, Call, Refused, refuse};
 use super::cursor;
 use super::definitions::{format, parse_with};
@@ -92,12 +93,12 @@ fn told() -> Vec<Route> {
         .gives::<TriggeredView>()
         .created(),
         Route::post("/api/v1/schedules/{name}/backfill", "backfillSchedule", "Makes up for a range", |call| {
-            Box::pin(backfill(call))
+            Box::pin(backfills::backfill(call))
         })
         .reads::<BackfillRequest>(BodyKind::Json)
         .gives::<BackfillPlanView>(),
         Route::delete("/api/v1/schedules/{name}/backfill", "stopBackfill", "Ends a backfill", |call| {
-            Box::pin(stop_backfill(call))
+            Box::pin(backfills::stop_backfill(call))
         }),
     ]
 }
@@ -283,43 +284,6 @@ async fn trigger(mut call: Call) -> Answer {
         Answered::Fired(target) => json(StatusCode::CREATED, &TriggeredView::from_target(target)),
         other => Err(internal(&format!("a trigger was answered by {other:?}"))),
     }
-}
-
-async fn backfill(mut call: Call) -> Answer {
-    let request: BackfillRequest = call.json().await?;
-    let row = named(&call).await?;
-    if row.state.after.is_some() {
-        let detail = "it follows jobs and has no instants to make up for";
-        let problem =
-            Problem::new(Code::WrongState, detail).with_hint("rerun the job that it follows, or `trigger` it");
-        return Err(Box::new(problem));
-    }
-    let (from, to) = (Timestamp::from(request.from), Timestamp::from(request.to).min(row.state.covered));
-    let wrong =
-        |at: &str, detail: String| Err(Box::new(Problem::new(Code::InvalidValue, detail.clone()).at(at, detail)));
-    if request.from.0 > request.to.0 {
-        return wrong("/to", "the range ends before it begins".to_owned());
-    }
-    if from > to {
-        let until = mainspring_protocol::time::format(row.state.covered);
-        return wrong("/from", format!("only the past can be backfilled, up to {until}"));
-    }
-    let concurrency = request.concurrency.unwrap_or(1);
-    if !(1..=mainspring_core::limits::BACKFILL_CONCURRENCY_MAX).contains(&concurrency) {
-        let max = mainspring_core::limits::BACKFILL_CONCURRENCY_MAX;
-        return wrong("/concurrency", format!("`{concurrency}` is not a number from 1 to {max}"));
-    }
-    let plan = schedule_next::backfill_plan(&call, &row, from, to, request.dry_run).await?;
-    if !request.dry_run && plan.count > 0 {
-        carry_out(&call.api, call.actor(), &row.id, ScheduleOrder::Backfill { from, to, concurrency }).await?;
-    }
-    ok(&plan)
-}
-
-async fn stop_backfill(call: Call) -> Answer {
-    let row = named(&call).await?;
-    carry_out(&call.api, call.actor(), &row.id, ScheduleOrder::StopBackfill).await?;
-    Ok(nothing())
 }
 
 async fn why(call: Call) -> Answer {
