@@ -119,7 +119,7 @@ fn starts_at_the_same_time_migrate_once() {
             opened.join().expect("it does not panic").expect("one after the other");
         }
     });
-    assert_eq!(SHARED.sql(&format!("SELECT count(*) FROM {}.versions", schema(&url))), ["9"]);
+    assert_eq!(SHARED.sql(&format!("SELECT count(*) FROM {}.versions", schema(&url))), ["10"]);
 }
 
 #[test]
