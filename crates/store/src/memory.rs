@@ -25,6 +25,9 @@ pub use state::State;
 use crate::reader::Reader;
 use crate::store::{BoxFuture, CommitAnswer, Description, Durability, Error, Fence, ShardCommit, ShardId, Store};
 
+/// What shards have of each other's limits.
+type Loans = std::collections::BTreeMap<(mainspring_core::loan::LoanName, u16), mainspring_core::loan::LoanRow>;
+
 /// A store of one shard in memory. Clones share it; to ownership they are one `Store` value.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {

@@ -12,6 +12,7 @@ mod bucket;
 mod gates;
 mod keys;
 mod lending;
+mod parts;
 mod quotas;
 mod share;
 
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lanes::{Group, Slot};
 use super::{Shard, ShardConfig};
 use crate::id::{Key, Name};
-use crate::loan::{LoanKind, LoanName, LoanRow};
+use crate::loan::LoanRow;
 use crate::permit::{KeyBound, KeyLimit, LimitRow, LimitScope, Limits, Rate, is_local};
 use crate::spec::TaskSpec;
 use crate::time::Timestamp;
@@ -153,33 +154,6 @@ impl Permits {
         if before.rate != row.limits.rate {
             turnstile.bucket = Bucket::empty_at(empty_at);
         }
-    }
-
-    /// How many of so many places this shard may use now.
-    fn share_places(&mut self, id: &(LimitScope, Name), max: Option<u32>) -> Option<u32> {
-        let of = LoanName { scope: id.0, name: id.1.clone(), kind: LoanKind::Places };
-        self.lending.set(&of, max.map(u64::from)).map(|may| may as u32)
-    }
-
-    /// How much of a rate this shard may use now.
-    fn share_rate(&mut self, id: &(LimitScope, Name), rate: Option<Rate>) -> Option<Pace> {
-        let sharing = self.sharing;
-        let of = LoanName { scope: id.0, name: id.1.clone(), kind: LoanKind::Rate };
-        let lent = rate.filter(|rate| sharing.is_lent(rate));
-        let may = self.lending.set(&of, lent.map(|rate| u64::from(rate.burst)));
-        let rate = rate?;
-        Some(match lent {
-            Some(_) => sharing.part_of_rate(&rate, may.unwrap_or(0)),
-            None => Some(sharing.of_rate(&rate, &id.1)),
-        })
-    }
-
-    /// Whether a limit has a place left for another task.
-    fn has_place(&self, id: &(LimitScope, Name)) -> bool {
-        self.turnstiles
-            .get(id)
-            .and_then(|turnstile| Some((turnstile.running, turnstile.max?)))
-            .is_none_or(|(n, m)| n < m)
     }
 
     /// Whether this shard keeps the limit of a key: one of all shards does, unless the key is a job's own.

@@ -97,27 +97,15 @@ impl GateView {
             Gate::JobPaused => Self::new("job_paused", "its job is paused".to_owned()),
             Gate::JobBusy => Self::new("job_busy", "its job is being published, cancelled or rerun".to_owned()),
             Gate::QueuePaused { queue } => Self::new("queue_paused", format!("the queue `{queue}` is paused")),
-            Gate::QueueLimit { queue, max, holders, elsewhere } => Self::held(
-                "queue_limit",
-                format!("the queue `{queue}` may run {max} tasks"),
-                holders,
-                *elsewhere,
-                task_name,
-            ),
-            Gate::TypeLimit { kind, max, holders, elsewhere } => Self::held(
-                "type_limit",
-                format!("the type `{kind}` may run {max} tasks"),
-                holders,
-                *elsewhere,
-                task_name,
-            ),
-            Gate::KeyLimit { key, max, holders } => Self::held(
-                "key_limit",
-                format!("its concurrencyKey `{key}` may run {max} tasks"),
-                holders,
-                0,
-                task_name,
-            ),
+            Gate::QueueLimit { queue, max, holders, elsewhere } => {
+                Self::held("queue_limit", &format!("queue `{queue}`"), *max, (holders, *elsewhere), task_name)
+            }
+            Gate::TypeLimit { kind, max, holders, elsewhere } => {
+                Self::held("type_limit", &format!("type `{kind}`"), *max, (holders, *elsewhere), task_name)
+            }
+            Gate::KeyLimit { key, max, holders } => {
+                Self::held("key_limit", &format!("concurrencyKey `{key}`"), *max, (holders, 0), task_name)
+            }
             Gate::RateLimit { of, name, rate, until } => {
                 let next = match until {
                     Some(at) => format!("the next may start at {}", time::format(*at)),
@@ -146,7 +134,14 @@ impl GateView {
     }
 
     /// A limit whose places are taken: by whom here, and how many elsewhere.
-    fn held(gate: &str, limit: String, holders: &[Key], elsewhere: u32, task_name: &dyn Fn(Key) -> String) -> Self {
+    fn held(
+        gate: &str,
+        what: &str,
+        max: u32,
+        (holders, elsewhere): (&[Key], u32),
+        task_name: &dyn Fn(Key) -> String,
+    ) -> Self {
+        let limit = format!("the {what} may run {max} tasks");
         let names: Vec<String> = holders.iter().map(|key| format!("`{}`", task_name(*key))).collect();
         let others = match elsewhere {
             0 => None,

@@ -1,13 +1,11 @@
 //! The rows of the in-memory store and how a commit changes them: the model that the other stores are compared with.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use std::sync::Arc;
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphChunk, JobRow, JobStatus, SweepKind};
 use mainspring_core::limits::RESIDENT_BODY_BYTES_MAX;
-use mainspring_core::loan::{LoanName, LoanRow};
 use mainspring_core::permit::{LimitRow, LimitScope};
 use mainspring_core::row::{
     AuditRow, Changes, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, HighWater, LaneRow, LogRow, QueueRow,
@@ -36,7 +34,7 @@ pub struct State {
     pub(super) lanes: BTreeMap<LaneId, LaneRow>,
     pub(super) queues: BTreeMap<Name, QueueRow>,
     pub(super) limits: BTreeMap<(LimitScope, Name), LimitRow>,
-    pub(super) loans: BTreeMap<(LoanName, u16), LoanRow>,
+    pub(super) loans: super::Loans,
     pub(super) workers: BTreeMap<Name, WorkerRow>,
     pub(super) definitions: BTreeMap<(DefinitionKind, Name, Name, u32), DefinitionRow>,
     pub(super) schedules: BTreeMap<ScheduleName, ScheduleRow>,
@@ -261,7 +259,7 @@ impl State {
         self.lanes.extend(changes.insert_lanes.iter().map(|row| (row.lane, row.clone())));
         self.queues.extend(changes.put_queues.iter().map(|row| (row.name.clone(), row.clone())));
         self.limits.extend(changes.put_limits.iter().map(|row| ((row.scope, row.name.clone()), row.clone())));
-        self.loans.extend(changes.put_loans.iter().map(|row| ((row.of.clone(), row.peer), row.clone())));
+        changes.put_loans.iter().for_each(|row| _ = self.loans.insert((row.of.clone(), row.peer), row.clone()));
         self.workers.extend(changes.put_workers.iter().map(|row| (row.worker.clone(), row.clone())));
         let named = |row: &DefinitionRow| (row.kind, row.tenant.clone(), row.name.clone(), row.version);
         self.definitions.extend(changes.insert_definitions.iter().map(|row| (named(row), row.clone())));
