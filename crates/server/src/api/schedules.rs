@@ -5,7 +5,6 @@ use mainspring_core::effect::{Answer as Answered, Refusal};
 use mainspring_core::event::Order;
 use mainspring_core::id::Name;
 use mainspring_core::schedule::{Expect, Fire, ScheduleName, ScheduleOrder, ScheduleRow, Work};
-use mainspring_core::time::Timestamp;
 use mainspring_protocol::order::{BackfillRequest, TriggerRequest};
 use mainspring_protocol::problem::{Code, Problem};
 use mainspring_protocol::schema::schedule_schema_in;
