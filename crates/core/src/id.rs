@@ -171,6 +171,17 @@ pub struct Token {
     pub lease: u64,
 }
 
+/// Leases of one incarnation, as a power of two; with 2^13 incarnations they are exact in any program that reads a fence.
+const LEASES_BITS: u32 = 40;
+
+impl Token {
+    /// The largest number that a lease of an earlier incarnation may have. Where a store went back, it does not know all that it gave
+    /// out; so a new incarnation begins above.
+    pub fn lease_before(incarnation: u32) -> u64 {
+        u64::from(incarnation.saturating_sub(1)) << LEASES_BITS
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +194,14 @@ mod tests {
         assert_eq!(Bucket::of_id(&id), Bucket::new(4095));
         assert_eq!(key.index_of(key.task_of_job(99_999)), 99_999);
         assert_eq!(key.task_of_job(5).bucket(), key.bucket());
+    }
+
+    #[test]
+    fn a_token_of_a_later_incarnation_has_a_larger_number() {
+        assert_eq!([Token::lease_before(0), Token::lease_before(1)], [0, 0], "the first begins at one");
+        assert!(Token::lease_before(2) > 1_000_000_000_000 && Token::lease_before(3) > Token::lease_before(2));
+        assert!(Token::lease_before(1 << 13) < 1 << 53, "exact where numbers are doubles");
+        assert!(Token::lease_before(u32::MAX) > Token::lease_before(1 << 13));
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
 
     impl World {
         fn new(shards: u16) -> Self {
-            let held = (0..shards).map(|shard| Holding { shard: ShardId(shard), epoch: 0, owner: None });
+            let held = (0..shards).map(|shard| Holding { shard: ShardId(shard), epoch: 0, owner: None, commit: None });
             Self { held: held.collect(), alive: BTreeSet::new(), dead: BTreeSet::new(), free: BTreeMap::new() }
         }
 

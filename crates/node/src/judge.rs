@@ -64,7 +64,7 @@ mod tests {
         Roster {
             limits: Vec::new(),
             nodes: nodes.iter().map(node).collect(),
-            shards: vec![Holding { shard: ShardId(0), epoch: 1, owner: owner.map(SessionId::from) }],
+            shards: vec![Holding { shard: ShardId(0), epoch: 1, owner: owner.map(SessionId::from), commit: None }],
             key: Arc::new([1; 32]),
             queues: Vec::new(),
             workers: Vec::new(),

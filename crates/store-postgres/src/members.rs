@@ -136,7 +136,7 @@ fn roster(rows: &[Row]) -> Result<(Roster, Vec<ShardId>), Failure> {
             1 => {
                 let (epoch, number) = (cells.wide()?, cells.name()?);
                 let shard = ShardId(number.parse().map_err(|_| Unreadable("number of a shard"))?);
-                shards.push(Holding { shard, epoch, owner: cells.name_or_null()? });
+                shards.push(Holding { shard, epoch, owner: cells.name_or_null()?, commit: None });
                 waiting.extend(cells.text()?.map(|_| shard));
             }
             2 => {

@@ -185,7 +185,7 @@ impl Table {
         }
         for shard in &group.shards {
             let record = self.links[*shard].keys().one("shard");
-            pipeline.cmd("HMGET").arg(record).arg("epoch").arg("owner").arg("holder");
+            pipeline.cmd("HMGET").arg(record).arg("epoch").arg("owner").arg("holder").arg("commit");
         }
         let answer = pipeline.query_async(&mut group.open.connection.clone()).await.map_err(Failure::from);
         if let Err(failure) = &answer {
@@ -201,9 +201,10 @@ impl Table {
 }
 
 fn holding(shard: usize, answer: Value) -> Result<Holding, Failure> {
-    let (epoch, owner, holder): (Option<u64>, Option<String>, Option<String>) = take(answer)?;
+    let (epoch, owner, holder, commit): (Option<u64>, Option<String>, Option<String>, Option<u64>) = take(answer)?;
     let owner = owner.filter(|_| holder.is_some()).map(Name::from);
-    Ok(Holding { shard: ShardId(shard as u16), epoch: epoch.unwrap_or_default(), owner })
+    let (epoch, commit) = (epoch.unwrap_or_default(), Some(commit.unwrap_or_default()));
+    Ok(Holding { shard: ShardId(shard as u16), epoch, owner, commit })
 }
 
 /// What the script answers: nodes, the key, queues, workers, limits.

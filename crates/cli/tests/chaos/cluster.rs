@@ -11,6 +11,8 @@ use crate::http;
 use crate::process::{Kind, Place};
 use crate::wait::{self, Deadline};
 
+/// What asks for a repeat.
+const REPEAT: [&str; 4] = ["outcome_unknown", "store_unavailable", "overloaded", "stopping"];
 /// Shards of a store that was made without a number.
 pub(crate) const SHARDS: u16 = 16;
 
@@ -54,7 +56,10 @@ pub(crate) fn submit_with(
     loop {
         match http::call_with(places[choose()].address, "POST", path, headers, Some(body)) {
             Ok(reply) if (200..300).contains(&reply.status) => return reply.body,
-            Ok(reply) => assert_eq!(reply.status, 503, "{body} was refused: {}", reply.body),
+            Ok(reply) => {
+                let known = REPEAT.iter().any(|code| reply.body["code"] == *code);
+                assert!(reply.status == 503 && known, "{body} was refused: {}", reply.body);
+            }
             // Refused, reset, or cut off: it may or may not have been taken.
             Err(_) => wait::pace(std::time::Duration::from_millis(20)),
         }

@@ -15,7 +15,7 @@ use crate::verdict::{self, Taken};
 use crate::wait::{self, Deadline};
 
 /// Clients that submit at once.
-const CLIENTS: usize = 2;
+pub(crate) const CLIENTS: usize = 2;
 
 /// What runs, and how often each kind of thing was done to it.
 struct Victims<'a> {
@@ -68,12 +68,12 @@ impl Victims<'_> {
     }
 }
 
-fn worker(place: &Place, number: usize) -> Process {
+pub(crate) fn worker(place: &Place, number: usize) -> Process {
     place.worker(&format!("worker-{number}"), &["--lease", "3s", "--concurrency", "4"])
 }
 
 /// Submits until the end, a task or a chain at a time; what was acknowledged.
-fn client(places: &[Place; 2], name: usize, mut dice: Dice, end: Deadline) -> Vec<Taken> {
+pub(crate) fn client(places: &[Place; 2], name: usize, mut dice: Dice, end: Deadline) -> Vec<Taken> {
     let witness = places[0].path("witness");
     let mut taken = Vec::new();
     for number in 0.. {

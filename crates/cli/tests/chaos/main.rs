@@ -4,10 +4,12 @@
 //! `MAINSPRING_CHAOS_SECONDS`, `…_FAILOVERS`, `…_PARTITIONS` and `…_SEED` make a run longer, or the same again.
 
 mod cluster;
+mod databases;
 mod dice;
 mod failover;
 mod kills;
 mod partitions;
+mod power;
 mod proxy;
 mod schedules;
 mod verdict;

@@ -17,9 +17,11 @@ mod nodes;
 mod ownership;
 mod pause;
 mod placed;
+#[expect(dead_code, reason = "the tests of chaos use all of it")]
 mod postgres;
 mod process;
 mod python;
+#[expect(dead_code, reason = "the tests of chaos use all of it")]
 mod redis;
 mod redis_key;
 mod report;

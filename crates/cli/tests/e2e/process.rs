@@ -155,8 +155,13 @@ impl Place {
 
     /// A place for another server on the same store.
     pub(crate) fn beside(other: &Self) -> Self {
+        Self::at(other.store.clone())
+    }
+
+    /// A place for a server on a store that somebody else keeps.
+    pub(crate) fn at(store: String) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        Self { address: free_address(), store: other.store.clone(), _database: None, folder }
+        Self { address: free_address(), store, _database: None, folder }
     }
 
     /// A path inside the folder.

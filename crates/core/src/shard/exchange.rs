@@ -184,13 +184,17 @@ impl Shard {
         }
     }
 
-    /// Grants again, with the same tokens, what a session holds and does not speak of: the reply was lost with the node.
+    /// Grants again, with the same tokens, what a session holds and does not speak of: the reply was lost with the node. What
+    /// it was granted before the store went back it may have run long ago: that is over, and tried again under a larger fence.
     fn grant_again(&mut self, session: &SessionId, running: &[Token], reported: &[Token]) {
         let held: Vec<Key> = self.sessions[session].leases.iter().copied().collect();
         for key in held {
             // It may speak of an older lease of the same task, whose loss it has not heard of.
             let known = running.iter().chain(reported).any(|token| token.task == key && self.holds(session, *token));
-            if !known {
+            let lease = self.task(key).row.state.lease.as_ref();
+            if lease.is_some_and(|lease| lease.number <= Token::lease_before(self.incarnation)) {
+                self.lose(key, Outcome::Lost);
+            } else if !known {
                 self.repeat_grant(session, key);
             }
         }

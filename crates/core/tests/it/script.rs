@@ -79,6 +79,7 @@ impl Script {
                 }
                 "stall" => self.world.stall(words.names[0].parse().expect("milliseconds")),
                 "crash" => self.world.crash(),
+                "restore" => self.world.restore(),
                 "quietly" => quiet = true,
                 "show" => {
                     settle &= commands.len() > 1;

@@ -22,6 +22,8 @@ use mainspring_core::time::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
     high_water: HighWater,
+    /// How often it was restored.
+    pub(crate) restored: u32,
     pub(crate) tasks: BTreeMap<Key, TaskRow>,
     pub(crate) jobs: BTreeMap<Key, JobRow>,
     pub(crate) chunks: BTreeMap<(Key, u32), GraphChunk>,
@@ -227,7 +229,7 @@ impl Store {
             self.jobs.values().filter(|row| row.state.sweep.is_some() || row.is_watched() || of_hot.contains(&row.key));
         let cold = self.cold_ready.iter().map(|(lane, line)| (*lane, line.len() as u64));
         Snapshot {
-            incarnation: 1,
+            incarnation: 1 + self.restored,
             high_water: self.high_water,
             lanes: self.lanes.clone(),
             cold_ready: cold.filter(|(_, count)| *count > 0).collect(),

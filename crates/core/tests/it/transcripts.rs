@@ -31,6 +31,7 @@ macro_rules! transcripts {
 
 transcripts! {
     a_cancel_reaches_the_child_of_a_group
+    a_store_that_went_back_ends_what_was_granted_before
     a_checkpoint_goes_to_the_next_attempt
     a_child_that_was_not_published_is_asked_for_again
     a_child_whose_group_was_called_off_is_dropped

@@ -96,6 +96,12 @@ impl World {
         self.driver = Driver::new(self.config.clone(), self.store.load(), self.now);
     }
 
+    /// The same, and the store lacks what it acknowledged last.
+    pub(crate) fn restore(&mut self) {
+        self.store.restored += 1;
+        self.crash();
+    }
+
     /// I4: a driver loaded from the store equals this one.
     pub(crate) fn check_recovery(&self) {
         let mut store = self.store.clone();

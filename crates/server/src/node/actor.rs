@@ -191,6 +191,9 @@ impl Actor {
 
     /// One round; true if anything happened.
     fn turn(&mut self) -> Result<bool, Lost> {
+        if self.shared.is_distrusted() {
+            return Err(Lost::Read(Error::Unavailable("it went back behind what it had acknowledged".to_owned())));
+        }
         let now = self.shared.clock.monotonic();
         let mut progress = self.take_in(now);
         progress |= self.drive(now)?;

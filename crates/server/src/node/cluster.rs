@@ -11,6 +11,7 @@ mod grants;
 mod hub;
 mod inbox;
 mod inside;
+mod known;
 mod loans;
 mod merge;
 mod news;

@@ -1,7 +1,7 @@
 //! What callers and the shard's thread share: the mailbox, the figures, readiness, and the number of the newest commit.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
@@ -53,6 +53,8 @@ pub(super) struct Shared {
     followed: Mutex<Option<Settings>>,
     /// Workers that have called.
     seen: Mutex<HashSet<Name>>,
+    /// The store lacks what it had acknowledged: the shard is to be taken over anew.
+    distrusted: AtomicBool,
     next_request: AtomicU64,
     thread: OnceLock<Thread>,
     /// Tasks whose expressions [`super::evaluate`] shall evaluate.
@@ -100,6 +102,7 @@ impl Shared {
             shards: store.shards(),
             is_shared: store.members().is_some(),
             commit: AtomicU64::new(0),
+            distrusted: AtomicBool::new(false),
             demand: AtomicU64::new(0),
             wakes: wakes.clone(),
             mailbox: Mailbox::new(config.mailbox_bytes_max),
@@ -168,6 +171,19 @@ impl Shared {
     /// Remembers the shard's thread.
     pub(super) fn runs_on(&self, thread: Thread) {
         let _ = self.thread.set(thread);
+    }
+
+    /// The store lacks what it had acknowledged of this shard.
+    pub(super) fn distrust(&self) {
+        self.distrusted.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Whether that was said since it was asked last.
+    pub(super) fn is_distrusted(&self) -> bool {
+        self.distrusted.swap(false, Ordering::Relaxed)
     }
 
     /// Tells the core a verdict.

@@ -1,6 +1,7 @@
 //! What a Redis must be like before anything is trusted to it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use mainspring_store::{Durability, Error};
 use redis::aio::MultiplexedConnection;
@@ -17,6 +18,8 @@ pub(crate) struct Found {
     pub(crate) durability: Durability,
     /// Settings that a person wants to see.
     pub(crate) detail: String,
+    /// Names this run of the server, where the next one may lack what it acknowledged; else empty.
+    pub(crate) run: Arc<str>,
 }
 
 /// Looks at a server.
@@ -72,12 +75,16 @@ fn judge(info: &HashMap<&str, &str>, fsync: Option<&str>, url: &StoreUrl) -> Res
     }
     let (durability, said) = match fsync {
         Some("always") => (Durability::PowerLoss, "always"),
-        Some("everysec") => (Durability::ProcessCrash, "everysec: a loss of power may lose the last second"),
+        Some("everysec") => (
+            Durability::ProcessCrash,
+            "everysec: a loss of power may lose the last second, a crash what a slow disk held up",
+        ),
         Some("no") => (Durability::ProcessCrash, "no: a loss of power may lose the last half minute"),
         _ => (Durability::ProcessCrash, "unknown: this user may not ask"),
     };
     let detail = format!("{} Redis {version} prefix={} appendonly=yes appendfsync={said}", url.place(), url.prefix);
-    Ok(Found { durability, detail })
+    let run = if durability == Durability::PowerLoss { "" } else { get("run_id") }.into();
+    Ok(Found { durability, detail, run })
 }
 
 fn without_aof(url: &StoreUrl) -> Result<Found, Error> {
@@ -90,7 +97,7 @@ fn without_aof(url: &StoreUrl) -> Result<Found, Error> {
         )));
     }
     let detail = format!("{} prefix={} appendonly=no: a restart of Redis loses everything", url.place(), url.prefix);
-    Ok(Found { durability: Durability::Memory, detail })
+    Ok(Found { durability: Durability::Memory, detail, run: "".into() })
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(crate) struct Net {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(super) info: ConnectionInfo,
-    connection: AsyncMutex<(Option<MultiplexedConnection>, u64)>,
+    connection: AsyncMutex<(Option<(MultiplexedConnection, Arc<str>)>, u64)>,
 }
 
 /// A connection that works, as far as anybody knows.
@@ -38,6 +38,8 @@ pub(crate) struct Server {
 pub(crate) struct Open {
     pub(crate) connection: MultiplexedConnection,
     pub(super) server: Arc<Server>,
+    /// See [`Found::run`].
+    pub(crate) run: Arc<str>,
     /// Which of the connections that were made to it.
     number: u64,
 }
@@ -90,17 +92,18 @@ impl Net {
     /// The connection to a server, made if there is none.
     pub(super) async fn open(&self, server: &Arc<Server>) -> Result<Open, Failure> {
         let mut known = server.connection.lock().await;
-        let connection = match &known.0 {
-            Some(connection) => connection.clone(),
+        let (connection, run) = match &known.0 {
+            Some(open) => open.clone(),
             None => {
                 let mut made = connect(&server.info).await?;
                 let found = check(&mut made, &self.url).await?;
+                let open = (made, Arc::clone(&found.run));
                 *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-                *known = (Some(made.clone()), known.1 + 1);
-                made
+                *known = (Some(open.clone()), known.1 + 1);
+                open
             }
         };
-        Ok(Open { connection, server: server.clone(), number: known.1 })
+        Ok(Open { connection, server: server.clone(), run, number: known.1 })
     }
 }
 

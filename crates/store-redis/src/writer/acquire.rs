@@ -11,32 +11,37 @@ use crate::script::Script;
 
 /// What came of one try.
 enum Try {
-    Taken { incarnation: u32, epoch: u64, commit: u64, went_back: bool },
+    Taken { incarnation: u32, epoch: u64, commit: u64, how: String },
     Held { epoch: String, who: String },
     Schema(String),
 }
 
 impl Writer {
+    /// To take the shard twice does no harm; here, because another run of the server has answered than the one that was named.
+    async fn acquire_from_this_run(&mut self, owner: &SessionId, dead: Option<u64>) -> Result<Try, Failure> {
+        loop {
+            if self.shard == ShardId::CONTROL {
+                // After a fail-over to an empty replica the database must be made anew.
+                meta::open(&self.link, Some(self.shards), &self.part).await?;
+            }
+            let run = self.link.open().await?.run;
+            let tried = self.try_acquire(owner, dead, &run).await?;
+            if self.link.open().await?.run == run {
+                return Ok(tried);
+            }
+        }
+    }
+
     pub(super) async fn acquire(&mut self, owner: SessionId, dead: Option<u64>) -> Result<Fence, Error> {
         self.forget();
-        // The connection may have been lost long ago, unseen; to take the shard twice does no harm.
-        let tried = match self.try_acquire(&owner, dead).await {
-            Err(failure) if failure.ends_the_connection() => self.try_acquire(&owner, dead).await?,
+        // The connection may have been lost long ago, unseen.
+        let tried = match self.acquire_from_this_run(&owner, dead).await {
+            Err(failure) if failure.ends_the_connection() => self.acquire_from_this_run(&owner, dead).await?,
             tried => tried?,
         };
         match tried {
-            Try::Taken { incarnation, epoch, commit, went_back } => {
-                if went_back {
-                    tracing::error!(
-                        shard = self.shard.0,
-                        known = self.stored,
-                        found = commit,
-                        incarnation,
-                        "Redis went back behind a commit that it had acknowledged (a fail-over to a replica that \
-                         lagged, or a lost append-only file): what was committed in between is lost; a new \
-                         incarnation begins, and no older lease is valid"
-                    );
-                }
+            Try::Taken { incarnation, epoch, commit, how } => {
+                self.tell_incarnation(&how, commit, incarnation);
                 let fence = Fence { shard: self.shard, incarnation, epoch, owner };
                 self.fence = Some(fence.clone());
                 (self.in_force, self.held) = (true, true);
@@ -55,11 +60,29 @@ impl Writer {
         }
     }
 
-    async fn try_acquire(&mut self, owner: &SessionId, dead: Option<u64>) -> Result<Try, Failure> {
-        if self.shard == ShardId::CONTROL {
-            // After a fail-over to an empty replica the database must be made anew.
-            meta::open(&self.link, Some(self.shards), &self.part).await?;
+    fn tell_incarnation(&self, how: &str, commit: u64, incarnation: u32) {
+        match how {
+            "went back" => tracing::error!(
+                shard = self.shard.0,
+                known = self.stored,
+                found = commit,
+                incarnation,
+                "Redis went back behind a commit that it had acknowledged (a fail-over to a replica that lagged, or a lost \
+                 end of the append-only file): what was committed in between is lost; a new incarnation begins, and no \
+                 older lease is valid"
+            ),
+            "another run" => tracing::warn!(
+                shard = self.shard.0,
+                found = commit,
+                incarnation,
+                "Redis was started anew since an owner that did not give the shard back, and may have lost the last \
+                 second of it; a new incarnation begins, and no older lease is valid"
+            ),
+            _ => {}
         }
+    }
+
+    async fn try_acquire(&mut self, owner: &SessionId, dead: Option<u64>, run: &str) -> Result<Try, Failure> {
         let (shard, lease) = (self.link.keys().one("shard"), self.link.keys().one("owner"));
         let known = self.fence.as_ref().map_or((0, 0), |fence| (fence.incarnation, fence.epoch));
         let dead = dead.map_or_else(String::new, |epoch| epoch.to_string());
@@ -67,7 +90,7 @@ impl Writer {
             .run(&self.link, &|command| {
                 command.arg(2).arg(&shard).arg(&lease);
                 command.arg(&self.holder.instance).arg(&self.holder.who).arg(&**owner).arg(&dead);
-                command.arg(SCHEMA).arg(known.0).arg(known.1).arg(self.stored);
+                command.arg(SCHEMA).arg(known.0).arg(known.1).arg(self.stored).arg(run);
             })
             .await?;
         let mut words = take::<Vec<String>>(answer)?.into_iter();
@@ -81,7 +104,7 @@ impl Writer {
                 let incarnation = word().parse().map_err(|_| damaged())?;
                 let epoch = word().parse().map_err(|_| damaged())?;
                 let commit = word().parse().map_err(|_| damaged())?;
-                Try::Taken { incarnation, epoch, commit, went_back: answer == "went back" }
+                Try::Taken { incarnation, epoch, commit, how: answer }
             }
         })
     }

@@ -166,6 +166,37 @@ fn a_redis_that_went_back_begins_a_new_incarnation() {
 }
 
 #[test]
+fn another_run_of_redis_begins_a_new_incarnation_unless_who_takes_the_shard_knows_its_last_commit() {
+    let mut server = RedisServer::start();
+    let url = server.url();
+    let open = || RedisStore::open(&url).expect("it will do");
+    let take = |store: &dyn Store, dead| wait(store.acquire(ShardId(0), "other".into(), dead)).expect("it is dead");
+    let first = open();
+    let fence = acquire(&*first);
+    assert_eq!(commit(&*first, &fence, inserting(1, 1, "{}")), CommitAnswer::Committed);
+    // In the same run nobody can have missed anything.
+    let second = open();
+    let fence = take(&*second, Some(fence.epoch));
+    assert_eq!(fence.incarnation, 1);
+    server.kill();
+    server.restart();
+    let fence = until("Redis is loaded", || wait(second.acquire(ShardId(0), "other".into(), None)).ok());
+    assert_eq!(fence.incarnation, 1, "this one knows what it committed");
+    server.kill();
+    server.restart();
+    let third = open();
+    let taken = take(&*third, Some(fence.epoch));
+    assert_eq!(taken.incarnation, 2, "whoever knew what was committed is gone");
+    let refused = commit(&*second, &fence, inserting(2, 2, "{}"));
+    assert!(matches!(refused, CommitAnswer::Rejected { .. } | CommitAnswer::Unknown { .. }), "{refused:?}");
+    // Given back, there was nothing under way.
+    drop(third);
+    server.kill();
+    server.restart();
+    assert_eq!(acquire(&*open()).incarnation, 2);
+}
+
+#[test]
 fn a_status_stands_under_a_key_that_a_person_can_write() {
     let url = shared().url();
     let prefix = url.split_once("prefix=").expect("it has one").1;

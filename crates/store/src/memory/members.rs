@@ -28,7 +28,7 @@ impl MemoryMembers {
         let holding = |store: &MemoryStore| {
             let inner = store.lock();
             let owner = inner.named.clone();
-            Holding { shard: inner.shard, epoch: inner.epoch, owner }
+            Holding { shard: inner.shard, epoch: inner.epoch, owner, commit: None }
         };
         let control = self.shards[0].snapshot();
         Roster {

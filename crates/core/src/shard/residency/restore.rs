@@ -7,7 +7,7 @@ use super::super::lanes::{Lanes, rank};
 use super::super::permits::Permits;
 use super::super::{Session, Shard, ShardConfig, Work, figures};
 use crate::event::Offer;
-use crate::id::{Key, Name};
+use crate::id::{Key, Name, Token};
 use crate::job::JobRow;
 use crate::row::{Directive, Snapshot, WorkerRow};
 use crate::task::{LaneId, Place, TaskStatus};
@@ -18,13 +18,14 @@ impl Shard {
     /// nothing else in.
     pub(crate) fn restore(config: ShardConfig, snapshot: Snapshot, now: Timestamp) -> Self {
         let now = now.max(snapshot.high_water.time);
+        let lease = snapshot.high_water.lease.max(Token::lease_before(snapshot.incarnation));
         let permits =
             Permits::restore(&config, snapshot.limits, snapshot.loans, snapshot.backlog, snapshot.high_water.time);
         let mut shard = Self {
             config,
             incarnation: snapshot.incarnation,
             now,
-            high_water: crate::row::HighWater { time: now, ..snapshot.high_water },
+            high_water: crate::row::HighWater { time: now, lease, ..snapshot.high_water },
             tasks: Default::default(),
             jobs: Default::default(),
             chunks: Default::default(),

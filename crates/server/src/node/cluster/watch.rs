@@ -13,6 +13,7 @@ use mainspring_store::{Error, Roster, ShardId};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::known::Known;
 use super::roster::View;
 use super::{Cluster, StartError, process};
 
@@ -86,10 +87,12 @@ impl Watch {
     async fn beat(&mut self) {
         let members = self.cluster.members.clone().expect("only a shared store is watched");
         let now = self.cluster.config.clock.monotonic();
+        let known = Known::of(self.cluster.local_shards());
         let beat = tokio::time::timeout(BEAT_MAX, members.beat(self.cluster.me.clone())).await;
         let error = match beat {
             Ok(Ok(roster)) => {
                 self.silent_since = None;
+                known.compare(&roster);
                 return self.turn(roster).await;
             }
             Ok(Err(error)) => error,
