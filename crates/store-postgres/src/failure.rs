@@ -49,6 +49,11 @@ impl From<Failure> for Error {
             Failure::Known(error) => error,
             Failure::Unreadable(_) => Error::Corrupt(text),
             Failure::Diverged(_) | Failure::Silent(_) => Error::Unavailable(text),
+            // PgBouncer's words; its code says only that it will not.
+            Failure::Postgres(_) if text.contains("statement pooling mode") => Error::Incompatible(format!(
+                "{text}: the pooler gives each statement another connection, and commits are transactions; \
+                 set `pool_mode = transaction` or `session` for this database"
+            )),
             Failure::Postgres(error) => match error.code() {
                 Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => Error::Incompatible(format!(
                     "{text}; the role needs USAGE on the schema and SELECT, INSERT, UPDATE, DELETE on its tables"

@@ -70,12 +70,6 @@ fn judge(cluster: &ClusterView, skew_ms: u64) -> Vec<Check> {
     let silent: Vec<&str> = cluster.nodes.iter().filter(|node| !node.alive).map(|node| node.about.as_str()).collect();
     let orphans: Vec<String> =
         cluster.shards.iter().filter(|shard| shard.node_id.is_none()).map(|shard| shard.shard.to_string()).collect();
-    let hidden: Vec<&str> = cluster
-        .nodes
-        .iter()
-        .filter(|node| node.address.is_none() && cluster.nodes.len() > 1)
-        .map(|node| node.about.as_str())
-        .collect();
     let mut versions: Vec<&str> = cluster.nodes.iter().map(|node| node.version.as_str()).collect();
     versions.sort_unstable();
     versions.dedup();
@@ -107,12 +101,8 @@ fn judge(cluster: &ClusterView, skew_ms: u64) -> Vec<Check> {
             format!("{} alive", cluster.nodes.len()),
             "start them again; others take their shards within seconds",
         ),
-        check(
-            "addresses",
-            some(&owned(&hidden), "other nodes cannot reach"),
-            "every node can be reached".to_owned(),
-            "start them with --advertise http://HOST:PORT",
-        ),
+        hidden(cluster),
+        doubled(cluster),
         check(
             "shards",
             some(&orphans, "nobody serves"),
@@ -132,6 +122,33 @@ fn judge(cluster: &ClusterView, skew_ms: u64) -> Vec<Check> {
             "let both machines follow a time server",
         ),
     ]
+}
+
+/// Nodes that others cannot reach.
+fn hidden(cluster: &ClusterView) -> Check {
+    let alone = cluster.nodes.len() < 2;
+    let hidden = cluster.nodes.iter().filter(|node| node.address.is_none() && !alone);
+    let hidden: Vec<&str> = hidden.map(|node| node.about.as_str()).collect();
+    check(
+        "addresses",
+        (!hidden.is_empty()).then(|| format!("other nodes cannot reach {}", hidden.join(", "))),
+        "every node can be reached".to_owned(),
+        "start them with --advertise http://HOST:PORT",
+    )
+}
+
+/// Nodes that others take for each other.
+fn doubled(cluster: &ClusterView) -> Check {
+    let mut addresses: Vec<&str> =
+        cluster.nodes.iter().filter(|node| node.alive).filter_map(|node| node.address.as_deref()).collect();
+    addresses.sort_unstable();
+    let doubled = addresses.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    check(
+        "names",
+        doubled.map(|address| format!("several nodes say that they are at {address}")),
+        "every node has an address of its own".to_owned(),
+        "give each its own --advertise: what is meant for one reaches the other, which refuses it",
+    )
 }
 
 /// How many files a process started here may open.
@@ -154,7 +171,7 @@ mod tests {
     fn cluster() -> ClusterView {
         let node = |id: &str| ClusterNodeView {
             node_id: id.to_owned(),
-            address: Some("http://a".to_owned()),
+            address: Some(format!("http://{id}")),
             about: format!("host of {id}"),
             version: "1".to_owned(),
             alive: true,
@@ -190,6 +207,7 @@ mod tests {
         assert_eq!(with(|view| view.durability = "D0".to_owned()), ["store"]);
         assert_eq!(with(|view| view.nodes[1].alive = false), ["nodes"]);
         assert_eq!(with(|view| view.nodes[1].address = None), ["addresses"]);
+        assert_eq!(with(|view| view.nodes[1].address = Some("http://a".to_owned())), ["names"]);
         assert_eq!(with(|view| view.shards[0].node_id = None), ["shards"]);
         assert_eq!(with(|view| view.nodes[1].version = "2".to_owned()), ["versions"]);
         assert_eq!(ill(&cluster(), 60_000), ["clock"]);

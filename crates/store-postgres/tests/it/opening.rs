@@ -8,7 +8,7 @@ use mainspring_store::conformance::Shard;
 use mainspring_store::{Error, Store as _};
 use mainspring_store_postgres::{Options, PostgresStore};
 
-use crate::server::{SHARED, free_port, schema};
+use crate::server::{SHARED, Server, free_port, schema};
 
 fn open(url: &str) -> Result<Arc<PostgresStore>, Error> {
     PostgresStore::open(url, Options::default())
@@ -102,6 +102,23 @@ fn a_database_that_may_not_be_written_is_refused() {
     SHARED.sql("CREATE DATABASE frozen");
     SHARED.sql("ALTER DATABASE frozen SET default_transaction_read_only = on");
     assert_says(&refusal(&SHARED.database("frozen")), &["default_transaction_read_only"]);
+}
+
+#[test]
+fn a_standby_is_refused_also_where_its_tables_are_in_order_and_is_used_once_it_is_promoted() {
+    let server = Server::start();
+    let url = server.fresh();
+    drop(open(&url).expect("it is new"));
+    let data = server.sql("SHOW data_directory").remove(0);
+    server.order("stop");
+    std::fs::write(format!("{data}/standby.signal"), "").expect("the folder can be written");
+    server.order("start");
+    let refused = open(&url).expect_err("it takes no writes");
+    assert!(matches!(refused, Error::Unavailable(_)), "{refused}");
+    assert_says(&refused.to_string(), &["read-only standby", "name the primary"]);
+    server.sql("SELECT pg_promote()");
+    let mut shard = Shard::of(open(&url).expect("it is a primary now"));
+    shard.commit(Changes::default());
 }
 
 #[test]

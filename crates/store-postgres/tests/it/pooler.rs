@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use mainspring_store::{Store, conformance};
+use mainspring_store::{Error, Store, conformance};
 use mainspring_store_postgres::{Options, PostgresStore};
 
 use crate::server::{SHARED, Warded, free_port, is_root, schema, unprivileged, wait_for_port};
@@ -16,12 +16,16 @@ struct Pooler {
 
 impl Pooler {
     fn start(connections: u32) -> Self {
+        Self::in_mode("transaction", connections)
+    }
+
+    fn in_mode(mode: &str, connections: u32) -> Self {
         let folder: PathBuf =
             tempfile::Builder::new().prefix("mainspring-pgbouncer-").tempdir().expect("a folder can be made").keep();
         let (port, server) = (free_port(), SHARED.port);
         let settings = format!(
             "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_type = trust\nauth_file = {0}/users\npool_mode = transaction\n\
+             unix_socket_dir =\nauth_type = trust\nauth_file = {0}/users\npool_mode = {mode}\n\
              default_pool_size = {connections}\n",
             folder.display()
         );
@@ -43,9 +47,13 @@ impl Pooler {
 
     /// Opens what stands at a URL of the server behind.
     fn open_at(&self, url: &str) -> Arc<PostgresStore> {
-        let url = url.replace(&format!(":{}/", SHARED.port), &format!(":{}/", self.port));
-        assert!(!schema(&url).is_empty());
-        PostgresStore::open(&url, Options::default()).expect("it can be opened through a pooler")
+        assert!(!schema(url).is_empty());
+        PostgresStore::open(&self.through(url), Options::default()).expect("it can be opened through a pooler")
+    }
+
+    /// The URL of the server behind, by way of the pooler.
+    fn through(&self, url: &str) -> String {
+        url.replace(&format!(":{}/", SHARED.port), &format!(":{}/", self.port))
     }
 }
 
@@ -61,6 +69,31 @@ fn a_pooler_with_one_connection_is_told_apart() {
     let pooler = Pooler::start(1);
     let detail = pooler.open().describe().detail;
     assert!(detail.ends_with("pooler=transaction"), "{detail}");
+}
+
+#[test]
+fn a_pooler_in_session_mode_is_as_good_as_none() {
+    let pooler = Pooler::in_mode("session", 8);
+    let detail = pooler.open().describe().detail;
+    assert!(!detail.contains("pooler"), "{detail}");
+    let open = || -> Arc<dyn Store> { pooler.open() };
+    conformance::an_old_fence_is_rejected_with_the_epoch_in_force(&open);
+    conformance::after_an_unknown_commit_the_fence_is_out_of_force(&open);
+}
+
+#[test]
+fn a_pooler_in_statement_mode_is_refused_with_what_mends_it_and_nothing_is_made() {
+    let pooler = Pooler::in_mode("statement", 4);
+    let url = SHARED.fresh();
+    let error = PostgresStore::open(&pooler.through(&url), Options::default()).expect_err("there are no transactions");
+    assert!(matches!(error, Error::Incompatible(_)), "{error:?}");
+    assert!(error.to_string().contains("`pool_mode = transaction`"), "{error}");
+    let made = format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{}'", schema(&url));
+    assert_eq!(SHARED.sql(&made), ["0"]);
+    // Made by way of something better, it is refused all the same.
+    drop(PostgresStore::open(&url, Options::default()).expect("it is new"));
+    let error = PostgresStore::open(&pooler.through(&url), Options::default()).expect_err("there are no transactions");
+    assert!(error.to_string().contains("`pool_mode = transaction`"), "{error}");
 }
 
 #[test]
