@@ -1,6 +1,6 @@
 //! Two nodes on one store, a worker of each, and a client that repeats what was not answered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use mainspring_core::id::Bucket;
@@ -37,7 +37,7 @@ pub(crate) fn shard_of(id: &str) -> u16 {
 ///
 /// # Panics
 /// If the answer is neither 2xx nor one that asks for a repeat, or if there is none in time.
-pub(crate) fn submit(places: &[Place; 2], path: &str, body: &Value, choose: impl FnMut() -> usize) -> Value {
+pub(crate) fn submit(places: &[Place], path: &str, body: &Value, choose: impl FnMut() -> usize) -> Value {
     submit_with(places, path, "", body, choose)
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn submit(places: &[Place; 2], path: &str, body: &Value, choose: impl
 /// # Panics
 /// As [`submit`].
 pub(crate) fn submit_with(
-    places: &[Place; 2],
+    places: &[Place],
     path: &str,
     headers: &str,
     body: &Value,
@@ -67,21 +67,45 @@ pub(crate) fn submit_with(
     }
 }
 
-/// The shards that the node at this place serves, and whether it sees all others with one other node; `None` without an answer.
-fn half(place: &Place) -> Option<BTreeSet<u16>> {
+/// Who serves which shards as the node at this place sees it, itself first; `None` while one is nobody's, or without an answer.
+fn owners(place: &Place) -> Option<Vec<BTreeSet<u16>>> {
     let view = place.try_call("GET", "/api/v1/cluster", None).ok()?.body;
     let (shards, me) = (view["shards"].as_array()?, view["nodeId"].as_str()?);
-    let owners: BTreeSet<&str> = shards.iter().filter_map(|shard| shard["nodeId"].as_str()).collect();
-    let own = shards.iter().filter(|shard| shard["nodeId"] == me);
-    let own = own.filter_map(|shard| u16::try_from(shard["shard"].as_u64()?).ok()).collect();
-    (owners.len() == 2 && shards.iter().all(|shard| shard["nodeId"].is_string())).then_some(own)
+    let mut owners: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::from([(me, BTreeSet::new())]);
+    for shard in shards {
+        owners.entry(shard["nodeId"].as_str()?).or_default().insert(u16::try_from(shard["shard"].as_u64()?).ok()?);
+    }
+    let own = owners.remove(me)?;
+    Some([own].into_iter().chain(owners.into_values()).collect())
 }
 
-/// Waits until each node serves half of the shards, and says so; the half of the second.
+/// Whether the node at this place serves every shard.
+pub(crate) fn serves_all(place: &Place) -> bool {
+    owners(place).is_some_and(|owners| owners.len() == 1 && owners[0].len() == usize::from(SHARDS))
+}
+
+/// What each of these nodes serves, once all shards are served by them alone, in equal parts but for one, and each sees it so.
+fn even(places: &[&Place]) -> Option<Vec<BTreeSet<u16>>> {
+    let each = usize::from(SHARDS) / places.len();
+    let mut parts = Vec::new();
+    for place in places {
+        let mut seen = owners(place)?;
+        let is_even = seen.iter().all(|part| (each..=each + 1).contains(&part.len()));
+        if seen.len() != places.len() || !is_even {
+            return None;
+        }
+        parts.push(seen.swap_remove(0));
+    }
+    let all: BTreeSet<u16> = parts.iter().flatten().copied().collect();
+    (all.len() == usize::from(SHARDS)).then_some(parts)
+}
+
+/// Waits until these nodes serve all shards in equal parts, and say so; what each of them serves.
+pub(crate) fn wait_until_even(places: &[&Place]) -> Vec<BTreeSet<u16>> {
+    wait::until(60, "nodes that share the shards evenly", || even(places))
+}
+
+/// The same of two; what the second serves.
 pub(crate) fn wait_until_shared(places: &[Place; 2]) -> BTreeSet<u16> {
-    wait::until(60, "two nodes that share the shards", || {
-        let (one, other) = (half(&places[0])?, half(&places[1])?);
-        let size = usize::from(SHARDS / 2);
-        (one.len() == size && other.len() == size && one.is_disjoint(&other)).then_some(other)
-    })
+    wait_until_even(&[&places[0], &places[1]]).swap_remove(1)
 }

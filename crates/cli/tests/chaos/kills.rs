@@ -73,11 +73,11 @@ pub(crate) fn worker(place: &Place, number: usize) -> Process {
 }
 
 /// Submits until the end, a task or a chain at a time; what was acknowledged.
-pub(crate) fn client(places: &[Place; 2], name: usize, mut dice: Dice, end: Deadline) -> Vec<Taken> {
+pub(crate) fn client(places: &[Place], name: usize, mut dice: Dice, is_over: &dyn Fn() -> bool) -> Vec<Taken> {
     let witness = places[0].path("witness");
     let mut taken = Vec::new();
     for number in 0.. {
-        if end.has_passed() {
+        if is_over() {
             break;
         }
         let label = format!("c{name}n{number}");
@@ -90,7 +90,7 @@ pub(crate) fn client(places: &[Place; 2], name: usize, mut dice: Dice, end: Dead
         };
         let mut choose = {
             let mut dice = dice.split();
-            move || dice.below(2) as usize
+            move || dice.below(places.len() as u64) as usize
         };
         taken.push(match dice.below(6) {
             0 => chain(places, &label, task, choose),
@@ -119,7 +119,7 @@ fn single(id: &str, label: &str) -> Taken {
     Taken { path: path.clone(), tasks: vec![(path, label.to_owned())] }
 }
 
-fn chain(places: &[Place; 2], label: &str, task: impl Fn(&str) -> Value, choose: impl FnMut() -> usize) -> Taken {
+fn chain(places: &[Place], label: &str, task: impl Fn(&str) -> Value, choose: impl FnMut() -> usize) -> Taken {
     let path = format!("/api/v1/jobs/{label}");
     let labels: Vec<String> = (0..3).map(|link| format!("{label}-{link}")).collect();
     let links = labels.iter().enumerate().map(|(number, label)| {
@@ -155,7 +155,7 @@ fn kills_lose_nothing(kind: Kind) {
         for name in 0..CLIENTS {
             let (places, all, dice) = (&places, &all, dice.split());
             scope.spawn(move || {
-                let taken = client(places, name, dice, end);
+                let taken = client(places, name, dice, &|| end.has_passed());
                 all.lock().expect("no client failed").extend(taken);
             });
         }

@@ -114,7 +114,7 @@ fn a_loss_of_power_takes_no_more_than_the_last_second_and_is_noticed() {
     let nodes = [places[0].start("serve"), places[1].start("serve")];
     wait_until_shared(&places);
     let _workers = [worker(&places[0], 0), worker(&places[1], 1)];
-    let end = Deadline::in_seconds(setting("MAINSPRING_CHAOS_SECONDS", 8));
+    let end = Deadline::in_seconds(setting("MAINSPRING_CHAOS_SECONDS", 5));
     let (all, mut gaps) = (Mutex::new(Vec::new()), Vec::new());
     thread::scope(|scope| {
         for name in 0..CLIENTS {
@@ -144,7 +144,7 @@ fn a_loss_of_power_takes_no_more_than_the_last_second_and_is_noticed() {
         taken.len()
     );
     assert!(lost.is_empty() || noticed > 0, "{lost:?} are lost, and nobody noticed");
-    assert!(taken.len() >= 20 && noticed > 0, "too little happened to mean anything");
+    assert!(taken.len() >= 10 && noticed > 0, "too little happened to mean anything");
 }
 
 /// The grant of a task is lost, while its program runs: the next one is under a larger fence, whether or not a node remembers.

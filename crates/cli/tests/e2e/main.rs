@@ -10,6 +10,7 @@ mod flow;
 mod follow;
 mod history;
 mod http;
+mod idle;
 mod kill;
 mod limits;
 mod migrate;

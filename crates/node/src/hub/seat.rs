@@ -96,6 +96,8 @@ pub struct Seat {
     over_order: VecDeque<Token>,
     drain: bool,
     told: Directive,
+    /// The pulse of the node at the last call that was carried out.
+    pulse: Option<u64>,
     /// When it was heard of last.
     pub heard_at: Duration,
     /// The lease that it asked for last.
@@ -123,6 +125,8 @@ pub struct Standing<'a> {
     pub digest: u64,
     /// Tokens that the worker speaks of.
     pub spoken: &'a HashSet<Token>,
+    /// Names the time for which the node surely was not taken for dead; `None`: its beat is late.
+    pub pulse: Option<u64>,
 }
 
 impl Seat {
@@ -142,6 +146,7 @@ impl Seat {
             over_order: VecDeque::new(),
             drain: false,
             told: Directive::Run,
+            pulse: None,
             heard_at: now,
             lease: Duration::ZERO,
         }
@@ -161,7 +166,9 @@ impl Seat {
     pub fn begin(&mut self, standing: &Standing<'_>, now: Duration) -> Begun {
         self.heard_at = now;
         let seq = standing.seq;
-        if seq < self.seq {
+        // What is remembered may be over since: the next call asks for it.
+        let is_over = self.pulse != standing.pulse;
+        if seq < self.seq || seq == self.seq && is_over {
             let directive = self.told;
             return Begun::Answered(Box::new(Merged { seq, directive, ..Merged::default() }));
         }
@@ -171,9 +178,10 @@ impl Seat {
         {
             return Begun::Answered(Box::new(last.clone()));
         }
-        let fresh = self.seq == 0 || seq > self.seq + 1;
+        let fresh = self.seq == 0 || seq > self.seq + 1 || is_over;
+        self.pulse = standing.pulse;
         if fresh {
-            // Another node may have spoken for the session meanwhile: all that is known here may be out of date. What
+            // Another node may have spoken for the session meanwhile, or have taken shards over: all that is known here may be out of date. What
             // shards were offered from there they forget with the first call from here.
             self.links.values_mut().for_each(|link| *link = Link { offered: 0, ..Link::default() });
             self.held.clear();
@@ -283,6 +291,18 @@ impl Seat {
         !self.held.is_empty() || !self.cancels.is_empty() || self.directive(paused) != self.told
     }
 
+    /// Whether there is anything to grant.
+    pub fn holds_grants(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Forgets what there is to grant, unless this node's pulse is what it was: then the next call asks for it.
+    pub fn withhold_unless(&mut self, pulse: Option<u64>) {
+        if pulse.is_none() || self.pulse != pulse {
+            self.held.clear();
+        }
+    }
+
     /// Everything there is to say; remembered until it is acknowledged.
     pub(super) fn tell(&mut self, paused: bool) -> Merged {
         let grants = std::mem::take(&mut self.held);
@@ -345,7 +365,7 @@ mod tests {
 
     fn begin(seat: &mut Seat, seq: u64, ack: u64, spoken: &[u64]) -> Option<bool> {
         let spoken = spoken.iter().map(|number| token(*number)).collect();
-        let standing = Standing { seq, ack, digest: seq, spoken: &spoken };
+        let standing = Standing { seq, ack, digest: seq, spoken: &spoken, pulse: Some(0) };
         match seat.begin(&standing, Duration::ZERO) {
             Begun::Go { fresh } => Some(fresh),
             Begun::Answered(_) => None,
@@ -367,6 +387,27 @@ mod tests {
         assert_eq!(grants(&seat.tell(false)), [1]);
         assert_eq!(begin(&mut seat, 3, 2, &[]), Some(false));
         assert!(!seat.has_news(false));
+    }
+
+    #[test]
+    fn after_a_late_beat_grants_are_not_sent_again_but_asked_for() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        begin(&mut seat, 1, 0, &[]);
+        let (seq, ..) = seat.call(ShardId(3), 2, Duration::ZERO);
+        seat.answered(ShardId(3), seq, &mut part(&[1, 2], 0));
+        seat.withhold_unless(Some(0));
+        let merged = seat.tell(false);
+        assert_eq!(grants(&merged), [1, 2]);
+        seat.remember(&merged);
+        let nothing = HashSet::new();
+        let late = |seq| Standing { seq, ack: 0, digest: seq, spoken: &nothing, pulse: Some(1) };
+        let again = seat.begin(&late(1), Duration::ZERO);
+        assert!(matches!(again, Begun::Answered(merged) if merged.grants.is_empty()), "a repeat brings nothing");
+        assert!(matches!(seat.begin(&late(2), Duration::ZERO), Begun::Go { fresh: true }));
+        assert!(seat.call(ShardId(3), 0, Duration::ZERO).2, "the shard is asked for them");
+        seat.answered(ShardId(3), 2, &mut part(&[1], 0));
+        seat.withhold_unless(None);
+        assert!(!seat.holds_grants(), "the beat is late when they are to be told");
     }
 
     #[test]
@@ -415,9 +456,10 @@ mod tests {
         let merged = seat.tell(false);
         seat.remember(&merged);
         let nothing = HashSet::new();
-        let again = seat.begin(&Standing { seq: 2, ack: 0, digest: 2, spoken: &nothing }, Duration::ZERO);
+        let again =
+            seat.begin(&Standing { seq: 2, ack: 0, digest: 2, spoken: &nothing, pulse: Some(0) }, Duration::ZERO);
         assert!(matches!(again, Begun::Answered(merged) if grants(&merged) == [7]));
-        let old = seat.begin(&Standing { seq: 1, ack: 0, digest: 1, spoken: &nothing }, Duration::ZERO);
+        let old = seat.begin(&Standing { seq: 1, ack: 0, digest: 1, spoken: &nothing, pulse: Some(0) }, Duration::ZERO);
         assert!(matches!(old, Begun::Answered(merged) if merged.grants.is_empty()));
     }
 

@@ -59,6 +59,7 @@ pub(super) struct Actor {
     pub(super) driver: Option<Driver>,
     pub(super) gateway: Gateway<Waiter>,
     pub(super) time: ShardTime,
+    clock_held: bool,
     pub(super) callers: HashMap<RequestId, Answers>,
     pub(super) commit: Option<CommitInFlight>,
     pub(super) read: Option<(Ticket, BoxFuture<Result<Rows, Error>>)>,
@@ -158,7 +159,8 @@ impl Actor {
             owner,
             fence,
             driver: None,
-            time: ShardTime::new(),
+            time: ShardTime::default(),
+            clock_held: false,
             callers: HashMap::new(),
             commit: None,
             read: None,
@@ -424,12 +426,12 @@ impl Actor {
     }
 
     pub(super) fn read_time(&mut self) -> Timestamp {
-        let was_held = self.time.is_held();
-        let now = self.time.now(&*self.shared.clock);
-        if self.time.is_held() != was_held {
+        let (now, held) = (self.time.now(&*self.shared.clock), self.shared.clock.is_held());
+        if held != self.clock_held {
+            self.clock_held = held;
             let reason = "the wall clock leapt more than 60 s ahead and is not believed; check the machine's time";
-            tracing::warn!(held = self.time.is_held(), "the wall clock's leap changed");
-            self.shared.set_reason("clock_leap", self.time.is_held().then(|| reason.to_owned()));
+            tracing::warn!(held, "the wall clock's leap changed");
+            self.shared.set_reason("clock_leap", held.then(|| reason.to_owned()));
         }
         now
     }

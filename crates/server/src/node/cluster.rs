@@ -17,6 +17,7 @@ mod merge;
 mod news;
 mod part_call;
 mod process;
+mod pulse;
 mod roster;
 mod routing;
 mod split;
@@ -41,6 +42,7 @@ use super::figures::{NodeFigures, Readiness};
 use super::peer::{Door, Peers};
 use super::shared::{Shared, Wakes};
 use super::{CallError, NodeConfig, StartError, actor};
+use crate::clock::SteadyClock;
 
 pub use grants::Exchanged;
 pub(crate) use inside::{Inside, ROOT};
@@ -69,6 +71,7 @@ pub(super) struct Cluster {
     /// The newest commits of the shards of others, as they say.
     pub(super) heads: Mutex<BTreeMap<ShardId, u64>>,
     hub: Hub,
+    pulse: pulse::Pulse,
     peers: Arc<Peers>,
     pub(super) door: Door,
     /// Asks for a beat before its time.
@@ -90,7 +93,8 @@ impl std::fmt::Debug for Cluster {
 
 impl Cluster {
     /// Takes part, and returns once every shard is served by somebody, as far as anyone can tell.
-    pub(super) async fn start(store: Arc<dyn Store>, config: NodeConfig) -> Result<Arc<Self>, StartError> {
+    pub(super) async fn start(store: Arc<dyn Store>, mut config: NodeConfig) -> Result<Arc<Self>, StartError> {
+        config.clock = Arc::new(SteadyClock::over(config.clock));
         let id: SessionId = format!("node-{:016x}", super::recovery::random()).into();
         let me = NodeRow {
             address: config.advertise.as_deref().map(Name::from),
@@ -111,7 +115,8 @@ impl Cluster {
             board: Mutex::default(),
             heads: Mutex::default(),
             hub: Hub::new(config.wait_ms_max),
-            peers: Arc::new(Peers::new()),
+            pulse: pulse::Pulse::default(),
+            peers: Arc::new(Peers::new(Arc::clone(&config.clock))),
             door: Door::new(),
             hurry: Notify::new(),
             reason: Mutex::default(),
@@ -290,6 +295,11 @@ impl Cluster {
             nodes.push(node(&(self.me.clone(), true, Duration::ZERO)));
         }
         ClusterView { me: self.me.id.clone(), nodes, shards: (0..self.shards).map(shard).collect() }
+    }
+
+    /// Names the time for which this node surely was not taken for dead; `None`: it may have been since. See [`pulse`].
+    pub(super) fn pulse(&self) -> Option<u64> {
+        if self.members.is_none() { Some(0) } else { self.pulse.at(self.config.clock.monotonic()) }
     }
 
     fn set_reason(&self, reason: Option<String>) {

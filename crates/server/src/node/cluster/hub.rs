@@ -137,7 +137,8 @@ impl Cluster {
         let digest = convert::digest(&request);
         let (said, spoken) = self.said(&bare, request);
         let current = CancellationToken::new();
-        let standing = Standing { seq: checked.seq, ack: checked.ack, digest, spoken: &spoken };
+        let pulse = self.pulse();
+        let standing = Standing { seq: checked.seq, ack: checked.ack, digest, spoken: &spoken, pulse };
         let fresh = {
             let mut chair = lock(&seat);
             match chair.seat.begin(&standing, now) {
@@ -151,7 +152,8 @@ impl Cluster {
                 }
             }
         };
-        let carried = Carried::new(self, seat, bare, said, fresh, (checked.capacity, checked.wait));
+        let wanted = (checked.capacity, checked.wait);
+        let carried = Carried::new(self, seat, bare, said, (fresh, pulse), wanted);
         carried.run(&current).await
     }
 

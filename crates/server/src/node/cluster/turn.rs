@@ -21,6 +21,8 @@ use crate::node::CallError;
 
 /// How long a peer may take beyond the wait that it was asked for.
 const PEER_SLACK: Duration = Duration::from_secs(10);
+/// How often a pulse that is missed is felt for again.
+const PULSE_EVERY: Duration = Duration::from_millis(50);
 
 /// What a call says, by shard.
 pub(super) struct Said {
@@ -43,6 +45,8 @@ pub(super) struct Carried<'a> {
     parts: BTreeMap<ShardId, ExchangeRequest>,
     /// Running attempts by shard: each call to it names them.
     running: BTreeMap<ShardId, Vec<String>>,
+    /// The pulse of the node when the call came in.
+    pulse: Option<u64>,
     open: FuturesUnordered<PartCall>,
     began: Instant,
     due: Instant,
@@ -55,7 +59,7 @@ impl<'a> Carried<'a> {
         seat: SharedSeat,
         base: ExchangeRequest,
         said: Said,
-        fresh: bool,
+        (fresh, pulse): (bool, Option<u64>),
         (capacity, wait): (u32, Duration),
     ) -> Self {
         let brief = |part: &ExchangeRequest| Brief {
@@ -70,6 +74,7 @@ impl<'a> Carried<'a> {
             cluster,
             seat,
             turn,
+            pulse,
             base,
             parts: said.parts,
             running: said.running,
@@ -111,7 +116,17 @@ impl<'a> Carried<'a> {
                 }
             }
         }
+        self.await_pulse(current).await;
         Ok(self.end(current))
+    }
+
+    /// Grants wait for a beat that is late: to answer without them would only bring the next call.
+    async fn await_pulse(&mut self, current: &CancellationToken) {
+        let due = self.due;
+        let waits = || lock(&self.seat).seat.holds_grants() && self.cluster.pulse().is_none() && Instant::now() < due;
+        while waits() && !current.is_cancelled() && !self.cluster.hub.closed.is_cancelled() {
+            tokio::time::sleep(PULSE_EVERY).await;
+        }
     }
 
     /// Lets the turn decide with what is known now.
@@ -170,7 +185,13 @@ impl<'a> Carried<'a> {
     /// A shard has answered, or has not.
     fn take(&mut self, shard: ShardId, seq: u64, part: Result<Part, Failed>) -> Result<(), CallError> {
         let part = match part {
-            Ok(part) => Ok(part),
+            Ok(mut part) => {
+                if self.pulse != self.cluster.pulse() {
+                    // It may have been made before the shard had another owner.
+                    part.grants.clear();
+                }
+                Ok(part)
+            }
             Err(Failed::Away) => Err(Away),
             Err(Failed::Refused(error)) => return Err(error),
         };
@@ -183,6 +204,9 @@ impl<'a> Carried<'a> {
         let mut chair = lock(&self.seat);
         let paused = self.cluster.is_paused(&chair);
         let superseded = current.is_cancelled();
+        if !superseded {
+            chair.seat.withhold_unless(self.cluster.pulse());
+        }
         let merged = self.turn.end(&mut chair.seat, paused, superseded);
         if superseded {
             chair.left_over.notify_one();

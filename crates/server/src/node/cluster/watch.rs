@@ -92,6 +92,7 @@ impl Watch {
         let error = match beat {
             Ok(Ok(roster)) => {
                 self.silent_since = None;
+                self.cluster.pulse.beat(now, self.cluster.config.clock.monotonic());
                 known.compare(&roster);
                 return self.turn(roster).await;
             }

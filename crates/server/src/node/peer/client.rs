@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::{AT, Key, NONCE, Nonce, SEAL, answer_hash, parse_seal, seal_request};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 
 /// How long an unused connection is kept: shorter than any server of ours keeps it, so that a call seldom meets one that
 /// is just being closed.
@@ -45,18 +45,18 @@ pub(crate) enum PeerError {
 #[derive(Debug)]
 pub(crate) struct Peers {
     client: Client<HttpConnector, Watched>,
-    clock: SystemClock,
+    clock: Arc<dyn Clock>,
 }
 
 impl Peers {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_MAX)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { client, clock: SystemClock::new() }
+        Self { client, clock }
     }
 
     /// Sends a POST to `{address}{path}`; the answer's body once its seal was checked. Dropping the future closes the

@@ -101,7 +101,9 @@ async fn answer(
 }
 
 async fn ask(address: &str) -> Result<Bytes, PeerError> {
-    Peers::new().call(&KEY, address, "/cluster/ask", b"what is asked".to_vec(), HANG).await
+    Peers::new(std::sync::Arc::new(SystemClock::new()))
+        .call(&KEY, address, "/cluster/ask", b"what is asked".to_vec(), HANG)
+        .await
 }
 
 /// Asks a node that is twisted so.
@@ -115,7 +117,7 @@ async fn ask_twisted(twist: Twist) -> Result<Bytes, PeerError> {
 #[tokio::test]
 async fn nodes_with_one_key_understand_each_other() {
     let (address, node) = node(KEY, Twist::None).await;
-    let peers = Peers::new();
+    let peers = Peers::new(std::sync::Arc::new(SystemClock::new()));
     for (body, end) in [("first", ""), ("", ""), ("third", "/")] {
         let address = format!("{address}{end}");
         let answer = peers.call(&KEY, &address, "/cluster/ask", body.into(), HANG).await;
@@ -221,7 +223,7 @@ async fn an_answer_that_breaks_off_is_lost() {
 #[tokio::test]
 async fn no_answer_in_time_is_lost_and_the_peer_notices() {
     let (address, node) = silent_node().await;
-    let peers = Peers::new();
+    let peers = Peers::new(std::sync::Arc::new(SystemClock::new()));
     let address = format!("http://{address}");
     let within = Duration::from_millis(200);
     let asked = peers.call(&KEY, &address, "/cluster/ask", b"what is asked".to_vec(), within);

@@ -1,0 +1,59 @@
+//! Whether this node may still think that its shards are its own, and that what others told it of theirs still holds.
+//!
+//! Others take the shards of a node over once its beat has stood still for [`STILL`]. A node that was stopped for
+//! as long, or had no store, finds that out with its next commit; but to hand a grant out takes no commit. So grants are handed
+//! out under a beat that is younger than that, and what was not handed out by then is asked for again: a task that was called
+//! off meanwhile, or has ended elsewhere, is not started any more.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use mainspring_node::judge::STILL;
+
+/// How old a beat may be: what is sent then still arrives before anybody else has the shards.
+const FRESH: Duration = STILL.saturating_sub(Duration::from_millis(500));
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Pulse(Mutex<Option<Beats>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Beats {
+    /// When the last one that succeeded was begun.
+    last: Duration,
+    /// How many came too late.
+    late: u64,
+}
+
+impl Pulse {
+    /// A beat has succeeded.
+    pub(super) fn beat(&self, begun: Duration, now: Duration) {
+        let mut beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = beats.map_or(0, |beats| beats.late + u64::from(now.saturating_sub(beats.last) >= FRESH));
+        *beats = Some(Beats { last: begun, late });
+    }
+
+    /// Names the time since the last late beat; `None`: the next is late already.
+    pub(super) fn at(&self, now: Duration) -> Option<u64> {
+        let beats = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        (now.saturating_sub(beats.last) < FRESH).then_some(beats.late)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_is_another_one_after_each_late_beat() {
+        let (pulse, ms) = (Pulse::default(), Duration::from_millis);
+        assert_eq!(pulse.at(ms(0)), None);
+        pulse.beat(ms(0), ms(10));
+        assert_eq!([pulse.at(ms(2_499)), pulse.at(ms(2_500))], [Some(0), None]);
+        pulse.beat(ms(500), ms(2_499));
+        assert_eq!(pulse.at(ms(2_600)), Some(0));
+        // Begun in time, but whether it arrived in time nobody knows.
+        pulse.beat(ms(2_900), ms(3_000));
+        assert_eq!([pulse.at(ms(3_000)), pulse.at(ms(5_400))], [Some(1), None]);
+    }
+}
