@@ -29,7 +29,7 @@ use std::fmt;
 use mainspring_core::id::{Key, Name, SessionId};
 use mainspring_core::permit::Rate;
 use mainspring_core::row::{Changes, ClaimName, Snapshot, TaskRow};
-use mainspring_core::task::{Place, TaskStatus};
+use mainspring_core::task::{Outcome, Place, TaskStatus};
 use mainspring_core::time::Timestamp;
 
 use crate::config::WorldConfig;
@@ -94,6 +94,8 @@ pub struct Checker {
     /// Buckets of rate keys.
     rates: BTreeMap<(Name, Name, Rate), permits::Bucket>,
     loads: u64,
+    /// The newest lease when faults had stopped, where none that comes later may be lost.
+    healed: Option<u64>,
     /// What schedules fired.
     pub fired: schedules::Fired,
 }
@@ -125,6 +127,7 @@ impl Checker {
             settled: BTreeSet::new(),
             rates: BTreeMap::new(),
             loads: 0,
+            healed: None,
             fired: schedules::Fired::default(),
         }
     }
@@ -155,6 +158,7 @@ impl Checker {
                 self.check_told(changes, touched)?;
                 self.check_late(touched)?;
                 self.check_flow(touched, &old_water)?;
+                self.check_kept(touched)?;
             }
         }
         self.check_lease_numbers(&before, &old_water)?;
@@ -168,6 +172,26 @@ impl Checker {
         self.check_schedules(changes, &schedules)?;
         self.count(changes, &before);
         Ok(())
+    }
+
+    /// Faults have stopped: from here on no attempt is lost.
+    pub fn heal(&mut self) {
+        self.healed = Some(self.model.water.lease);
+    }
+
+    /// An attempt may be lost after all: the process of its worker was ended.
+    pub fn excuse(&mut self) {
+        self.healed = None;
+    }
+
+    /// L2: what is granted once faults have stopped reaches a worker, which renews it.
+    fn check_kept(&self, touched: &Touched) -> Verdict {
+        let last = self.model.tasks[&touched.key].state.last.as_ref();
+        let lost = last.filter(|last| last.outcome == Some(Outcome::Lost));
+        let after = lost.filter(|last| self.healed.is_some_and(|healed| last.lease > healed));
+        ensure(after.is_none(), "L2", || {
+            format!("task {:?} was lost though faults have stopped: {after:?}", touched.key)
+        })
     }
 
     fn touched_jobs(

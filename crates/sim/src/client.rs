@@ -72,6 +72,19 @@ impl Clients {
         call
     }
 
+    /// A call that goes to several shards goes in parts, each of which is repeated by itself. The first keeps the number.
+    pub fn split(&mut self, number: u64, asks: Vec<Ask>, now_ms: i64) -> Vec<Call> {
+        let mut calls = Vec::with_capacity(asks.len());
+        for (place, ask) in asks.into_iter().enumerate() {
+            let call = if place == 0 { Call { number, ask } } else { self.send(ask, now_ms) };
+            if let Some(pending) = self.pending.get_mut(&number).filter(|_| place == 0) {
+                pending.call = call.clone();
+            }
+            calls.push(call);
+        }
+        calls
+    }
+
     /// Calls to repeat because no answer came. What carries neither an id nor a key is not repeated.
     pub fn repeat(&mut self, now_ms: i64) -> Vec<Call> {
         let mut again = Vec::new();

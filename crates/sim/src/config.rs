@@ -52,8 +52,29 @@ pub struct WorldConfig {
     pub lasting: bool,
     /// Share of the jobs whose tasks have flows, deadlines and turns, in a hundred.
     pub flow_percent: u64,
+    /// Several shards on several nodes; `None`: one shard.
+    pub cluster: Option<ClusterConfig>,
     /// A planted bug, if this run shows that it is found.
     pub plant: Option<Plant>,
+}
+
+/// A world of several shards.
+#[derive(Clone, Debug)]
+pub struct ClusterConfig {
+    /// Shards, 2 to 4.
+    pub shards: u16,
+    /// Nodes, 2 or 3.
+    pub nodes: usize,
+    /// All nodes run on one machine: each sees at once that the process of another is gone.
+    pub one_machine: bool,
+    /// The last worker lives inside the first node.
+    pub inside: bool,
+    /// Milliseconds between two nodes, at least and at most.
+    pub between_ms: (u64, u64),
+    /// Calls between nodes that are cut off, in a thousand.
+    pub cut: u64,
+    /// How often a node dies, stops, is cut off or cannot beat, and how often a worker changes over to another.
+    pub strokes: u64,
 }
 
 /// How often each fault strikes.
@@ -113,8 +134,48 @@ impl WorldConfig {
             patience_ms: 3 * 3_600_000,
             lasting: false,
             flow_percent: *rng.pick(&[0, 0, 30, 80]),
+            cluster: None,
             plant: None,
         }
+    }
+
+    /// The world of a seed with several shards on several nodes. Drawn beside the other ones, so that those stay as they are.
+    pub fn cluster(seed: u64) -> Self {
+        let mut config = Self::of_seed(seed ^ 0x0073_6861_7264);
+        let rng = &mut Rng::new(seed ^ 0x636c_7573_7465_7231);
+        config.seed = seed;
+        config.recovery_always = seed.is_multiple_of(50);
+        let shards = rng.range(2, 4) as u16;
+        config.workers = config.workers.max(2);
+        // Half an hour of beats says as much as three.
+        config.patience_ms = 3_600_000;
+        config.cluster = Some(ClusterConfig {
+            shards,
+            nodes: rng.range(2, 3) as usize,
+            one_machine: rng.percent(30),
+            inside: rng.percent(50),
+            between_ms: *rng.pick(&[(0, 1), (0, 3), (1, 30)]),
+            cut: if config.calm { 0 } else { *rng.pick(&[0, 0, 5, 30]) },
+            strokes: rng.below(7),
+        });
+        config.shard.shards = shards;
+        config
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> u16 {
+        self.cluster.as_ref().map_or(1, |cluster| cluster.shards)
+    }
+
+    /// How many nodes there are. One shard has two, which take it over from one another.
+    pub fn nodes(&self) -> usize {
+        self.cluster.as_ref().map_or(2, |cluster| cluster.nodes)
+    }
+
+    /// How a shard is run.
+    pub fn shard_config(&self, shard: usize) -> ShardConfig {
+        let number = u16::try_from(shard).expect("there are few shards");
+        ShardConfig { control: shard == 0, shard: number, ..self.shard.clone() }
     }
 
     /// The world of a seed with faults that go on for ever, at low rates, and no operator to help (R02).

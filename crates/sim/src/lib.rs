@@ -12,6 +12,7 @@
 //! cargo xtask sim --seed 4711             one world; prints its configuration
 //! cargo xtask sim --seed 4711 --trace     the same, with the last 400 lines of what happened, or with `--lines 4000`
 //! cargo xtask sim --from 1 --seeds 1000   worlds 1 to 1,000
+//! cargo xtask sim --cluster               worlds of several shards on several nodes; also with `--seed`, `--seeds`
 //! cargo xtask sim --liveness              worlds whose faults never quite stop, and which must end all the same
 //! cargo xtask sim --planted all           shows that each planted bug is found, by which invariant and seed
 //! cargo xtask sim --regressions           only the seeds of `regressions.txt`
@@ -26,7 +27,8 @@
 //!  workers ──┘   (loss, repeats,          (real)          └─ every effect, before it leaves
 //!                 delays)
 //! ```
-//! Two nodes stand ready: a takeover leaves the old one believing that it still owns the shard. Windows, horizons and step
+//! A world of one shard has two nodes: a takeover leaves the old one believing that it still owns the shard. One world in five
+//! of a campaign has several shards on several nodes with the real [`mainspring_node`]: its gateway, hub, judge and plan. Windows, horizons and step
 //! budgets are drawn small, so that paging, cold lanes, cold timers and continued sweeps happen in worlds of a few dozen
 //! tasks. Rare branches are counted ([`sometimes`]); a counter that stays at zero over a whole run fails it, but for the few
 //! that a minute does not reliably reach.

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use mainspring_sim::clock::Stopwatch;
 use mainspring_sim::config::WorldConfig;
 use mainspring_sim::plant::Plant;
-use mainspring_sim::run::{self, Campaign, PLANT_SEEDS_MAX, Seeds};
+use mainspring_sim::run::{self, Campaign, Kind, PLANT_SEEDS_MAX, Seeds};
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ struct Options {
     seeds: Option<u64>,
     from: Option<u64>,
     planted: Option<String>,
-    liveness: bool,
+    kind: Kind,
     regressions: bool,
     trace: bool,
     failures: Option<usize>,
@@ -40,7 +40,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
             "--from" => options.from = Some(number()?),
             "--failures" => options.failures = Some(number()? as usize),
             "--lines" => options.lines = Some(number()? as usize),
-            "--liveness" => options.liveness = true,
+            "--liveness" => options.kind = Kind::Liveness,
+            "--cluster" => options.kind = Kind::Cluster,
             "--regressions" => options.regressions = true,
             "--trace" => options.trace = true,
             "--planted" => options.planted = Some(arguments.next().context("`--planted` needs a name or `all`")?),
@@ -68,12 +69,12 @@ fn carry_out(options: &Options) -> anyhow::Result<bool> {
         return planted(name, options);
     }
     if let Some(seed) = options.seed {
-        return Ok(one(&run::config_of(seed, options.liveness), options));
+        return Ok(one(&options.kind.config(seed), options));
     }
     let regressions = run::regressions();
     let mut good = true;
-    for (seed, reason) in &regressions {
-        if let Err(violation) = run::world_twice_sometimes(&run::config_of(*seed, false)).verdict {
+    for (seed, kind, reason) in &regressions {
+        if let Err(violation) = run::world_twice_sometimes(&kind.config(*seed)).verdict {
             println!("regression {seed} ({reason}) fails again: {violation}");
             good = false;
         }
@@ -114,7 +115,9 @@ fn many(options: &Options) -> bool {
         from: options.from.unwrap_or(fresh),
         count: options.seeds.unwrap_or(u64::MAX),
         time: Duration::from_secs(seconds),
-        liveness: options.liveness,
+        kind: options.kind,
+        // A range of seeds is of one kind, so that each is what `--seed` replays.
+        pure: options.seeds.is_some() || options.from.is_some(),
         failures_max: options.failures.unwrap_or(1),
     };
     let campaign = run::campaign(seeds);
@@ -123,7 +126,7 @@ fn many(options: &Options) -> bool {
 }
 
 fn report(campaign: &Campaign, options: &Options, from: u64, took: f64) -> bool {
-    let full = options.seeds.is_none() && !options.liveness;
+    let full = options.seeds.is_none() && options.kind == Kind::Mixed;
     for (name, times) in campaign.sometimes.all() {
         println!("{name:<34} {times:>10}");
     }
@@ -135,12 +138,11 @@ fn report(campaign: &Campaign, options: &Options, from: u64, took: f64) -> bool 
         campaign.events,
         campaign.virtual_ms as f64 / 3_600_000.0
     );
-    for (seed, violation) in &campaign.failures {
+    for (seed, kind, violation) in &campaign.failures {
         let mut detail = violation.detail.clone();
         detail.truncate(detail.char_indices().nth(700).map_or(detail.len(), |(at, _)| at));
         println!("world {seed} FAILS {}: {detail}", violation.invariant);
-        let liveness = if options.liveness { " --liveness" } else { "" };
-        println!("  replay: cargo xtask sim --seed {seed}{liveness} --trace");
+        println!("  replay: cargo xtask sim --seed {seed}{} --trace", kind.flag());
     }
     let (never, rarely) = campaign.sometimes.never();
     if full && !never.is_empty() {
@@ -162,7 +164,8 @@ fn planted(name: &str, options: &Options) -> anyhow::Result<bool> {
         })?],
     };
     if let Some(seed) = options.seed {
-        let config = WorldConfig { plant: Some(plants[0]), ..run::config_of(seed, options.liveness) };
+        let kind = if options.kind == Kind::Mixed { Kind::of_plant(plants[0]) } else { options.kind };
+        let config = WorldConfig { plant: Some(plants[0]), ..kind.config(seed) };
         return Ok(one(&config, options));
     }
     let watch = Stopwatch::start();

@@ -76,7 +76,52 @@ pub struct Campaign {
     /// The counters.
     pub sometimes: Sometimes,
     /// Failing seeds, lowest first.
-    pub failures: Vec<(u64, Violation)>,
+    pub failures: Vec<(u64, Kind, Violation)>,
+}
+
+/// What kind of worlds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Worlds of one shard, and in a campaign one in [`CLUSTER_EVERY`] of several.
+    #[default]
+    Mixed,
+    /// Worlds of one shard whose faults never quite stop.
+    Liveness,
+    /// Worlds of several shards.
+    Cluster,
+}
+
+/// One world in so many of a campaign is one of several shards, which takes about twice as long as another.
+const CLUSTER_EVERY: u64 = 5;
+
+impl Kind {
+    /// The configuration of a seed.
+    pub fn config(self, seed: u64) -> WorldConfig {
+        match self {
+            Self::Mixed => WorldConfig::of_seed(seed),
+            Self::Liveness => WorldConfig::lasting(seed),
+            Self::Cluster => WorldConfig::cluster(seed),
+        }
+    }
+
+    /// How it is asked for on the command line.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Mixed => "",
+            Self::Liveness => " --liveness",
+            Self::Cluster => " --cluster",
+        }
+    }
+
+    /// What a campaign makes of a place in its seeds.
+    fn of_place(self, place: u64) -> Self {
+        if self == Self::Mixed && place % CLUSTER_EVERY == CLUSTER_EVERY - 1 { Self::Cluster } else { self }
+    }
+
+    /// Where a planted bug shows.
+    pub fn of_plant(plant: Plant) -> Self {
+        if plant.is_of_clusters() { Self::Cluster } else { Self::Mixed }
+    }
 }
 
 /// Which seeds to run.
@@ -88,8 +133,10 @@ pub struct Seeds {
     pub count: u64,
     /// For how long at the most.
     pub time: Duration,
-    /// Worlds whose faults never quite stop.
-    pub liveness: bool,
+    /// What kind of worlds.
+    pub kind: Kind,
+    /// One kind only.
+    pub pure: bool,
     /// Failing seeds after which it stops.
     pub failures_max: usize,
 }
@@ -111,8 +158,9 @@ pub fn campaign(seeds: Seeds) -> Campaign {
                         break;
                     }
                     let seed = seeds.from.wrapping_add(place);
-                    let outcome = world_twice_sometimes(&config_of(seed, seeds.liveness));
-                    mine.add(seed, outcome);
+                    let kind = if seeds.pure { seeds.kind } else { seeds.kind.of_place(place) };
+                    let outcome = world_twice_sometimes(&kind.config(seed));
+                    mine.add(seed, kind, outcome);
                     if mine.failures.len() >= seeds.failures_max {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -126,20 +174,15 @@ pub fn campaign(seeds: Seeds) -> Campaign {
     total
 }
 
-/// The configuration of a seed.
-pub fn config_of(seed: u64, liveness: bool) -> WorldConfig {
-    if liveness { WorldConfig::lasting(seed) } else { WorldConfig::of_seed(seed) }
-}
-
 impl Campaign {
-    fn add(&mut self, seed: u64, outcome: Outcome) {
+    fn add(&mut self, seed: u64, kind: Kind, outcome: Outcome) {
         self.worlds += 1;
         self.commits += outcome.commits;
         self.events += outcome.events;
         self.virtual_ms += outcome.virtual_ms;
         self.sometimes.merge(&outcome.sometimes);
         if let Err(violation) = outcome.verdict {
-            self.failures.push((seed, violation));
+            self.failures.push((seed, kind, violation));
         }
     }
 
@@ -189,8 +232,9 @@ pub fn hunt_all(plants: &[Plant], from: u64, seeds: u64) -> Vec<Find> {
 /// Looks for a planted bug, seed by seed.
 pub fn hunt(plant: Plant, from: u64, seeds: u64) -> Find {
     let mut struck = 0;
+    let kind = Kind::of_plant(plant);
     for seed in from..from + seeds {
-        let config = WorldConfig { plant: Some(plant), ..WorldConfig::of_seed(seed) };
+        let config = WorldConfig { plant: Some(plant), ..kind.config(seed) };
         let outcome = world_twice_sometimes(&config);
         struck += outcome.struck;
         if let Err(violation) = outcome.verdict {
@@ -200,14 +244,15 @@ pub fn hunt(plant: Plant, from: u64, seeds: u64) -> Find {
     Find { plant, found: None, worlds: seeds, struck }
 }
 
-/// The committed seeds that once failed, with the reason.
-pub fn regressions() -> Vec<(u64, &'static str)> {
+/// The committed seeds that once failed, with the kind of world and the reason.
+pub fn regressions() -> Vec<(u64, Kind, &'static str)> {
     let lines = include_str!("../regressions.txt").lines();
     let lines = lines.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
+            let (kind, line) = line.strip_prefix("cluster ").map_or((Kind::Mixed, line), |rest| (Kind::Cluster, rest));
             let (seed, reason) = line.split_once(' ').unwrap_or((line, ""));
-            (seed.parse().expect("each line of regressions.txt begins with a seed"), reason)
+            (seed.parse().expect("each line of regressions.txt begins with a seed"), kind, reason)
         })
         .collect()
 }

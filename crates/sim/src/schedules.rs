@@ -10,13 +10,14 @@ use mainspring_core::event::{NewTask, Order, Start, SubmitJob};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Name};
 use mainspring_core::job::FailurePolicy;
+use mainspring_core::permit::{KeyBound, KeyLimit};
 use mainspring_core::schedule::{
-    Ask, Expect, Fire, Next, Overlap, PassReason, Passed, Plan, Planned, ScheduleName, ScheduleOrder, Want, Work,
+    Ask, Expect, Fire, Next, Overlap, PassReason, Passed, Plan, Planned, ScheduleName, ScheduleOrder, ScheduleRow,
+    Want, Work,
 };
 use mainspring_core::spec::{TaskSpec, Trigger};
 use mainspring_core::time::Timestamp;
 
-use crate::check::model::Model;
 use crate::rng::Rng;
 
 /// Later than this is missed.
@@ -61,21 +62,27 @@ pub struct Schedules {
     rng: Rng,
     /// Orders that will still be given.
     left: u64,
+    /// Some of its work has a key whose limit may be kept by another shard.
+    keyed: bool,
 }
 
 impl Schedules {
     /// Those of a world; every second one has none.
-    pub fn new(seed: u64, calls: u64) -> Self {
+    pub fn new(seed: u64, calls: u64, keyed: bool) -> Self {
         let mut rng = Rng::new(seed ^ 0x7363_6865_6475_6c65);
         let left = if rng.percent(50) { rng.range(2, calls.max(3)) } else { 0 };
-        Self { rng, left }
+        Self { rng, left, keyed }
     }
 
     /// The next order, and after how many milliseconds to ask again.
-    pub fn next_order(&mut self, now_ms: i64, model: &Model) -> Option<(Order, i64)> {
+    pub fn next_order<'a>(
+        &mut self,
+        now_ms: i64,
+        known: impl Fn(&ScheduleName) -> Option<&'a ScheduleRow>,
+    ) -> Option<(Order, i64)> {
         self.left = self.left.checked_sub(1)?;
         let id = ScheduleName { tenant: "default".into(), name: format!("s{}", self.rng.below(3)).into() };
-        let known = model.schedules.get(&id);
+        let known = known(&id);
         let rng = &mut self.rng;
         let order = match (known, rng.below(12)) {
             (None, _) | (Some(_), 0..=3) => ScheduleOrder::Put {
@@ -90,7 +97,7 @@ impl Schedules {
             (Some(_), 8) => ScheduleOrder::Delete { of_definition: false },
             (Some(_), 9 | 10) => {
                 let instant = Timestamp::from_millis(now_ms);
-                ScheduleOrder::Trigger(Box::new(Fire { instant, work: work(rng) }))
+                ScheduleOrder::Trigger(Box::new(Fire { instant, work: work(rng, self.keyed) }))
             }
             (Some(row), _) => {
                 let back = rng.range(1_000, 30_000) as i64;
@@ -125,7 +132,7 @@ impl Schedules {
             Want::Due => self.due(state.covered, ask.now, times),
             Want::Buffered => {
                 let instant = state.buffered.unwrap_or(state.covered);
-                Plan::Buffered(Fire { instant, work: work(&mut self.rng) })
+                Plan::Buffered(Fire { instant, work: work(&mut self.rng, self.keyed) })
             }
             Want::Backfill => {
                 let cursor = state.backfill.as_ref().map_or(state.covered, |backfill| backfill.cursor);
@@ -134,7 +141,8 @@ impl Schedules {
                 while let Some(instant) = at.filter(|at| fired(*at)) {
                     at = times.after(instant);
                 }
-                let fire = at.filter(|at| *at <= to).map(|instant| Fire { instant, work: work(&mut self.rng) });
+                let fire =
+                    at.filter(|at| *at <= to).map(|instant| Fire { instant, work: work(&mut self.rng, self.keyed) });
                 Plan::Backfill { cursor, skipped: None, fire }
             }
         };
@@ -164,7 +172,7 @@ impl Schedules {
         if times.due(instant) > now {
             return Plan::Due { covered, passed, fire: None, next: times.next(after) };
         }
-        let fire = Some(Fire { instant, work: work(&mut self.rng) });
+        let fire = Some(Fire { instant, work: work(&mut self.rng, self.keyed) });
         Plan::Due { covered, passed, fire, next: times.next(instant) }
     }
 }
@@ -177,9 +185,13 @@ fn body(rng: &mut Rng, now_ms: i64) -> Arc<str> {
 }
 
 /// Work that mostly ends soon; now and then a job that is staged, or nothing that can be made.
-fn work(rng: &mut Rng) -> Work {
+fn work(rng: &mut Rng, keyed: bool) -> Work {
     let kind = *rng.pick(&["ok", "ok", "slow", "flaky"]);
-    let spec = Arc::new(TaskSpec::new(kind.into(), "{}".into()));
+    let mut spec = TaskSpec::new(kind.into(), "{}".into());
+    if keyed && rng.percent(30) {
+        spec.limits = vec![KeyLimit { key: (*rng.pick(&["a", "b"])).into(), bound: KeyBound::Running(1) }].into();
+    }
+    let spec = Arc::new(spec);
     match rng.below(10) {
         0 => Work::Broken("there is no such definition".into()),
         1..=4 => {

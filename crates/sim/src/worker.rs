@@ -138,6 +138,35 @@ impl Worker {
         self.directive = Directive::Run;
     }
 
+    /// A new process inside a node: its sessions are named after that.
+    pub fn start_inside(&mut self, node: &SessionId) {
+        self.start();
+        self.session = format!("{node}.w{}-{:05}", self.index, self.sessions).into();
+    }
+
+    /// Its present session.
+    pub fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    /// How many attempts it runs, and how many it has room for.
+    pub fn load(&self) -> (u32, u32) {
+        (self.running.len() as u32, self.slots)
+    }
+
+    /// Its call of this number was refused; it will call again.
+    pub fn was_refused(&mut self, seq: u64) {
+        if self.outstanding.is_some_and(|(awaited, _)| awaited == seq) {
+            self.was_cut_off();
+        }
+    }
+
+    /// Its connection broke; it will call again.
+    pub fn was_cut_off(&mut self) {
+        self.outstanding = None;
+        self.fresh = true;
+    }
+
     /// A new process under somebody else's id.
     pub fn restart_as(&mut self, name: Name) {
         self.name = name;

@@ -1,5 +1,10 @@
 //! A world: nodes, workers, clients, a network and a store, moved by one queue of events on virtual time.
+//!
+//! Each shard has a *post* on each node: the place of its core there, empty while another node owns it. A world of one shard
+//! has two posts and no membership; what several shards need beside that is in `cluster`.
 
+mod callers;
+mod cluster;
 mod ending;
 mod evaluating;
 mod fate;
@@ -26,7 +31,8 @@ use crate::sometimes::Sometimes;
 use crate::wire::{Reply, Request};
 use crate::worker::{Mode, Worker};
 use crate::workload::Workload;
-use node::{Done, Node};
+use cluster::{Cluster, Happening};
+use node::{Done, Post};
 
 /// Virtual time begins here: 2026-11-01.
 const BEGIN_MS: i64 = 1_793_491_200_000;
@@ -54,6 +60,7 @@ enum Ev {
     GiveHealingOrders,
     Planned { node: usize, life: u64, planned: Box<mainspring_core::schedule::Planned> },
     ScheduleOrder,
+    Cluster(Happening),
 }
 
 /// What a world showed.
@@ -83,6 +90,27 @@ struct Evaluator {
     workload: Workload,
 }
 
+/// A shard: its rows, and who judges them.
+struct Shard {
+    store: MemoryStore,
+    checker: Checker,
+    /// The post that owns it, or owned it last.
+    owner: usize,
+    /// A commit that lands at the next acquire.
+    late: Option<(Arc<Changes>, u64)>,
+}
+
+impl Shard {
+    fn new(number: u16, config: &WorldConfig) -> Self {
+        Self {
+            store: MemoryStore::of_shard(number),
+            checker: Checker::new(config),
+            owner: usize::from(number),
+            late: None,
+        }
+    }
+}
+
 /// A world at work.
 pub struct World {
     config: WorldConfig,
@@ -91,19 +119,17 @@ pub struct World {
     scheduled: u64,
     events: u64,
     rng: Rng,
-    store: MemoryStore,
-    checker: Checker,
-    nodes: Vec<Node>,
-    /// The node that requests go to.
-    owner: usize,
+    shards: Vec<Shard>,
+    /// Post `n` serves shard `n % shards` on node `n / shards`.
+    posts: Vec<Post>,
+    /// In a world of several shards.
+    cluster: Option<Cluster>,
     workers: Vec<Worker>,
     ticks: Vec<u64>,
     clients: Clients,
     evaluator: Evaluator,
     schedules: Schedules,
     planted: Option<Planted>,
-    /// A commit that lands at the next acquire.
-    late: Option<(Arc<Changes>, u64)>,
     faulty: bool,
     healing: bool,
     healed: bool,
@@ -119,7 +145,6 @@ impl World {
         let workers: Vec<Worker> = (0..config.workers).map(|index| Worker::new(index, &config, rng.fork())).collect();
         let clients = Clients::new(&config, rng.fork());
         let planted = config.plant.map(|plant| Planted::new(plant, rng.fork()));
-        let checker = Checker::new(&config);
         let now_ms = BEGIN_MS + rng.below(1_000_000) as i64;
         let evaluator = Evaluator { rng: rng.fork(), workload: Workload::new(rng.fork()) };
         let mut world = Self {
@@ -127,17 +152,15 @@ impl World {
             queue: BTreeMap::new(),
             scheduled: 0,
             events: 0,
-            store: MemoryStore::new(),
-            checker,
-            nodes: vec![Node::new(), Node::new()],
-            owner: 0,
+            shards: (0..config.shards()).map(|number| Shard::new(number, &config)).collect(),
+            posts: (0..config.nodes() * usize::from(config.shards())).map(|_| Post::new()).collect(),
+            cluster: None,
             ticks: vec![0; workers.len()],
             workers,
             clients,
             evaluator,
-            schedules: Schedules::new(config.seed, config.calls),
+            schedules: Schedules::new(config.seed, config.calls, config.cluster.is_some()),
             planted,
-            late: None,
             faulty: !config.calm,
             healing: false,
             healed: false,
@@ -152,7 +175,10 @@ impl World {
     }
 
     fn begin(&mut self) {
-        self.after(0, Ev::NodeStart { node: 0, life: 0 });
+        match self.config.cluster.clone() {
+            Some(config) => self.found(config),
+            None => self.after(0, Ev::NodeStart { node: 0, life: 0 }),
+        }
         for index in 0..self.workers.len() {
             self.wake_worker(index, 1 + index as i64);
         }
@@ -177,11 +203,13 @@ impl World {
             }
         }
         let verdict = verdict.and_then(|()| self.end());
-        self.checker.sometimes.add("client.repeat_after_silence", self.clients.repeats);
+        let mut sometimes = Sometimes::default();
+        self.shards.iter().for_each(|shard| sometimes.merge(&shard.checker.sometimes));
+        sometimes.add("client.repeat_after_silence", self.clients.repeats);
         Outcome {
             verdict,
-            commits: self.checker.model.water.commit,
-            sometimes: self.checker.sometimes,
+            commits: self.shards.iter().map(|shard| shard.checker.model.water.commit).sum(),
+            sometimes,
             digest: self.digest.unwrap_or(0),
             events: self.events,
             virtual_ms: self.now_ms - BEGIN_MS,
@@ -196,7 +224,7 @@ impl World {
         self.now_ms = at;
         self.events += 1;
         if self.events >= EVENTS_MAX {
-            self.checker.check_ended(&self.offers())?;
+            self.check_all_ended()?;
             return ensure(false, "L7", || "the world spins without getting anywhere".into()).map(|()| false);
         }
         if at > self.deadline_ms {
@@ -213,7 +241,7 @@ impl World {
             Ev::Stored { node, life, done } => return self.stored(node, life, done),
             Ev::NodeStart { node, life } => return self.start_node(node, life),
             Ev::Arrive(request) => return self.arrive(request),
-            Ev::Hear(reply) => self.hear(reply),
+            Ev::Hear(reply) => return self.hear(reply),
             Ev::WorkerTick { index, number } => {
                 if self.ticks[index] == number {
                     self.tick_worker(index);
@@ -221,14 +249,13 @@ impl World {
             }
             Ev::WorkerStart { index, life } => {
                 if self.workers[index].life == life {
-                    self.workers[index].start();
-                    self.wake_worker(index, 0);
+                    self.start_worker(index);
                 }
             }
             Ev::WorkerThaw { index, life } => {
                 if self.workers[index].life == life && self.workers[index].mode == Mode::Frozen {
                     self.workers[index].thaw();
-                    self.checker.sometimes.hit("worker.zombie_report");
+                    self.hit("worker.zombie_report");
                     self.wake_worker(index, 0);
                 }
             }
@@ -240,8 +267,18 @@ impl World {
             Ev::GiveHealingOrders => self.give_healing_orders(),
             Ev::Planned { node, life, planned } => self.planned(node, life, *planned),
             Ev::ScheduleOrder => self.order_schedule(),
+            Ev::Cluster(happening) => return self.happen_in_cluster(happening),
         }
         Ok(())
+    }
+
+    /// The shard of a post.
+    fn shard_of(&self, post: usize) -> usize {
+        post % self.shards.len()
+    }
+
+    fn hit(&mut self, name: &'static str) {
+        self.shards[0].checker.sometimes.hit(name);
     }
 
     fn after(&mut self, delay_ms: i64, event: Ev) {
@@ -266,78 +303,4 @@ impl World {
             }
         }
     }
-
-    // Clients.
-
-    fn next_call(&mut self) {
-        let call = self.clients.next(self.now_ms, &self.config, &self.checker.model);
-        match call {
-            Some(call) => {
-                self.send(Request::Call(call));
-                let gap = self.rng.below(self.config.call_every_ms * 2 + 1) as i64;
-                self.after(gap, Ev::NextCall);
-            }
-            None => {
-                let late = self.rng.below(20_000) as i64;
-                self.after(late, Ev::Heal);
-            }
-        }
-    }
-
-    fn repeat_calls(&mut self) {
-        for call in self.clients.repeat(self.now_ms) {
-            self.send(Request::Call(call));
-        }
-        self.after(1_000, Ev::Repeat);
-    }
-
-    fn hear(&mut self, reply: Reply) {
-        match reply {
-            Reply::Answer { call, answer } => self.clients.hear(call, &answer),
-            Reply::Exchange(index, reply) => {
-                self.workers[index].hear(reply, self.now_ms);
-                for name in std::mem::take(&mut self.workers[index].noticed) {
-                    self.checker.sometimes.hit(name);
-                }
-                if self.workers[index].mode == Mode::Down {
-                    let life = self.workers[index].life;
-                    let pause = self.rng.range(100, 5_000) as i64;
-                    self.after(pause, Ev::WorkerStart { index, life });
-                }
-                self.wake_worker(index, 0);
-            }
-        }
-    }
-
-    fn order_schedule(&mut self) {
-        if self.healing {
-            return;
-        }
-        if let Some((order, gap)) = self.schedules.next_order(self.now_ms, &self.checker.model) {
-            let call = self.clients.send(crate::wire::Ask::Order(order), self.now_ms);
-            self.send(Request::Call(call));
-            self.after(gap, Ev::ScheduleOrder);
-        }
-    }
-
-    // Workers.
-
-    fn wake_worker(&mut self, index: usize, delay_ms: i64) {
-        self.ticks[index] += 1;
-        let number = self.ticks[index];
-        self.after(delay_ms, Ev::WorkerTick { index, number });
-    }
-
-    fn tick_worker(&mut self, index: usize) {
-        if self.workers[index].mode != Mode::Up {
-            return;
-        }
-        if let Some(call) = self.workers[index].tick(self.now_ms) {
-            self.send(Request::Exchange(call));
-        }
-        let next = self.workers[index].next_tick_ms(self.now_ms);
-        self.wake_worker(index, next - self.now_ms);
-    }
-
-    // The end of faults, and of the world.
 }

@@ -10,10 +10,17 @@ use mainspring_core::row::{Directive, TaskRow};
 use mainspring_core::spec::Class;
 use mainspring_core::task::TaskStatus;
 
+use super::model::Model;
 use super::{Checker, Verdict, ensure};
 
-/// What a healed world still offers.
-pub type Offers<'a> = BTreeMap<Name, &'a Offer>;
+/// What a healed world still offers, and the settings that hold in all of it.
+#[derive(Debug)]
+pub struct Offers<'a> {
+    /// By worker.
+    pub workers: BTreeMap<Name, &'a Offer>,
+    /// The control shard.
+    pub control: &'a Model,
+}
 
 impl Checker {
     /// Tasks that have not ended and wait for nothing that has a name, and the first of them.
@@ -43,16 +50,17 @@ impl Checker {
             TaskStatus::Waiting if row.state.due.is_none() => Some("an approval"),
             TaskStatus::Ready => {
                 let spec = row.spec.as_ref()?;
-                if self.model.paused_queues.contains(&spec.queue) {
+                if offers.control.paused_queues.contains(&spec.queue) {
                     return Some("its queue is paused");
                 }
-                let set = |scope, name: &Name| self.model.limits.get(&(scope, name.clone())).map(|set| set.concurrency);
+                let set =
+                    |scope, name: &Name| offers.control.limits.get(&(scope, name.clone())).map(|set| set.concurrency);
                 let none = Some(Some(0));
                 if set(LimitScope::Queue, &spec.queue) == none || set(LimitScope::Type, &spec.kind) == none {
                     return Some("none of its queue or type may run");
                 }
-                let served = offers.iter().any(|(worker, offer)| {
-                    let runs = self.model.directives.get(worker).copied().unwrap_or_default() == Directive::Run;
+                let served = offers.workers.iter().any(|(worker, offer)| {
+                    let runs = offers.control.directives.get(worker).copied().unwrap_or_default() == Directive::Run;
                     runs && serves(offer, &spec.queue, &spec.class)
                 });
                 (!served).then_some("no worker serves it")

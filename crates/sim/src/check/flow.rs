@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_core::event::Verdict as Told;
-use mainspring_core::id::{Key, Name};
+use mainspring_core::event::{ChildJob, Verdict as Told};
+use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::{Flow, JobRow, JobStatus, Step, SweepKind};
 use mainspring_core::row::{HighWater, TaskRow};
 use mainspring_core::task::{Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
+use mainspring_store::ShardId;
 
 use super::{Checker, Touched, Verdict, ensure, moves};
 
@@ -72,6 +73,7 @@ impl Checker {
                     || failed_as("nested_too_deep")
                     || failed_as("group_failed")
                     || state.child.is_some()
+                    || failed_as("evaluation_failed") && self.names_a_key_elsewhere(job, row.key)
             }
             Told::Run { body } => {
                 let spec = row.spec.as_ref();
@@ -80,6 +82,13 @@ impl Checker {
                 rendered && went_on && !failed_as("expression")
             }
         }
+    }
+
+    /// A task of this graph has a key whose limit another shard keeps than that of its group: it could never start.
+    fn names_a_key_elsewhere(&self, job: &ChildJob, group: Key) -> bool {
+        let shards = self.config.shards();
+        let mut limits = job.graph.tasks().iter().flat_map(|task| task.spec.limits.iter());
+        limits.any(|limit| ShardId::of(Bucket::of_text(&limit.key), shards) != ShardId::of_key(group, shards))
     }
 
     /// Approvals: only a signal, or the end of their time, ends them.

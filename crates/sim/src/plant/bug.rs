@@ -195,11 +195,27 @@ pub enum Plant {
     IgnoredOverlap,
     /// An edit forgets what was covered.
     ForgottenCovered,
+    /// A shard's answer to a worker's call loses its grants.
+    LostPart,
+    /// A place is offered twice.
+    DoubleOffer,
+    /// A call goes to the wrong shard.
+    Misrouted,
+    /// A shard does not hear of the settings.
+    DeafFollower,
+    /// A shard does not hear that a node has ended.
+    UntoldEnd,
+    /// Nobody takes the shards of a dead node.
+    OrphanedShard,
+    /// A node keeps more shards than its share.
+    Hoarder,
+    /// A node takes a shard of one that lives.
+    StolenShard,
 }
 
 impl Plant {
     /// All bugs.
-    pub const ALL: [Plant; 96] = [
+    pub const ALL: [Plant; 104] = [
         Plant::LostInsert,
         Plant::LostUpdate,
         Plant::WrongPlace,
@@ -296,7 +312,30 @@ impl Plant {
         Plant::EarlyFire,
         Plant::IgnoredOverlap,
         Plant::ForgottenCovered,
+        Plant::LostPart,
+        Plant::DoubleOffer,
+        Plant::Misrouted,
+        Plant::DeafFollower,
+        Plant::UntoldEnd,
+        Plant::OrphanedShard,
+        Plant::Hoarder,
+        Plant::StolenShard,
     ];
+
+    /// Whether it stands where only worlds of several shards come.
+    pub fn is_of_clusters(self) -> bool {
+        matches!(
+            self,
+            Self::LostPart
+                | Self::DoubleOffer
+                | Self::Misrouted
+                | Self::DeafFollower
+                | Self::UntoldEnd
+                | Self::OrphanedShard
+                | Self::Hoarder
+                | Self::StolenShard
+        )
+    }
 
     /// Its name on the command line: `lost-insert`.
     pub fn name(self) -> String {

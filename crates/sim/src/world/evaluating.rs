@@ -14,8 +14,9 @@ use crate::check;
 impl World {
     /// The answers to one question.
     pub(super) fn evaluate(&mut self, node: usize, ask: &Evaluate) {
-        self.checker.sometimes.hit("evaluate.asked");
-        let life = self.nodes[node].life;
+        let shard = self.shard_of(node);
+        self.shards[shard].checker.sometimes.hit("evaluate.asked");
+        let life = self.posts[node].life;
         // A second answer, or one about another generation, comes beside the right one, and says something else.
         let other = match self.evaluator.rng.below(12) {
             0 | 1 => Some(ask.generation),
@@ -24,15 +25,15 @@ impl World {
             _ => None,
         };
         for generation in [Some(ask.generation), other].into_iter().flatten() {
-            let Some(verdict) = self.verdict(ask) else { return };
+            let Some(verdict) = self.verdict(shard, ask) else { return };
             let delay = *self.evaluator.rng.pick(&[0, 1, 20, 300, 4_000]);
             let evaluated = Evaluated { task: ask.task, generation, verdict };
             self.after(delay, Ev::Verdict { node, life, evaluated: Box::new(evaluated) });
         }
     }
 
-    fn verdict(&mut self, ask: &Evaluate) -> Option<Verdict> {
-        let model = &self.checker.model;
+    fn verdict(&mut self, shard: usize, ask: &Evaluate) -> Option<Verdict> {
+        let model = &self.shards[shard].checker.model;
         // The job may be gone again by now.
         let node = model.graphs.get(&ask.job)?.get(ask.index as usize)?;
         let step = node.flow.as_ref()?.step;
@@ -60,20 +61,21 @@ impl World {
 
     /// An answer reaches the node that asked, if it still lives.
     pub(super) fn hear_verdict(&mut self, node: usize, life: u64, evaluated: Evaluated) -> check::Verdict {
-        if self.nodes[node].life != life || self.nodes[node].driver.is_none() {
+        let shard = self.shard_of(node);
+        if self.posts[node].life != life || self.posts[node].driver.is_none() {
             return Ok(());
         }
         let mut event = Event::Evaluated(evaluated);
-        self.checker.asked(&event);
+        self.shards[shard].checker.asked(&event);
         let told = match &mut self.planted {
-            Some(planted) => planted.on_event(&mut event, &self.checker.model),
+            Some(planted) => planted.on_event(&mut event, &self.shards[shard].checker.model),
             None => true,
         };
         if told {
             if self.trace.is_some() {
                 self.note(|| format!("node {node} hears {}", super::telling::short(&event)));
             }
-            self.nodes[node].driver.as_mut().expect("it was just checked").push(event);
+            self.posts[node].driver.as_mut().expect("it was just checked").push(event);
         }
         self.wake_node(node, 0);
         Ok(())

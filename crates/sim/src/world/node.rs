@@ -1,15 +1,17 @@
-//! A simulated node: the real driver between a faulty store and the gateway.
+//! A post, a shard's core on a node: the real driver between a faulty store and the gateway.
 
 use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
 use mainspring_core::driver::{Driver, Io, Ticket};
 use mainspring_core::effect::{Answer, Effect};
-use mainspring_core::event::RequestId;
+use mainspring_core::event::{Event, RequestId};
+use mainspring_core::id::Bucket;
 use mainspring_core::row::Rows;
 use mainspring_core::time::Timestamp;
 use mainspring_store::{BoxFuture, Fence, ShardId, Store};
 
+use super::cluster::Desk;
 use super::telling::{event_of, short};
 use super::{Ev, World};
 use crate::check::{Verdict, ensure};
@@ -30,12 +32,14 @@ pub(super) enum Done {
     Disowned,
 }
 
-/// A node process, or none where there is no driver.
-pub(super) struct Node {
+/// The core of a shard on a node, or none where there is no driver.
+pub(super) struct Post {
     pub(super) life: u64,
     pub(super) driver: Option<Driver>,
     pub(super) fence: Option<Fence>,
     pub(super) gateway: Gateway,
+    /// What it is in a world of several shards.
+    pub(super) desk: Desk,
     pub(super) asks: BTreeMap<RequestId, Call>,
     requests: RequestId,
     poll_at: Option<i64>,
@@ -52,13 +56,14 @@ pub(super) fn now<T>(mut future: BoxFuture<T>) -> T {
     }
 }
 
-impl Node {
+impl Post {
     pub(super) fn new() -> Self {
         Self {
             life: 0,
             driver: None,
             fence: None,
             gateway: Gateway::default(),
+            desk: Desk::default(),
             asks: BTreeMap::new(),
             requests: 0,
             poll_at: None,
@@ -81,6 +86,7 @@ impl Node {
         self.life += 1;
         self.driver = None;
         self.gateway = Gateway::default();
+        self.desk = Desk::default();
         self.asks.clear();
         self.poll_at = None;
         self.latest_ms = 0;
@@ -88,64 +94,49 @@ impl Node {
 }
 
 impl World {
-    /// The process ends, whatever it was doing; another starts after a while.
-    pub(super) fn crash_node(&mut self, index: usize) {
-        self.note(|| format!("node {index} crashes"));
-        self.checker.sometimes.hit("node.crash");
-        self.nodes[index].reset();
-        if index == self.owner {
-            let life = self.nodes[index].life;
-            let pause = self.rng.range(1, 3_000) as i64;
-            self.after(pause, Ev::NodeStart { node: index, life });
-        }
-    }
-
-    /// The other node takes the shard over while this one goes on believing that it owns it.
-    pub(super) fn take_over(&mut self) {
-        self.checker.sometimes.hit("node.takeover");
-        self.owner = 1 - self.owner;
-        let owner = self.owner;
-        self.note(|| format!("node {owner} takes over"));
-        self.nodes[owner].reset();
-        let life = self.nodes[owner].life;
-        self.after(0, Ev::NodeStart { node: owner, life });
-    }
-
     pub(super) fn start_node(&mut self, index: usize, life: u64) -> Verdict {
-        if self.nodes[index].life != life || index != self.owner || self.nodes[index].driver.is_some() {
+        let shard = self.shard_of(index);
+        let unfit = self.cluster.is_none() && index != self.shards[shard].owner;
+        if self.posts[index].life != life || unfit || self.posts[index].driver.is_some() {
             return Ok(());
         }
         let unlucky = self.faulty && self.rng.permille(self.config.faults.read_failed);
-        let owner = format!("node{index}-{life}").into();
-        let fence = match now(self.store.acquire(ShardId(0), owner, None)) {
+        let (store, owner, dead) = match &self.cluster {
+            Some(cluster) => cluster.claim(index, shard),
+            None => (self.shards[shard].store.clone(), format!("node{index}-{life}").into(), None),
+        };
+        let fence = match now(store.acquire(ShardId(shard as u16), owner, dead)) {
             Ok(fence) => fence,
+            Err(error) if self.cluster.is_some() => return self.failed_to_open(index, &error),
             Err(error) => return ensure(false, "L4", || format!("the shard cannot be acquired: {error}")),
         };
-        if let Some((late, epoch)) = self.late.take() {
+        if let Some((late, epoch)) = self.shards[shard].late.take() {
             self.digest(&late);
-            self.checker.committed(&late, epoch)?;
+            self.shards[shard].checker.committed(&late, epoch)?;
         }
+        self.shards[shard].owner = index;
         if unlucky {
-            self.store.faults().script_unavailable([true]);
+            self.shards[shard].store.faults().script_unavailable([true]);
         }
-        let mut snapshot = match now(self.store.load(fence.clone())) {
+        let mut snapshot = match now(self.shards[shard].store.load(fence.clone())) {
             Ok(snapshot) => snapshot,
             Err(_) => {
-                self.checker.sometimes.hit("load.unavailable");
+                self.shards[shard].checker.sometimes.hit("load.unavailable");
                 self.after(100, Ev::NodeStart { node: index, life });
                 return Ok(());
             }
         };
-        self.checker.loaded(&snapshot)?;
+        self.shards[shard].checker.loaded(&snapshot)?;
         if let Some(planted) = &mut self.planted {
             planted.on_snapshot(&mut snapshot);
         }
         self.note(|| format!("node {index} loads at commit {}", snapshot.high_water.commit));
-        let time = self.nodes[index].clock(self.now_ms);
-        let node = &mut self.nodes[index];
+        let time = self.posts[index].clock(self.now_ms);
+        let node = &mut self.posts[index];
         node.latest_ms = node.latest_ms.max(snapshot.high_water.time.as_millis());
         node.fence = Some(fence);
-        node.driver = Some(Driver::new(self.config.shard.clone(), snapshot, time));
+        node.driver = Some(Driver::new(self.config.shard_config(shard), snapshot, time));
+        self.opened(index)?;
         self.wake_node(index, 0);
         Ok(())
     }
@@ -153,7 +144,7 @@ impl World {
     /// Polls a node at the latest after so many milliseconds.
     pub(super) fn wake_node(&mut self, index: usize, delay_ms: i64) {
         let at = self.now_ms + delay_ms.max(0);
-        let node = &mut self.nodes[index];
+        let node = &mut self.posts[index];
         if node.driver.is_none() || node.poll_at.is_some_and(|planned| planned <= at) {
             return;
         }
@@ -164,38 +155,28 @@ impl World {
 
     /// A message reaches the node that owns the shard; sometimes one that no longer does.
     pub(super) fn arrive(&mut self, request: Request) -> Verdict {
-        let other = 1 - self.owner;
-        let stray = self.nodes[other].driver.is_some() && self.rng.percent(30);
-        let index = if stray { other } else { self.owner };
-        if self.nodes[index].driver.is_none() {
+        let shard = 0;
+        let other = 1 - self.shards[shard].owner;
+        let stray = self.posts[other].driver.is_some() && self.rng.percent(30);
+        let index = if stray { other } else { self.shards[shard].owner };
+        if self.posts[index].driver.is_none() {
             return Ok(());
         }
         let now_ms = self.now_ms;
-        let node = &mut self.nodes[index];
+        let node = &mut self.posts[index];
         node.requests += 1;
         // Request numbers of all nodes and lives differ, so that the judge can tell them apart.
         let to = node.requests * 2 + index as u64;
         let events = match request {
             Request::Exchange(call) => node.gateway.call(call, to, now_ms),
             Request::Call(call) => {
-                let event = event_of(&call, to, &mut self.rng);
+                let event = event_of(&call, to, Bucket::new(self.rng.below(4_096) as u16));
                 node.asks.insert(to, call);
                 vec![event]
             }
         };
-        for mut event in events {
-            self.checker.asked(&event);
-            let told = match &mut self.planted {
-                Some(planted) => planted.on_event(&mut event, &self.checker.model),
-                None => true,
-            };
-            if told {
-                if self.trace.is_some() {
-                    self.note(|| format!("node {index} hears {}", short(&event)));
-                }
-                let driver = self.nodes[index].driver.as_mut().expect("it was just checked");
-                driver.push(event);
-            } else {
+        for event in events {
+            if !self.tell(index, event) {
                 let effect = Effect::Reply { to, answer: Ok(Answer::Done) };
                 self.release(index, vec![effect])?;
             }
@@ -205,21 +186,41 @@ impl World {
         Ok(())
     }
 
+    /// Tells a core that is there; false if a planted bug keeps it from hearing.
+    pub(super) fn tell(&mut self, index: usize, mut event: Event) -> bool {
+        let shard = self.shard_of(index);
+        self.shards[shard].checker.asked(&event);
+        let told = match &mut self.planted {
+            Some(planted) => planted.on_event(&mut event, &self.shards[shard].checker.model),
+            None => true,
+        };
+        if told {
+            if self.trace.is_some() {
+                self.note(|| format!("node {index} hears {}", short(&event)));
+            }
+            if let Some(driver) = &mut self.posts[index].driver {
+                driver.push(event);
+            }
+        }
+        told
+    }
+
     pub(super) fn poll_node(&mut self, index: usize, life: u64) -> Verdict {
-        let node = &mut self.nodes[index];
+        let shard = self.shard_of(index);
+        let node = &mut self.posts[index];
         if node.life != life || node.driver.is_none() || node.poll_at.is_none_or(|at| at > self.now_ms) {
             return Ok(());
         }
         node.poll_at = None;
         for _ in 0..IOS_MAX {
-            let time = self.nodes[index].clock(self.now_ms);
-            let Some(driver) = &mut self.nodes[index].driver else { return Ok(()) };
+            let time = self.posts[index].clock(self.now_ms);
+            let Some(driver) = &mut self.posts[index].driver else { return Ok(()) };
             let Some(io) = driver.poll(time) else {
                 return self.rest(index);
             };
             if self.crashes() {
                 if matches!(io, Io::Commit { .. }) {
-                    self.checker.sometimes.hit("commit.crash_before");
+                    self.shards[shard].checker.sometimes.hit("commit.crash_before");
                 }
                 self.crash_node(index);
                 return Ok(());
@@ -228,7 +229,7 @@ impl World {
             self.carry_out(index, io)?;
             if self.crashes() {
                 if commits {
-                    self.checker.sometimes.hit("commit.crash_after");
+                    self.shards[shard].checker.sometimes.hit("commit.crash_after");
                 }
                 self.crash_node(index);
                 return Ok(());
@@ -246,12 +247,13 @@ impl World {
     fn rest(&mut self, index: usize) -> Verdict {
         self.compare_recovery(index)?;
         self.flush(index);
+        self.tend(index)?;
         let now_ms = self.now_ms;
-        let node = &self.nodes[index];
+        let node = &self.posts[index];
         let Some(driver) = &node.driver else { return Ok(()) };
         let deaf = self.planted.as_mut().is_some_and(|planted| planted.strikes_often(Plant::DeafTimer, 100));
         let wake = driver.wake_at().filter(|_| !deaf).map(|at| at.as_millis() - node.offset_ms);
-        let next = [wake, node.gateway.next_flush_ms()].into_iter().flatten().min();
+        let next = [wake, node.gateway.next_flush_ms(), self.tend_at(index)].into_iter().flatten().min();
         if let Some(next) = next {
             // A clock that went back makes the shard's time stand still; look again within a second.
             let delay = (next - now_ms).max(if wake == Some(next) && next <= now_ms { 1 } else { 0 });
@@ -262,12 +264,13 @@ impl World {
     }
 
     fn flush(&mut self, index: usize) {
+        let shard = self.shard_of(index);
         let now_ms = self.now_ms;
-        let gateway = &mut self.nodes[index].gateway;
+        let gateway = &mut self.posts[index].gateway;
         gateway.flush(now_ms);
         let redelivered = std::mem::take(&mut gateway.redelivered);
         let replies = std::mem::take(&mut gateway.outbox);
-        self.checker.sometimes.add("grant.redelivered", redelivered);
+        self.shards[shard].checker.sometimes.add("grant.redelivered", redelivered);
         for (worker, reply) in replies {
             self.send_back(Reply::Exchange(worker, reply));
         }
@@ -286,20 +289,24 @@ impl World {
 
     /// Effects leave: each is judged, then goes its way.
     pub(super) fn release(&mut self, index: usize, mut effects: Vec<Effect>) -> Verdict {
+        let shard = self.shard_of(index);
         if let Some(planted) = &mut self.planted {
             planted.on_effects(&mut effects);
         }
         self.digest(&effects);
         for effect in effects {
             let call = match &effect {
-                Effect::Reply { to, .. } => self.nodes[index].asks.remove(to),
+                Effect::Reply { to, .. } => self.posts[index].asks.remove(to),
                 _ => None,
             };
             if self.trace.is_some() {
                 self.note(|| format!("node {index} releases {}", crate::trace::effect(&effect)));
             }
-            self.checker.released(&effect, call.as_ref().map(|call| &call.ask))?;
-            let gateway = &mut self.nodes[index].gateway;
+            // What nobody waits for was asked in the name of the control shard.
+            let asked = call.as_ref().filter(|call| call.number > 0);
+            self.shards[shard].checker.released(&effect, asked.map(|call| &call.ask))?;
+            let Some(effect) = self.release_in_cluster(index, effect, call.as_ref()) else { continue };
+            let gateway = &mut self.posts[index].gateway;
             match effect {
                 Effect::Reply { answer, .. } => {
                     if let Some(call) = call {
@@ -319,6 +326,6 @@ impl World {
             }
         }
         self.flush(index);
-        Ok(())
+        self.settle(index)
     }
 }

@@ -6,8 +6,7 @@ use mainspring_core::row::Changes;
 
 use crate::wire::{Ask, Call};
 
-pub(super) fn event_of(call: &Call, to: RequestId, rng: &mut crate::rng::Rng) -> Event {
-    let bucket = Bucket::new(rng.below(4_096) as u16);
+pub(super) fn event_of(call: &Call, to: RequestId, bucket: Bucket) -> Event {
     match &call.ask {
         Ask::Tasks(tasks) => Event::SubmitTasks(SubmitTasks { to, bucket, tasks: tasks.clone() }),
         Ask::Job(job) => {
