@@ -53,6 +53,7 @@ pub const NAMES: &[&str] = &[
     "cluster.opened",
     "cluster.passed_on",
     "cluster.reaped",
+    "cluster.loan",
     "cluster.rebalanced",
     "cluster.session_fresh",
     "cluster.settings_followed",

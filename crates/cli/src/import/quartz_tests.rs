@@ -94,8 +94,8 @@ fn jobs_take_their_class_data_and_groups_with_them() {
     );
 }
 
-#[test]
-fn triggers_keep_when_they_are_due() {
+/// Triggers of every unit, a line each.
+fn calendar_triggers() -> String {
     let mut all = String::new();
     for (unit, count, start) in [
         ("DAY", 1, "2026-03-01T06:30:00"),
@@ -114,10 +114,15 @@ fn triggers_keep_when_they_are_due() {
              <repeat-interval>{count}</repeat-interval><repeat-interval-unit>{unit}</repeat-interval-unit></calendar-interval></trigger>\n"
         );
     }
+    all
+}
+
+#[test]
+fn triggers_keep_when_they_are_due() {
+    let all = calendar_triggers();
+    let job = "<job><name>J</name><job-class>org.quartz.jobs.NoOpJob</job-class><recover>true</recover></job>";
     check(
-        &format!(
-            "<job><name>J</name><job-class>org.quartz.jobs.NoOpJob</job-class><recover>true</recover></job>\n{all}"
-        ),
+        &format!("{job}\n{all}"),
         expect![[r#"
             ---
             # jobs.xml:5 J

@@ -12,13 +12,14 @@ mod bucket;
 mod gates;
 mod keys;
 mod lending;
+mod openings;
 mod parts;
 mod quotas;
 mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::lanes::{Group, Slot};
+use super::lanes::Slot;
 use super::{Shard, ShardConfig};
 use crate::id::{Key, Name};
 use crate::loan::LoanRow;
@@ -294,40 +295,6 @@ fn key_name(tenant: &Name, limit: &KeyLimit) -> KeyName {
 }
 
 impl Shard {
-    /// When the queue and type of a group let a task start: `None`: not before something else happens.
-    pub(super) fn opens_at(&self, group: &Group) -> Option<Timestamp> {
-        if self.paused_queues.contains(&group.queue) {
-            return None;
-        }
-        self.permits.opens_at(&group.queue, &group.kind, self.now)
-    }
-
-    /// Those of the groups from which something may start now.
-    pub(super) fn open_of(&mut self, groups: &[usize]) -> Vec<usize> {
-        let mut open = Vec::with_capacity(groups.len());
-        for id in groups {
-            let group = &self.lanes.groups()[*id];
-            if group.ready == 0 {
-                continue;
-            }
-            match self.opens_at(group) {
-                Some(at) if at <= self.now => open.push(*id),
-                Some(at) => self.permits.wait_for(Some(at)),
-                None => {}
-            }
-        }
-        open
-    }
-
-    /// At least 1 if something cold may start now.
-    pub(super) fn cold_demand(&self) -> u64 {
-        let open = |lane: &super::lanes::Lane| {
-            !self.paused_queues.contains(&lane.name.queue)
-                && self.permits.opens_at(&lane.name.queue, &lane.name.kind, self.now) == Some(self.now)
-        };
-        u64::from(self.lanes.iter_numbered().any(|(_, lane)| lane.cold > 0 && open(lane)))
-    }
-
     /// The task starts: it takes a permit under each of its limits.
     pub(super) fn take_permits(&mut self, key: Key) {
         self.note_running(key, Some(self.now));

@@ -321,7 +321,7 @@ impl World {
                 Effect::Plan(ask) => self.plan(index, &ask),
                 // Jobs here have no followers; the tests of the core have them.
                 Effect::Hook(_) | Effect::Announce(_) => {}
-                // One shard lends nothing.
+                // One shard lends nothing; what several lend is carried between them.
                 Effect::Loan(_) => {}
             }
         }

@@ -30,8 +30,11 @@ pub(crate) struct Net {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(super) info: ConnectionInfo,
-    connection: AsyncMutex<(Option<(MultiplexedConnection, Arc<str>)>, u64)>,
+    connection: AsyncMutex<(Option<Known>, u64)>,
 }
+
+/// A connection, and the run of the server that it was made to.
+type Known = (MultiplexedConnection, Arc<str>);
 
 /// A connection that works, as far as anybody knows.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use mainspring_core::effect::{Answer as Told, Effect, Grant};
 use mainspring_core::event::{Event, Order, RequestId, Settings};
+use mainspring_core::loan::LoanMessage;
 use mainspring_core::id::Name;
 use mainspring_node::gateway::{self, Answer, Gateway, Refused, Turn};
 use mainspring_node::hub::{Held, Part};
@@ -137,6 +138,10 @@ impl World {
         if let (Effect::Reply { answer: Ok(Told::Done), .. }, Some(call)) = (&effect, call) {
             self.spread(post, call);
         }
+        if let Effect::Loan(message) = effect {
+            self.carry_loan(post, *message);
+            return None;
+        }
         let Some(gateway) = &mut self.posts[post].desk.gateway else { return Some(effect) };
         match effect {
             Effect::Exchanged { to, accepted, stale, directive } => gateway.exchanged(to, accepted, stale, directive),
@@ -146,6 +151,18 @@ impl World {
             other => return Some(other),
         }
         None
+    }
+
+    /// Carries what a shard says of a limit to the other one, as far as its node knows where that is. Some of it is lost.
+    fn carry_loan(&mut self, post: usize, message: LoanMessage) {
+        let (node, to) = (self.node_of(post), usize::from(message.to));
+        let Some(owner) = self.process(node).owners[to] else { return };
+        let now_ms = self.now_ms;
+        let lost = !self.cluster().reach(node, owner, now_ms) || self.cluster().rng.below(20) == 0;
+        if !lost {
+            self.hit("cluster.loan");
+            self.tell_soon(self.post_of(owner, to), Event::Loan(Box::new(message)));
+        }
     }
 
     /// After all effects of a release were taken in.

@@ -129,7 +129,7 @@ impl World {
         if *chair.seat.worker() != call.worker {
             return Ok(());
         }
-        let standing = Standing { seq: call.seq, ack: call.ack, digest: call.seq, spoken: &spoken };
+        let standing = Standing { seq: call.seq, ack: call.ack, digest: call.seq, spoken: &spoken, pulse: Some(0) };
         let fresh = match chair.seat.begin(&standing, now) {
             Begun::Answered(merged) => {
                 self.reply(&call, *merged);
