@@ -154,7 +154,7 @@ impl Checker {
             if self.model.tasks.contains_key(&touched.key) {
                 self.check_task(touched, &old_water)?;
                 self.check_grant_allowed(touched, &old_paused, &old_directives, &old_jobs)?;
-                self.check_reasons(touched)?;
+                self.check_reasons(changes, touched)?;
                 self.check_told(changes, touched)?;
                 self.check_late(touched)?;
                 self.check_flow(touched, &old_water)?;

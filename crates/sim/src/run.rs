@@ -82,23 +82,20 @@ pub struct Campaign {
 /// What kind of worlds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Worlds of one shard, and in a campaign one in [`CLUSTER_EVERY`] of several.
+    /// Worlds of one shard.
     #[default]
-    Mixed,
+    Single,
     /// Worlds of one shard whose faults never quite stop.
     Liveness,
     /// Worlds of several shards.
     Cluster,
 }
 
-/// One world in so many of a campaign is one of several shards, which takes about twice as long as another.
-const CLUSTER_EVERY: u64 = 5;
-
 impl Kind {
     /// The configuration of a seed.
     pub fn config(self, seed: u64) -> WorldConfig {
         match self {
-            Self::Mixed => WorldConfig::of_seed(seed),
+            Self::Single => WorldConfig::of_seed(seed),
             Self::Liveness => WorldConfig::lasting(seed),
             Self::Cluster => WorldConfig::cluster(seed),
         }
@@ -107,20 +104,15 @@ impl Kind {
     /// How it is asked for on the command line.
     pub fn flag(self) -> &'static str {
         match self {
-            Self::Mixed => "",
+            Self::Single => "",
             Self::Liveness => " --liveness",
             Self::Cluster => " --cluster",
         }
     }
 
-    /// What a campaign makes of a place in its seeds.
-    fn of_place(self, place: u64) -> Self {
-        if self == Self::Mixed && place % CLUSTER_EVERY == CLUSTER_EVERY - 1 { Self::Cluster } else { self }
-    }
-
     /// Where a planted bug shows.
     pub fn of_plant(plant: Plant) -> Self {
-        if plant.is_of_clusters() { Self::Cluster } else { Self::Mixed }
+        if plant.is_of_clusters() { Self::Cluster } else { Self::Single }
     }
 }
 
@@ -135,8 +127,6 @@ pub struct Seeds {
     pub time: Duration,
     /// What kind of worlds.
     pub kind: Kind,
-    /// One kind only.
-    pub pure: bool,
     /// Failing seeds after which it stops.
     pub failures_max: usize,
 }
@@ -158,9 +148,8 @@ pub fn campaign(seeds: Seeds) -> Campaign {
                         break;
                     }
                     let seed = seeds.from.wrapping_add(place);
-                    let kind = if seeds.pure { seeds.kind } else { seeds.kind.of_place(place) };
-                    let outcome = world_twice_sometimes(&kind.config(seed));
-                    mine.add(seed, kind, outcome);
+                    let outcome = world_twice_sometimes(&seeds.kind.config(seed));
+                    mine.add(seed, seeds.kind, outcome);
                     if mine.failures.len() >= seeds.failures_max {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -250,7 +239,7 @@ pub fn regressions() -> Vec<(u64, Kind, &'static str)> {
     let lines = lines.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
-            let (kind, line) = line.strip_prefix("cluster ").map_or((Kind::Mixed, line), |rest| (Kind::Cluster, rest));
+            let (kind, line) = line.strip_prefix("cluster ").map_or((Kind::Single, line), |rest| (Kind::Cluster, rest));
             let (seed, reason) = line.split_once(' ').unwrap_or((line, ""));
             (seed.parse().expect("each line of regressions.txt begins with a seed"), kind, reason)
         })

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{FailurePolicy, JobRow};
 use mainspring_core::limits::{DELAY_MS_MAX, LOSSES_MAX, SNOOZES_MAX};
-use mainspring_core::row::{Directive, HighWater, TaskRow};
+use mainspring_core::row::{Changes, Directive, HighWater, TaskRow, Transition, TransitionKind};
 use mainspring_core::spec::{Backoff, BackoffShape, OnWorkerLost};
 use mainspring_core::task::{Attempt, Outcome, TaskStatus};
 use mainspring_core::time::Timestamp;
@@ -269,7 +269,7 @@ impl Checker {
     }
 
     /// A task ends only for a reason that somebody gave.
-    pub(super) fn check_reasons(&self, touched: &Touched) -> Verdict {
+    pub(super) fn check_reasons(&self, changes: &Changes, touched: &Touched) -> Verdict {
         let row = &self.model.tasks[&touched.key];
         let was = touched.old.as_ref().map_or(TaskStatus::Pending, |old| old.state.status);
         if row.state.status != TaskStatus::Cancelled || was == TaskStatus::Cancelled {
@@ -291,7 +291,11 @@ impl Checker {
         let replaced = name.is_some_and(|name| self.asked.replaced.contains(&(name.tenant.clone(), name.text.clone())));
         // One that came and was replaced in the same commit: the claim is already the next one's.
         let at_once = touched.old.is_none() && self.asked.replaced.iter().any(|(tenant, _)| *tenant == row.tenant);
-        ensure(reported || fast || ordered || replaced || at_once, "I20", || {
+        // A retry in the same commit opens a job again that has just failed fast, or exceeded its deadline.
+        let failed = |told: &Transition| told.kind == TransitionKind::JobFailed && told.job == row.job;
+        let strict = |job: &JobRow| job.failure_policy == FailurePolicy::FailFast || job.deadline_ms.is_some();
+        let reopened = job.is_some_and(strict) && changes.feed.iter().any(failed);
+        ensure(reported || fast || ordered || replaced || at_once || reopened, "I20", || {
             format!("nobody cancelled task {:?}", row.key)
         })
     }

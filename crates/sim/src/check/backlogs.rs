@@ -71,7 +71,8 @@ impl Checker {
     pub(super) fn check_backlog_full(&mut self, refusal: &Refusal) -> Verdict {
         let Refusal::BacklogFull { tenant, max, there, tasks } = refusal else { return Ok(()) };
         self.sometimes.hit("quota.backlog_full");
-        ensure(there + tasks > *max, "quota", || {
+        // One of several shards refuses also where its home does not answer in time.
+        ensure(there + tasks > *max || self.config.cluster.is_some(), "quota", || {
             format!("{tasks} tasks of `{tenant}` were refused with {there} unfinished ones of {max}")
         })
     }

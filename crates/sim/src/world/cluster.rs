@@ -128,7 +128,7 @@ pub(super) struct Cluster {
     /// What each token grants.
     grants: BTreeMap<Token, Grant>,
     inspector: Inspector,
-    /// Some worker speaks with another node than at first.
+    /// Some worker speaks with another node than at first, or seems to.
     moved: bool,
 }
 

@@ -67,8 +67,9 @@ pub(in super::super) struct Lending {
     /// What limits there are is known. Until then one that seems to be gone may only not have been heard of yet.
     knows_limits: bool,
     looked_at: Timestamp,
-    /// What had changed by the last look.
-    seen: (u64, usize),
+    /// What had changed by the last look: commits, rows since, and ready tasks that a key lets start, which a bucket that
+    /// fills changes without any row.
+    seen: (u64, usize, usize),
     /// Somebody has spoken, or a limit was set.
     hurry: bool,
     wake: Option<Timestamp>,
@@ -83,7 +84,7 @@ impl Lending {
             accounts: BTreeMap::new(),
             knows_limits: control,
             looked_at: Timestamp::default(),
-            seen: (0, 0),
+            seen: (0, 0, 0),
             hurry: true,
             wake: None,
             said_at: Timestamp::default(),
@@ -233,13 +234,18 @@ impl Shard {
         self.rows += 1;
     }
 
+    /// See [`Lending::seen`].
+    fn lending_state(&self) -> (u64, usize, usize) {
+        (self.high_water.commit, self.rows, self.lanes.open())
+    }
+
     /// Looks at the accounts, if anything may have changed since the last look.
     pub(in super::super) fn settle_loans(&mut self) {
         let lending = &self.permits.lending;
         if lending.accounts.is_empty() || !lending.knows_limits || self.is_recovering() {
             return;
         }
-        let (now, state) = (self.now, (self.high_water.commit, self.rows));
+        let (now, state) = (self.now, self.lending_state());
         let lending = &mut self.permits.lending;
         let next = lending.looked_at.plus_ms(LOOK_MS);
         if !lending.hurry && lending.wake.is_none_or(|wake| wake > now) && (state == lending.seen || next > now) {
@@ -257,7 +263,7 @@ impl Shard {
             let lending = &mut self.permits.lending;
             lending.wake = [lending.wake, wake].into_iter().flatten().min();
         }
-        self.permits.lending.seen = (self.high_water.commit, self.rows);
+        self.permits.lending.seen = self.lending_state();
     }
 
     /// Settles one account; gives when to look again.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use mainspring_core::effect::{Answer as Told, Effect, Grant};
 use mainspring_core::event::{Event, Order, RequestId, Settings};
-use mainspring_core::loan::LoanMessage;
 use mainspring_core::id::Name;
+use mainspring_core::loan::LoanMessage;
 use mainspring_node::gateway::{self, Answer, Gateway, Refused, Turn};
 use mainspring_node::hub::{Held, Part};
 

@@ -141,7 +141,7 @@ impl World {
         let older = chair.current.replace(number);
         let briefs: BTreeMap<ShardId, Brief> = parts.iter().map(|(shard, part)| (*shard, part.brief())).collect();
         let wait = Duration::from_millis(call.wait_ms);
-        let flags = (fresh, call.leaving);
+        let (flags, again) = ((fresh, call.leaving), call.seq > 1);
         let turn = Turn::new(&chair.seat, flags, (call.capacity, wait), briefs, Vec::new());
         let carried = Carried {
             turn,
@@ -156,6 +156,7 @@ impl World {
         process.turns.insert(number, carried);
         if fresh {
             self.hit("cluster.session_fresh");
+            self.cluster().moved |= again;
         }
         if let Some(older) = older.and_then(|older| self.process(node).turns.get_mut(&older)) {
             older.superseded = true;
@@ -326,7 +327,8 @@ impl World {
     }
 
     /// A worker never runs more than it has room for, as long as it speaks with one node. One that changes over may be
-    /// granted by a shard that has not heard of the other node yet.
+    /// granted by a shard that has not heard of the other node yet; likewise one whose calls get lost, since to its node that
+    /// looks the same.
     pub(in crate::world) fn check_places(&self, index: usize) -> Verdict {
         let (running, slots) = self.workers[index].load();
         let strict = self.config.calm && self.cluster.as_ref().is_some_and(|cluster| !cluster.moved);
