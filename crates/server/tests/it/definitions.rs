@@ -120,7 +120,7 @@ async fn definitions_are_checked_when_they_are_put() {
     server
         .put(&path, &json!({"tasks": {"a": "true"}, "schedule": {"every": "1h", "after": ["x"]}}))
         .await
-        .refused(422, "not_supported_yet");
+        .refused(422, "conflicting_fields");
     server.put(&format!("{TASKS}/bad"), &json!({"type": "mine", "retrys": 1})).await.refused(422, "unknown_field");
     server.put(&format!("{TASKS}/a%20b"), &json!({"type": "mine"})).await.refused(422, "invalid_value");
     server.get(&path).await.refused(404, "not_found");
