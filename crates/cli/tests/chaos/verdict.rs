@@ -32,19 +32,32 @@ pub(crate) fn lines(text: &str) -> BTreeMap<&str, Vec<Line>> {
     lines
 }
 
+/// Losses after which a task is given up: what is killed several times a second reaches that now and then.
+const LOSSES_MAX: usize = 3;
+/// So many may be given up in one run; more are no bad luck.
+const GIVEN_UP_MAX: usize = 2;
+
 /// Everything is completed, ran, ran under rising tokens, had one success, and in its order; returns how many starts were repeats.
 ///
 /// # Panics
 /// If anything is not so.
 pub(crate) fn check(place: &Place, taken: &[Taken], witness: &Path) -> usize {
+    let (mut kept, mut given_up) = (Vec::new(), 0);
     for one in taken {
         let end = place.wait_for_end(&one.path, 120);
+        if end["status"] == "failed" && one.tasks.iter().any(|(path, _)| losses(place, path) == LOSSES_MAX) {
+            eprintln!("{} was given up after {LOSSES_MAX} losses", one.path);
+            given_up += 1;
+            continue;
+        }
         assert_eq!(end["status"], "completed", "{}: {end} {:?}", one.path, attempts(place, one));
+        kept.push(one);
     }
+    assert!(given_up <= GIVEN_UP_MAX, "{given_up} were given up");
     let text = fs::read_to_string(witness).expect("the witness is there");
     let lines = lines(&text);
     let mut repeats = 0;
-    for one in taken {
+    for one in kept {
         let mut before: Option<usize> = None;
         for (path, label) in &one.tasks {
             let found = lines.get(label.as_str()).unwrap_or_else(|| panic!("{path} completed and never ran"));
@@ -60,6 +73,10 @@ pub(crate) fn check(place: &Place, taken: &[Taken], witness: &Path) -> usize {
         }
     }
     repeats
+}
+
+fn losses(place: &Place, path: &str) -> usize {
+    place.attempts(path).iter().filter(|attempt| attempt["status"] == "lost").count()
 }
 
 fn attempts(place: &Place, one: &Taken) -> Vec<String> {
