@@ -48,6 +48,8 @@ pub(super) struct Session {
     pub(super) told: Directive,
     /// Somebody else began to speak for it: grants that were on their way may come twice.
     renewed: bool,
+    /// What its last call spoke of, if there was anything that may be repeated.
+    spoken: HashSet<Token>,
     pub(super) heard_at: Duration,
 }
 
@@ -72,12 +74,13 @@ impl Session {
             directive: Directive::Run,
             told: Directive::Run,
             renewed: false,
+            spoken: HashSet::new(),
             heard_at: now,
         }
     }
 
-    /// Takes in what a new call says of the session itself: drops what it acknowledges, and puts what it does not back
-    /// in front of what was never sent.
+    /// Takes in what a new call says of the session itself: drops what it acknowledges or speaks of, and puts the rest of what
+    /// was sent back in front of what waits. What waits was sent before too, where the call that took it back was not answered.
     pub(super) fn heard(&mut self, call: &Call, now: Duration) {
         self.heard_at = now;
         self.seq = call.seq;
@@ -89,8 +92,11 @@ impl Session {
         }
         self.sent.retain(|(seq, _)| *seq > call.ack);
         self.cancels_sent.retain(|(seq, _)| *seq > call.ack);
-        if !self.sent.is_empty() {
-            self.take_back_grants(call);
+        let repeats = self.renewed && self.unanswered > 0;
+        self.spoken.clear();
+        if repeats || !self.sent.is_empty() || !self.pending.is_empty() {
+            self.spoken = call.running.iter().copied().chain(call.outcomes.iter().map(|ended| ended.token)).collect();
+            self.take_back_grants();
         }
         if !self.cancels_sent.is_empty() {
             let mut again: Vec<Token> = self.cancels_sent.drain(..).map(|(_, token)| token).collect();
@@ -100,15 +106,13 @@ impl Session {
         self.free = call.capacity.saturating_sub(u32::try_from(self.pending.len()).unwrap_or(u32::MAX));
     }
 
-    fn take_back_grants(&mut self, call: &Call) {
-        let seen: HashSet<Token> =
-            call.running.iter().copied().chain(call.outcomes.iter().map(|ended| ended.token)).collect();
+    fn take_back_grants(&mut self) {
         let mut again = Vec::new();
         for (_, grants) in self.sent.drain(..) {
-            let grants = Arc::try_unwrap(grants).unwrap_or_else(|shared| shared.to_vec());
-            again.extend(grants.into_iter().filter(|grant| !seen.contains(&grant.token)));
+            again.extend(Arc::try_unwrap(grants).unwrap_or_else(|shared| shared.to_vec()));
         }
         again.append(&mut self.pending);
+        again.retain(|grant| !self.spoken.contains(&grant.token));
         self.pending = again;
     }
 
@@ -124,11 +128,12 @@ impl Session {
         self.renewed = true;
     }
 
-    /// Takes grants in that the core made. One that is on its way when the session is renewed comes twice.
+    /// Takes grants in that the core made. One that is on its way when the session is renewed comes twice, and so does one that
+    /// was sent since.
     pub(super) fn granted(&mut self, grants: &mut Vec<Grant>) {
         if self.renewed {
             let mut known: HashSet<Token> = self.pending.iter().map(|grant| grant.token).collect();
-            grants.retain(|grant| known.insert(grant.token));
+            grants.retain(|grant| !self.spoken.contains(&grant.token) && known.insert(grant.token));
         }
         let count = u32::try_from(grants.len()).unwrap_or(u32::MAX);
         self.offered = self.offered.saturating_sub(count);
@@ -205,5 +210,99 @@ impl Session {
     /// No more can be granted than its last call offered.
     pub(super) fn is_settled(&self) -> bool {
         self.recall.is_none() && self.unanswered == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mainspring_core::id::Key;
+    use mainspring_core::spec::TaskSpec;
+
+    fn token() -> Token {
+        Token { incarnation: 1, task: Key::from_raw(1 << 63), lease: 7 }
+    }
+
+    fn call(seq: u64, ack: u64, running: &[Token]) -> Call {
+        Call {
+            worker: "w".into(),
+            session: "s".into(),
+            seq,
+            ack,
+            digest: seq,
+            offer: Arc::new(Offer { queues: Vec::new(), executors: Vec::new(), labels: Vec::new() }),
+            capacity: 4,
+            wait: Duration::ZERO,
+            lease_ms: 1_000,
+            outcomes: Vec::new(),
+            running: running.to_vec(),
+            logs: Vec::new(),
+            progress: Vec::new(),
+            unreadable: Vec::new(),
+            leaving: false,
+            fresh: false,
+            settle: false,
+        }
+    }
+
+    fn granted(session: &mut Session) {
+        let grant = Grant {
+            session: "s".into(),
+            token: token(),
+            tenant: "default".into(),
+            given_id: None,
+            job: None,
+            generation: 1,
+            attempt: 1,
+            spec: Arc::new(TaskSpec::new("k".into(), "{}".into())),
+            checkpoint: None,
+            lease_ms: 1_000,
+        };
+        session.granted(&mut vec![grant]);
+    }
+
+    fn told(session: &mut Session, seq: u64) -> Vec<Token> {
+        session.tell(seq).grants.iter().map(|grant| grant.token).collect()
+    }
+
+    fn heard(session: &mut Session, seq: u64, ack: u64, running: &[Token]) {
+        session.heard(&call(seq, ack, running), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_grant_whose_answer_was_lost_comes_again() {
+        let mut session = Session::new(&call(1, 0, &[]), Duration::ZERO);
+        heard(&mut session, 1, 0, &[]);
+        granted(&mut session);
+        assert_eq!(told(&mut session, 1), [token()]);
+        heard(&mut session, 2, 0, &[]);
+        assert_eq!(told(&mut session, 2), [token()]);
+    }
+
+    /// The answer to call 1 overtakes call 2, which was made without it, and call 3 comes before call 2 is answered.
+    #[test]
+    fn a_grant_that_waits_to_come_again_does_not_once_the_worker_speaks_of_it() {
+        let mut session = Session::new(&call(1, 0, &[]), Duration::ZERO);
+        heard(&mut session, 1, 0, &[]);
+        granted(&mut session);
+        assert_eq!(told(&mut session, 1), [token()]);
+        heard(&mut session, 2, 0, &[]);
+        heard(&mut session, 3, 1, &[token()]);
+        assert_eq!(told(&mut session, 3), []);
+    }
+
+    /// The same, where call 2 took the session up anew, and the core grants what it holds after call 3 has come.
+    #[test]
+    fn a_grant_that_the_core_repeats_late_does_not_come_again_either() {
+        let mut session = Session::new(&call(1, 0, &[]), Duration::ZERO);
+        heard(&mut session, 1, 0, &[]);
+        granted(&mut session);
+        assert_eq!(told(&mut session, 1), [token()]);
+        session.renew();
+        heard(&mut session, 2, 0, &[]);
+        session.unanswered = 1;
+        heard(&mut session, 3, 1, &[token()]);
+        granted(&mut session);
+        assert_eq!(told(&mut session, 3), []);
     }
 }

@@ -286,9 +286,12 @@ async fn a_limit_smaller_than_the_number_of_shards_holds_for_all_and_is_used_up(
         let reply =
             worker.exchange(json!({"capacity": 40, "outcomes": outcomes, "running": held, "waitMs": 500})).await;
         done += reply["accepted"].as_array().unwrap().len();
-        held.extend(reply["grants"].as_array().unwrap().iter().map(|grant| grant["token"].clone()));
+        for grant in reply["grants"].as_array().unwrap() {
+            assert!(!held.contains(&grant["token"]), "granted to whom it runs at: {reply}");
+            held.push(grant["token"].clone());
+        }
         most = held.len().max(most);
-        assert!(held.len() <= 3, "{} run at a time", held.len());
+        assert!(held.len() <= 3, "{held:?} run at a time: {reply}");
         rounds += 1;
         assert!(rounds < 400, "{done} are done and {} run", held.len());
         if done == 5 && held.len() == 3 {
