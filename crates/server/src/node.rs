@@ -33,6 +33,7 @@ mod ending;
 mod evaluate;
 mod exchange;
 mod figures;
+mod followed;
 mod followers;
 mod mailbox;
 mod peer;

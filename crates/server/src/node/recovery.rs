@@ -47,7 +47,7 @@ impl Actor {
         self.shared.set_fence(Some(self.fence.clone()));
         self.shared.committed(commit);
         self.shared.set_reason(LOADING, None);
-        self.shared.has_followed_nothing();
+        self.shared.follow_anew();
     }
 
     /// Gives the driver up, tells everybody whose commit is lost with it, and takes the shard over anew. False if the node

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
+use std::time::Duration;
 
 use mainspring_core::effect::{Answer, Evaluate};
 use mainspring_core::event::{Evaluated, Event, RequestId, Settings};
@@ -16,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::exchange::ExchangeAnswer;
 use super::figures::{BATCH_BOUNDS_ROWS, COMMIT_BOUNDS_US, NodeFigures, Readiness, Recorder};
+use super::followed::Followed;
 use super::followers::Question;
 use super::mailbox::{Answers, ExchangeAnswers, Mailbox, Message};
 use super::questions::Questions;
@@ -49,8 +51,8 @@ pub(super) struct Shared {
     description: Description,
     fence: Mutex<Option<Fence>>,
     reasons: Mutex<BTreeMap<&'static str, String>>,
-    /// The settings that the core was told of last.
-    followed: Mutex<Option<Settings>>,
+    /// What the core was told of the settings.
+    followed: Mutex<Followed>,
     /// Workers that have called.
     seen: Mutex<HashSet<Name>>,
     /// The store lacks what it had acknowledged: the shard is to be taken over anew.
@@ -117,7 +119,7 @@ impl Shared {
             description: store.describe(),
             fence: Mutex::default(),
             reasons: Mutex::default(),
-            followed: Mutex::default(),
+            followed: Mutex::new(Followed::new()),
             seen: Mutex::default(),
             next_request: AtomicU64::new(1),
             thread: OnceLock::new(),
@@ -209,19 +211,18 @@ impl Shared {
         let _ = self.push(Message::News(news));
     }
 
-    /// Tells the core the settings of the control shard, if it has not heard them. A full mailbox loses them, and the next
-    /// beat tells them again.
-    pub(super) fn follow(&self, settings: &Settings) {
+    /// Tells the core the settings of the control shard, if it has not heard them. `asked_at`: before the store was asked
+    /// for them. A full mailbox loses them, and the next beat tells them again.
+    pub(super) fn follow(&self, settings: &Settings, asked_at: Duration) {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = || Message::News(Event::Settings(settings.clone()));
-        if followed.as_ref() != Some(settings) && self.push(news()).is_ok() {
-            *followed = Some(settings.clone());
+        if followed.lacks(settings, asked_at) && self.push(Message::News(Event::Settings(settings.clone()))).is_ok() {
+            followed.told(settings);
         }
     }
 
-    /// The core was loaded anew and has heard of no settings.
-    pub(super) fn has_followed_nothing(&self) {
-        *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// See [`Followed::anew`].
+    pub(super) fn follow_anew(&self) {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).anew(self.clock.monotonic());
     }
 
     /// Carries out an exchange; dropping the future hangs up.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_core::effect::Answer;
+use mainspring_core::event::Order;
 use mainspring_core::id::{Name, SessionId};
 use mainspring_store::ShardId;
 
@@ -133,6 +134,13 @@ impl Cluster {
 impl Shared {
     /// Puts a call into the mailbox and waits for its answer.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Answer, CallError> {
+        if let Ask::Order {
+            order: Order::PauseQueue { .. } | Order::SetLimits { .. } | Order::DirectWorker { .. },
+            ..
+        } = ask
+        {
+            self.follow_anew();
+        }
         self.call(|answer| match ask {
             Ask::Tasks(tasks) => Message::Tasks { tasks, answer },
             Ask::Job(job) => Message::Job { job, answer },

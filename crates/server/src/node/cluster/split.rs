@@ -1,6 +1,7 @@
 //! Calls that concern several shards: split by shard, carried out side by side, put together again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
 use mainspring_core::effect::{Answer, Refusal, Submitted};
@@ -12,6 +13,9 @@ use mainspring_store::ShardId;
 use super::{Cluster, merge};
 use crate::node::CallError;
 use crate::node::wire::Ask;
+
+/// How long a change of a setting waits for a shard that nobody serves just now. It hears of it before it starts anything.
+const HEAR_MAX: Duration = Duration::from_millis(500);
 
 type Results = Vec<Result<Submitted, Refusal>>;
 
@@ -126,10 +130,12 @@ impl Cluster {
     async fn everywhere(&self, actor: &Name, order: Order) -> Result<Answer, CallError> {
         let answer = self.ask(ShardId::CONTROL, Ask::Order { actor: actor.clone(), order: order.clone() }).await?;
         let rest = (0..self.shards).map(ShardId).filter(|shard| *shard != ShardId::CONTROL);
-        let told =
-            rest.map(|shard| self.ask_if_served(shard, Ask::Order { actor: actor.clone(), order: order.clone() }));
+        let told = rest.map(|shard| {
+            let told = self.ask(shard, Ask::Order { actor: actor.clone(), order: order.clone() });
+            tokio::time::timeout(HEAR_MAX, told)
+        });
         for outcome in join_all(told).await {
-            if let Err(error) = outcome {
+            if let Ok(Err(error)) = outcome {
                 tracing::warn!(%error, "a shard has not heard of a setting; the next beat tells it");
             }
         }

@@ -94,7 +94,7 @@ impl Watch {
                 self.silent_since = None;
                 self.cluster.pulse.beat(now, self.cluster.config.clock.monotonic());
                 known.compare(&roster);
-                return self.turn(roster).await;
+                return self.turn(roster, now).await;
             }
             Ok(Err(error)) => error,
             Err(_) => Error::Unavailable(format!("no answer within {} s", BEAT_MAX.as_secs())),
@@ -122,9 +122,8 @@ impl Watch {
                     if let Ok((shard, before, outcome)) = opened {
                         self.opened(shard, before, outcome);
                     }
-                    if self.work.is_empty() {
-                        return;
-                    }
+                    // It starts nothing until it has heard the settings of now.
+                    return;
                 }
                 Some(_) = self.closing.join_next() => {
                     if self.closing.is_empty() {
@@ -136,7 +135,7 @@ impl Watch {
         }
     }
 
-    async fn turn(&mut self, roster: Roster) {
+    async fn turn(&mut self, roster: Roster, asked_at: Duration) {
         let cluster = Arc::clone(&self.cluster);
         let now = cluster.config.clock.monotonic();
         let dead = self.judge.judge(&roster, &cluster.me.id, now, |node| process::is_gone(&node.process));
@@ -144,7 +143,7 @@ impl Watch {
         let view = Arc::new(View::new(&roster, &dead, &self.judge.silence(now)));
         cluster.view.send_replace(Arc::clone(&view));
         cluster.set_reason(None);
-        self.tell(&view, &dead);
+        self.tell(&view, &dead, asked_at);
         self.listen(&view);
         let mine: BTreeSet<ShardId> =
             cluster.local_shards().iter().map(|shared| shared.shard).chain(self.opening.iter().copied()).collect();
@@ -179,14 +178,14 @@ impl Watch {
     }
 
     /// Tells the shards of ours what has changed in the cluster.
-    fn tell(&mut self, view: &View, dead: &BTreeSet<SessionId>) {
+    fn tell(&mut self, view: &View, dead: &BTreeSet<SessionId>, asked_at: Duration) {
         let shards = self.cluster.local_shards();
         if self.settings != view.settings {
             self.settings = view.settings.clone();
             self.cluster.hub.wake_all();
         }
         for shared in shards.iter().filter(|shared| shared.shard != ShardId::CONTROL) {
-            shared.follow(&view.settings);
+            shared.follow(&view.settings, asked_at);
         }
         for node in dead {
             if self.ended.insert(node.clone()) {
@@ -229,9 +228,7 @@ impl Watch {
                     epoch = shared.fence().map_or(0, |fence| fence.epoch),
                     "serving a shard"
                 );
-                if shard != ShardId::CONTROL {
-                    shared.follow(&self.cluster.view().settings);
-                }
+                shared.follow_anew();
                 for node in self.ended.iter().chain(before.iter().filter(|node| **node != self.cluster.me.id)) {
                     shared.tell(Event::EndNode(node.clone()));
                 }
