@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use crate::again::Seen;
 use crate::process;
 use crate::stages::whole;
 use crate::tally::Tally;
@@ -28,11 +29,13 @@ pub(crate) fn run(root: &Path) -> Result<Tally> {
     if binary.failed > 0 {
         return Ok(tally.plus(binary));
     }
-    let mut seen = Tally::default();
-    let good = process::watch(npm(&folder, &["run", "--silent", "browser"]), |line| seen.see(line))?;
-    if !good && seen.failed == 0 {
-        seen.failed = 1;
-    }
+    let browser = |arguments: &[&str], seen: &mut Seen| {
+        let run = [&["run", "--silent", "browser"], arguments].concat();
+        process::watch(npm(&folder, &run), |line| seen.see(line))
+    };
+    let mut seen = Seen::default();
+    let good = browser(&[], &mut seen)?;
+    let seen = seen.judge(good, |names, again| browser(&["--", &names.join("|")], again))?;
     Ok(tally.plus(seen))
 }
 

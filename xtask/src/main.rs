@@ -2,6 +2,7 @@
 //!
 //! It depends on nothing of ours, so that it compiles in a second and can judge a tree that does not.
 
+mod again;
 mod clock;
 mod dashboard;
 mod prerequisites;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::again::Seen;
 use crate::clock::{Stopwatch, readable};
 use crate::dashboard;
 use crate::process;
@@ -108,15 +109,16 @@ pub(crate) fn run(root: &Path, stages: &[Stage]) -> Result<bool> {
         let took = readable(watch.elapsed());
         let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
         println!("=== {}: {verdict} in {took} ===", stage.word());
-        let Tally { passed, failed, skipped } = tally;
+        let Tally { passed, failed, skipped, flaky } = tally;
         lines.push(format!(
-            "{:<8} {verdict:<7} {passed:>6} passed {failed:>4} failed {skipped:>4} skipped  {took:>12}",
+            "{:<8} {verdict:<7} {passed:>6} passed {failed:>4} failed {flaky:>4} flaky {skipped:>4} skipped  {took:>12}",
             stage.word()
         ));
         total = total.plus(tally);
     }
     println!("\n{}\nin all {}", lines.join("\n"), readable(whole.elapsed()));
-    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    let Tally { passed, failed, skipped, flaky } = total;
+    println!("{passed} passed, {failed} failed, {flaky} flaky, {skipped} skipped");
     Ok(total.failed == 0)
 }
 
@@ -125,14 +127,15 @@ pub(crate) fn whole(root: &Path, arguments: &[&str]) -> Result<Tally> {
     Ok(Tally::one(process::watch(cargo(root, arguments), |_| {})?))
 }
 
-/// A stage whose output is counted. A command that fails without a failed test (it did not compile) counts as one failure.
+/// A stage whose output is counted.
 fn counted(root: &Path, arguments: &[&str]) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let succeeded = process::watch(cargo(root, arguments), |line| tally.see(line))?;
-    if !succeeded && tally.failed == 0 {
-        tally.failed = 1;
-    }
-    Ok(tally)
+    let mut seen = Seen::default();
+    let succeeded = process::watch(cargo(root, arguments), |line| seen.see(line))?;
+    seen.judge(succeeded, |names, again| {
+        let names = names.iter().map(String::as_str);
+        let alone: Vec<&str> = arguments.iter().copied().chain(["--", "--exact"]).chain(names).collect();
+        process::watch(cargo(root, &alone), |line| again.see(line))
+    })
 }
 
 /// Safety over fresh seeds and every seed that once failed, liveness once faults stop, worlds of several shards, and the

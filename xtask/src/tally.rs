@@ -10,12 +10,14 @@ pub(crate) struct Tally {
     pub(crate) passed: i64,
     pub(crate) failed: i64,
     pub(crate) skipped: i64,
+    /// Failed, and passed each time afterwards.
+    pub(crate) flaky: i64,
 }
 
 impl Tally {
     /// One check that passed or failed as a whole.
     pub(crate) fn one(passed: bool) -> Self {
-        Self { passed: i64::from(passed), failed: i64::from(!passed), skipped: 0 }
+        Self { passed: i64::from(passed), failed: i64::from(!passed), ..Self::default() }
     }
 
     /// Takes a line of output into account.
@@ -36,6 +38,7 @@ impl Tally {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,
             skipped: self.skipped + other.skipped,
+            flaky: self.flaky + other.flaky,
         }
     }
 }
@@ -62,7 +65,7 @@ mod tests {
         tally.see("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s");
         tally.see("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s");
         tally.see("test a::passed ... ok");
-        assert_eq!(tally, Tally { passed: 15, failed: 2, skipped: 1 });
+        assert_eq!(tally, Tally { passed: 15, failed: 2, skipped: 1, flaky: 0 });
     }
 
     #[test]
@@ -70,6 +73,6 @@ mod tests {
         let mut tally = Tally::default();
         tally.see("skipped: a_full_disk_is_named: not root");
         tally.see("test result: ok. 2 passed; 0 failed; 0 ignored");
-        assert_eq!(tally, Tally { passed: 1, failed: 0, skipped: 1 });
+        assert_eq!(tally, Tally { passed: 1, skipped: 1, ..Tally::default() });
     }
 }
