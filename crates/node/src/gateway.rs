@@ -290,7 +290,7 @@ impl<C: Caller> Gateway<C> {
         self.take_back_of_deaf(turn);
         if now >= self.swept_at + Duration::from_secs(1) {
             self.swept_at = now;
-            self.sweep(now);
+            self.sweep(turn);
         }
         progress
     }

@@ -1,15 +1,14 @@
 //! How sessions end, and calls when the core is lost or the node stops.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use mainspring_core::event::RequestId;
 use mainspring_core::id::SessionId;
 use mainspring_core::row::Directive;
 
-use super::Gateway;
 use super::call::{Caller, Refused};
 use super::open_call::{CutOff, OpenCall};
+use super::{Gateway, Turn};
 
 impl<C: Caller> Gateway<C> {
     /// The core was lost with everything uncommitted: forgets all sessions, so that their next calls resume. Whoever waits
@@ -50,8 +49,16 @@ impl<C: Caller> Gateway<C> {
         }
     }
 
-    /// Forgets sessions that have been silent for too long.
-    pub(super) fn sweep(&mut self, now: Duration) {
+    /// Takes back what sessions were offered that have not called again since, and forgets those that have been silent for too
+    /// long.
+    pub(super) fn sweep(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now;
+        let gone = self.sessions.iter().filter(|(_, session)| session.holds_places_unheard(now));
+        let mut gone: Vec<SessionId> = gone.map(|(id, _)| id.clone()).collect();
+        gone.sort_unstable();
+        for id in gone {
+            self.take_credits_back(turn, &id);
+        }
         let silent = self.sessions.iter().filter(|(_, session)| session.is_silent(self.grace, now));
         let mut silent: Vec<SessionId> = silent.map(|(id, _)| id.clone()).collect();
         silent.sort_unstable();

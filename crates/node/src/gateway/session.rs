@@ -18,6 +18,9 @@ use mainspring_core::row::Directive;
 
 use super::call::{Answer, Call};
 
+/// How soon a worker with free places calls again.
+const CALL_AGAIN: Duration = Duration::from_secs(1);
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -173,6 +176,12 @@ impl Session {
         }
     }
 
+    /// Whether work may still be given to it, although no call of it waits and none has come since the last was answered. One
+    /// that works calls again at once; this one may be gone, and what it is given would wait for the end of its lease.
+    pub(super) fn holds_places_unheard(&self, now: Duration) -> bool {
+        self.current.is_none() && self.offered > 0 && self.recall.is_none() && self.heard_at + CALL_AGAIN < now
+    }
+
     /// Whether nothing was heard of it for so long that its leases have ended.
     pub(super) fn is_silent(&self, grace: Duration, now: Duration) -> bool {
         self.heard_at + Duration::from_millis(self.lease_ms) + grace < now && self.current.is_none()
@@ -304,5 +313,19 @@ mod tests {
         heard(&mut session, 3, 1, &[token()]);
         granted(&mut session);
         assert_eq!(told(&mut session, 3), []);
+    }
+
+    #[test]
+    fn a_session_that_does_not_call_again_holds_its_places_unheard() {
+        let mut session = Session::new(&call(1, 0, &[]), Duration::ZERO);
+        heard(&mut session, 1, 0, &[]);
+        session.offered = 3;
+        let at = Duration::from_millis;
+        assert!(!session.holds_places_unheard(at(900)));
+        assert!(session.holds_places_unheard(at(1_100)));
+        session.current = Some(1);
+        assert!(!session.holds_places_unheard(at(1_100)), "its call waits");
+        (session.current, session.offered) = (None, 0);
+        assert!(!session.holds_places_unheard(at(1_100)), "it has none");
     }
 }
