@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::connection::{Connection, Target, write_request};
@@ -25,7 +25,7 @@ pub(super) struct Tally {
     stale: AtomicU64,
     target: AtomicU64,
     reached: Notify,
-    stop: AtomicBool,
+    stop: watch::Sender<bool>,
 }
 
 /// Worker sessions that run until they are stopped.
@@ -98,17 +98,11 @@ impl Sessions {
         self.tally.accepted.load(Ordering::SeqCst)
     }
 
-    /// Ends the sessions and checks that none of their outcomes came too late.
+    /// Has the sessions say good-bye, and checks that none of their outcomes came too late.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
-        self.tally.stop.store(true, Ordering::SeqCst);
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.tally.stop.send_replace(true);
         for task in self.tasks {
-            match task.await {
-                Err(error) if error.is_cancelled() => {}
-                ended => ended??,
-            }
+            task.await??;
         }
         let stale = self.tally.stale.load(Ordering::SeqCst);
         ensure!(stale == 0, "{stale} outcomes came after their lease had ended");
@@ -134,7 +128,8 @@ impl Session {
         let mut connection = Connection::open(&self.target).await?;
         let (mut body, mut request, mut outcomes) = (String::new(), Vec::new(), String::new());
         let (mut seq, mut ack) = (0_u64, 0_u64);
-        while !self.tally.stop.load(Ordering::Relaxed) {
+        let mut stop = self.tally.stop.subscribe();
+        loop {
             seq += 1;
             body.clear();
             write!(
@@ -143,11 +138,23 @@ impl Session {
                 self.worker, self.capacity
             )?;
             write_request(&mut request, &self.target, "POST", EXCHANGE, body.as_bytes());
-            let answer = connection.expect(&request).await?;
+            let answer = tokio::select! {
+                biased;
+                answer = connection.expect(&request) => answer?,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
             let reply: Reply<'_> = serde_json::from_slice(answer).context("cannot read an exchange's reply")?;
             ack = reply.seq.unwrap_or(seq);
             self.work(&reply, &mut outcomes)?;
         }
+        // Or it would be taken for one that works, and given tasks, until its lease ends.
+        let leave = format!(
+            r#"{{"workerId":"{0}","sessionId":"{0}","seq":{1},"ack":{ack},"queues":["default"],"types":["noop"],"capacity":0,"waitMs":0,"leaving":true}}"#,
+            self.worker,
+            seq + 1
+        );
+        write_request(&mut request, &self.target, "POST", EXCHANGE, leave.as_bytes());
+        Connection::open(&self.target).await?.expect(&request).await?;
         Ok(())
     }
 
