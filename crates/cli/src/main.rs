@@ -12,6 +12,7 @@ mod progress;
 mod remote;
 mod rows;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -53,11 +54,14 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
 
 async fn dispatch(command: Command, quiet: bool) -> Outcome {
     // These end by themselves when they are told to; everything else may simply be left.
-    if matches!(command, Command::Dev(_) | Command::Run(_) | Command::Serve(_) | Command::Worker(_)) {
-        return carry_out(command, quiet).await;
+    let ends_itself = matches!(command, Command::Dev(_) | Command::Run(_) | Command::Serve(_) | Command::Worker(_));
+    // Behind a pointer: or each place that polls it, here and in the runtime, would have its own copy of all commands.
+    let mut outcome: Pin<Box<dyn Future<Output = Outcome>>> = Box::pin(carry_out(command, quiet));
+    if ends_itself {
+        return outcome.await;
     }
     tokio::select! {
-        outcome = carry_out(command, quiet) => outcome,
+        outcome = &mut outcome => outcome,
         _ = tokio::signal::ctrl_c() => Err(Failure::said(Exit::Interrupted)),
     }
 }
