@@ -15,8 +15,8 @@ use crate::wait;
 
 /// No fail-over may take longer until all shards are served, and until a task starts, in a debug build under load.
 const TAKES_MAX: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(12)];
-/// Between two submissions.
-const EVERY: Duration = Duration::from_millis(200);
+/// Between two submissions, in milliseconds.
+const EVERY_MS: u64 = 200;
 
 /// How the node goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,7 @@ fn submit_number(places: &[Place; 2], number: u64) -> String {
 
 /// Submits tasks named `t0`, `t1`, … to the survivor at a steady rate, whether or not those before were answered, until the load ends.
 fn clients(places: &[Place; 2], load: &Load) {
+    let every = Duration::from_millis(setting("MAINSPRING_CHAOS_EVERY_MS", EVERY_MS));
     thread::scope(|scope| {
         while !load.over.load(Ordering::Relaxed) {
             let number = load.next.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +68,7 @@ fn clients(places: &[Place; 2], load: &Load) {
                 load.longest_ms.fetch_max(start.elapsed().as_millis() as u64, Ordering::Relaxed);
                 load.taken.lock().expect("no client failed").push((number, id));
             });
-            wait::pace(EVERY);
+            wait::pace(every);
         }
     });
 }

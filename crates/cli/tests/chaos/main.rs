@@ -1,7 +1,7 @@
 //! The cluster under kills, with real processes on a real PostgreSQL and a real Redis: nothing acknowledged is lost (R07), and
 //! the shards of a node that is gone are served again within seconds (R31). And under partitions (R12).
 //!
-//! `MAINSPRING_CHAOS_SECONDS`, `…_FAILOVERS`, `…_CHANGES`, `…_PARTITIONS` and `…_SEED` make a run longer, or the same again.
+//! `MAINSPRING_CHAOS_SECONDS`, `…_FAILOVERS`, `…_CHANGES`, `…_PARTITIONS`, `…_EVERY_MS` and `…_SEED` make a run longer, heavier, or the same again.
 
 mod clocks;
 mod cluster;

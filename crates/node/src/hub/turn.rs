@@ -13,8 +13,9 @@ use mainspring_store::ShardId;
 
 use super::seat::{Merged, Part, Seat};
 
-/// How long a call waits for the verdict of a shard before it is answered without.
-const VERDICT_MAX: Duration = Duration::from_secs(2);
+/// How long a call waits for the verdict of a shard before it is answered without: where there is nothing to grant, and where
+/// there is. A shard that does not answer must not keep the work of others from the worker.
+const VERDICT_MAX: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(500)];
 /// How often places are moved between shards that all have work.
 const ROTATE: Duration = Duration::from_millis(50);
 
@@ -145,11 +146,12 @@ impl Turn {
 
     /// What to do, once all that has happened was taken in. `superseded`: a newer call speaks for the session.
     pub fn next(&self, seat: &Seat, around: &Around<'_>, elapsed: Duration, superseded: bool) -> Next {
-        let answered = self.verdicts.is_empty() || elapsed >= VERDICT_MAX;
+        let patience = VERDICT_MAX[usize::from(seat.holds_grants())];
+        let answered = self.verdicts.is_empty() || elapsed >= patience;
         if answered && (superseded || self.outdated || self.has_news(seat, around.paused) || elapsed >= self.wait) {
             return Next::Answer;
         }
-        let until = if answered { self.wait } else { self.wait.max(VERDICT_MAX) };
+        let until = if answered { self.wait } else { patience };
         Next::Wait(if self.is_contended(seat, around) { until.min(self.rotate_at) } else { until })
     }
 

@@ -49,11 +49,11 @@ mod tests {
         let (pulse, ms) = (Pulse::default(), Duration::from_millis);
         assert_eq!(pulse.at(ms(0)), None);
         pulse.beat(ms(0), ms(10));
-        assert_eq!([pulse.at(ms(2_499)), pulse.at(ms(2_500))], [Some(0), None]);
-        pulse.beat(ms(500), ms(2_499));
-        assert_eq!(pulse.at(ms(2_600)), Some(0));
+        assert_eq!([pulse.at(ms(1_999)), pulse.at(ms(2_000))], [Some(0), None]);
+        pulse.beat(ms(500), ms(1_999));
+        assert_eq!(pulse.at(ms(2_100)), Some(0));
         // Begun in time, but whether it arrived in time nobody knows.
-        pulse.beat(ms(2_900), ms(3_000));
-        assert_eq!([pulse.at(ms(3_000)), pulse.at(ms(5_400))], [Some(1), None]);
+        pulse.beat(ms(2_400), ms(2_500));
+        assert_eq!([pulse.at(ms(2_500)), pulse.at(ms(4_400))], [Some(1), None]);
     }
 }

@@ -16,7 +16,7 @@ use crate::node::peer::PeerError;
 use crate::node::shared::Shared;
 use crate::node::wire::{Ask, read_answer, write_ask};
 
-/// How long a call waits for its shard to have an owner: a failover takes 3 to 5 seconds.
+/// How long a call waits for its shard to have an owner: a failover takes 3 to 4 seconds.
 const ROUTE_MAX: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -19,8 +19,10 @@ use super::{Cluster, StartError, process};
 
 /// How often a node shows that it lives.
 const BEAT_EVERY: Duration = Duration::from_millis(500);
-/// Longest wait for one beat.
-const BEAT_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for one beat: the next one after it still comes before this node counts as dead.
+const BEAT_MAX: Duration = Duration::from_millis(1_200);
+/// Two looks are at least so far apart, whatever is due.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a peer may take to hear that a shard is free.
 const CALL_MAX: Duration = Duration::from_millis(500);
 /// Nodes whose end is remembered, for shards that are opened later.
@@ -97,7 +99,7 @@ impl Watch {
                 return self.turn(roster, now).await;
             }
             Ok(Err(error)) => error,
-            Err(_) => Error::Unavailable(format!("no answer within {} s", BEAT_MAX.as_secs())),
+            Err(_) => Error::Unavailable(format!("no answer within {} ms", BEAT_MAX.as_millis())),
         };
         tracing::warn!(%error, "this node cannot show that it lives");
         let since = *self.silent_since.get_or_insert(now);
@@ -110,9 +112,14 @@ impl Watch {
         }
     }
 
-    /// Until the next beat, or something to be told at once.
+    /// Until the next beat, the moment at which a beat of another node has stood still for too long, or something to be told
+    /// at once.
     async fn rest(&mut self) {
-        let mut until = std::pin::pin!(tokio::time::sleep(BEAT_EVERY));
+        let now = self.cluster.config.clock.monotonic();
+        // Without an answer of the store nobody is judged.
+        let due = self.judge.due(&self.cluster.me.id, now).filter(|_| self.silent_since.is_none());
+        let rest = due.map_or(BEAT_EVERY, |due| due.clamp(LOOK_AGAIN, BEAT_EVERY));
+        let mut until = std::pin::pin!(tokio::time::sleep(rest));
         loop {
             tokio::select! {
                 () = self.cluster.closing.cancelled() => return,
@@ -135,10 +142,11 @@ impl Watch {
         }
     }
 
+    /// Follows a roster that was asked for at this instant.
     async fn turn(&mut self, roster: Roster, asked_at: Duration) {
         let cluster = Arc::clone(&self.cluster);
         let now = cluster.config.clock.monotonic();
-        let dead = self.judge.judge(&roster, &cluster.me.id, now, |node| process::is_gone(&node.process));
+        let dead = self.judge.judge(&roster, &cluster.me.id, (asked_at, now), |node| process::is_gone(&node.process));
         self.reap(&roster, &dead);
         let view = Arc::new(View::new(&roster, &dead, &self.judge.silence(now)));
         cluster.view.send_replace(Arc::clone(&view));

@@ -12,7 +12,7 @@ use crate::world::World;
 use crate::world::recovery::settings_of;
 
 const EVERY_MS: i64 = 500;
-/// How long a shard may be without an owner: its node is judged after 3 s, and loads within one more.
+/// How long a shard may be without an owner: its node is judged after 2.5 s, and loads within one more.
 const OWNERLESS_MS: i64 = 8_000;
 /// How long a shard may believe other settings than the control shard: a beat, and a commit of each.
 const SETTINGS_MS: i64 = 4_000;

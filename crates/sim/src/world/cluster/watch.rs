@@ -95,7 +95,8 @@ impl World {
         let one_machine = cluster.config.one_machine;
         let process = &mut cluster.processes[node];
         let me = process.id.clone();
-        let dead = process.judge.judge(roster, &me, now, |other| one_machine && !running.contains(&other.process));
+        let dead =
+            process.judge.judge(roster, &me, (now, now), |other| one_machine && !running.contains(&other.process));
         let address = |id: &SessionId| {
             let row = roster.nodes.iter().find(|(row, _)| row.id == *id && !dead.contains(id));
             row.and_then(|(row, _)| row.address.as_ref()?.parse().ok())
@@ -270,7 +271,7 @@ impl World {
             return Ok(());
         };
         let silent = now_ms - owner.beat_at;
-        ensure(silent >= 3_000 || owner.id == processes[node].id, "takeover", || {
+        ensure(silent >= 2_500 || owner.id == processes[node].id, "takeover", || {
             format!("node {node} took shard {shard} of {before:?}, which beat {silent} ms ago")
         })
     }
