@@ -26,7 +26,7 @@ const BEGIN_BEATING: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCA
     SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL jit = off";
 
 /// Longest wait for one beat; the next is tried over a fresh connection.
-const BEAT_MAX: Duration = Duration::from_secs(2);
+const BEAT_MAX: Duration = Duration::from_millis(1_100);
 
 /// Rows of six kinds, told apart by the first column. A statement does not see its own insert: hence the union.
 const BEAT: &str = "WITH mine AS (
@@ -38,7 +38,9 @@ const BEAT: &str = "WITH mine AS (
     SELECT 0 AS kind, beat AS number, id, address, about, process, version, NULL::bytea AS key FROM mine
     UNION ALL SELECT 0, beat, id, address, about, process, version, NULL FROM @nodes WHERE id <> $1
     UNION ALL SELECT 1, epoch, id::text, owner,
-        CASE WHEN EXISTS (SELECT 1 FROM @inbox AS i WHERE i.shard = s.id) THEN 'inbox' END, NULL, NULL, NULL FROM @shards AS s
+        CASE WHEN EXISTS (SELECT 1 FROM @inbox AS i WHERE i.shard = s.id) THEN 'inbox' END,
+        greatest(f.folded, (SELECT max(number) FROM @feed WHERE shard = s.id))::text, NULL, NULL
+        FROM @shards AS s JOIN @folds AS f ON f.shard = s.id
     UNION ALL SELECT 2, 0, NULL, NULL, NULL, NULL, NULL, key FROM @cluster
     UNION ALL SELECT 3, 0, name, NULL, NULL, NULL, NULL, NULL FROM @queues WHERE paused
     UNION ALL SELECT 4, directive, worker, NULL, NULL, NULL, NULL, NULL FROM @workers WHERE directive <> 0
@@ -70,7 +72,8 @@ impl PostgresMembers {
     ) -> BoxFuture<Result<T, Error>> {
         let line = self.line.clone();
         let asking = self.runtime.spawn(async move {
-            let late = |_| Error::Unavailable(format!("the database did not answer within {} s", BEAT_MAX.as_secs()));
+            let late =
+                |_| Error::Unavailable(format!("the database did not answer within {} ms", BEAT_MAX.as_millis()));
             let rows = tokio::time::timeout(BEAT_MAX, line.ask(statement)).await.map_err(late)??;
             read(&rows).map_err(Error::from)
         });
@@ -136,8 +139,10 @@ fn roster(rows: &[Row]) -> Result<(Roster, Vec<ShardId>), Failure> {
             1 => {
                 let (epoch, number) = (cells.wide()?, cells.name()?);
                 let shard = ShardId(number.parse().map_err(|_| Unreadable("number of a shard"))?);
-                shards.push(Holding { shard, epoch, owner: cells.name_or_null()?, commit: None });
+                let owner = cells.name_or_null()?;
                 waiting.extend(cells.text()?.map(|_| shard));
+                let commit = cells.name()?.parse().map_err(|_| Unreadable("number of a commit"))?;
+                shards.push(Holding { shard, epoch, owner, commit: Some(commit) });
             }
             2 => {
                 cells.skip(6);

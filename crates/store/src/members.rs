@@ -36,7 +36,7 @@ pub struct Holding {
     pub epoch: u64,
     /// Whose it is; `None`: it was given back, or never had.
     pub owner: Option<SessionId>,
-    /// The number of its last commit, where the store tells it: one that may go back behind what it acknowledged does.
+    /// The number of its last commit, where the store tells it: one that may go back behind what it acknowledged must.
     pub commit: Option<u64>,
 }
 

@@ -1,4 +1,5 @@
-//! R07: a Redis that waits for its disk once a second loses its power, and with it the end of its file. What may be lost is what
+//! R07: a database that acknowledges before it has written loses what it had not. A PostgreSQL with `synchronous_commit=off` is
+//! killed; a Redis that waits for its disk once a second loses its power, and with it the end of its file. What may be lost is what
 //! was acknowledged since the last of its writes to the disk. The nodes notice, no fence is given twice, everything else is kept, and what was lost can be
 //! submitted again.
 
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::cluster::{submit, wait_until_shared, witness_script};
 use crate::dice::Dice;
 use crate::kills::{CLIENTS, worker};
+use crate::postgres::Postgres;
 use crate::process::{Place, Process};
 use crate::redis::Redis;
 use crate::setting;
@@ -192,4 +194,38 @@ fn a_lost_grant_is_followed_by_a_larger_fence_where_the_node_remembers_it() {
 #[test]
 fn a_lost_grant_is_followed_by_a_larger_fence_where_nobody_remembers_it() {
     a_lost_grant_is_followed_by_a_larger_fence(true);
+}
+
+#[test]
+fn a_postgres_that_lost_what_it_acknowledged_is_noticed_although_nothing_is_committed() {
+    // By itself it writes every ten seconds.
+    let postgres = Postgres::with(&["fsync=on", "synchronous_commit=off", "wal_writer_delay=10s"]);
+    let place = Place::at(postgres.url());
+    let node = place.start("serve");
+    let submit = |id: &str| {
+        let reply = wait::until(60, "node that takes work", || {
+            let task = json!({"taskId": id, "type": "nobody"});
+            place.try_call("POST", "/api/v1/tasks", Some(&task)).ok().filter(|reply| reply.status != 503)
+        });
+        assert_eq!(reply.status, 201, "{}", reply.body);
+    };
+    let status = |id: &str| {
+        let path = format!("/api/v1/tasks/{id}");
+        let answer = || place.try_call("GET", &path, None).ok().filter(|reply| reply.status != 503);
+        wait::until(60, "answer", answer).status
+    };
+    submit("kept");
+    postgres.sql("CHECKPOINT");
+    let lost = (0..5).map(|number| format!("lost-{number}")).find(|id| {
+        submit(id);
+        postgres.kill();
+        postgres.restart();
+        // It may have been written just then.
+        status(id) == 404
+    });
+    let lost = lost.expect("it is seldom written just then");
+    wait::until(60, "word of it", || node.printed().contains("the database went back").then_some(()));
+    assert_eq!(status("kept"), 200);
+    submit(&lost);
+    assert_eq!(status(&lost), 200);
 }

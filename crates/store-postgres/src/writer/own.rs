@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::{Writer, fence_check};
+use super::{Part, Writer, fence_check};
 use crate::connect;
 use crate::failure::Failure;
 use crate::rows::Cells;
@@ -20,10 +20,13 @@ pub(super) const GIVE_BACK_MAX: Duration = Duration::from_secs(2);
 
 const LOOK: &str = "SELECT incarnation, epoch, owner, holder FROM @shards WHERE id = $1";
 
-/// Conditional, since what was looked at may have changed meanwhile.
+/// Conditional, since what was looked at may have changed meanwhile. `$6` to `$8` are the incarnation, the epoch and the commit
+/// that this store knows of: where less is stored, the database went back behind what it had acknowledged.
 const RAISE: &str = "UPDATE @shards
-    SET incarnation = incarnation + CASE WHEN origin <> $4 THEN 1 ELSE 0 END,
-        epoch = epoch + 1, owner = $2, holder = $3, origin = $4
+    SET incarnation = greatest(incarnation, $6) + CASE WHEN origin <> $4 OR epoch < $7 OR $8 >
+            (SELECT greatest(folded, (SELECT max(number) FROM @feed WHERE shard = $1)) FROM @folds WHERE shard = $1)
+            THEN 1 ELSE 0 END,
+        epoch = greatest(epoch, $7) + 1, owner = $2, holder = $3, origin = $4
     WHERE id = $1 AND (holder IS NULL OR holder = $3 OR epoch = $5)
     RETURNING incarnation, epoch";
 
@@ -87,6 +90,7 @@ impl Writer {
     /// none can land. A shard that may not be taken is refused without a wait.
     async fn take(&mut self, shard: ShardId, owner: &SessionId, dead: Option<u64>) -> Result<(u32, u64, u64), Failure> {
         let (id, holder) = (i64::from(shard.0), self.holder.clone());
+        let Part { seen: (incarnation, epoch), last: known, .. } = *self.part(shard);
         let session = self.session().await?;
         let seen = Held::read(&session.query(Statement::new(LOOK).int(id)).await?)?;
         if !seen.may_be_taken(&holder, dead) {
@@ -96,19 +100,34 @@ impl Writer {
         let raise = Statement::new(RAISE).int(id).text(owner).text(&holder).text(&origin);
         let statements = vec![
             Statement::new(format!("{LOOK} FOR UPDATE")).int(id),
-            raise.bind(dead.map(|epoch| epoch as i64), Type::INT8),
+            raise
+                .bind(dead.map(|epoch| epoch as i64), Type::INT8)
+                .int(i64::from(incarnation))
+                .int(epoch as i64)
+                .int(known as i64),
             Statement::new(LAST).int(id),
         ];
         let answers = session.transact(BEGIN_WRITING, statements).await?;
         let before = Held::read(&answers[0])?;
         let Some(row) = answers[1].first() else { return Err(before.conflict(shard).into()) };
         let mut cells = Cells::of(row);
-        let (incarnation, epoch) = (cells.small()?, cells.wide()?);
-        if incarnation != before.incarnation {
+        let taken: (u32, u64) = (cells.small()?, cells.wide()?);
+        let last = answers[2].first().map(|row| Cells::of(row).wide()).transpose()?;
+        let last = last.ok_or_else(|| Failure::Diverged("the row of the shard is gone".to_owned()))?;
+        if before.epoch < epoch || last < known {
+            tracing::error!(
+                shard = shard.0,
+                known,
+                found = last,
+                incarnation = taken.0,
+                "the database went back behind a commit that it had acknowledged (a crash under `synchronous_commit=off`, or a \
+                 fail-over to a standby that lagged): what was committed in between is lost; a new incarnation begins, and no \
+                 older lease is valid"
+            );
+        } else if taken.0 != before.incarnation {
             tracing::warn!(shard = shard.0, "the database was restored or failed over; leases of before are void");
         }
-        let last = answers[2].first().map(|row| Cells::of(row).wide()).transpose()?;
-        Ok((incarnation, epoch, last.ok_or_else(|| Failure::Diverged("the row of the shard is gone".to_owned()))?))
+        Ok((taken.0, taken.1, last))
     }
 
     pub(super) async fn release(&mut self, fence: &Fence) -> Result<(), Error> {

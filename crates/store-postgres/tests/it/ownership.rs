@@ -147,6 +147,37 @@ fn a_restored_database_has_a_new_incarnation() {
     assert_eq!(shard.load().incarnation, before + 2);
 }
 
+#[test]
+fn a_database_that_went_back_tells_so_with_the_roster_and_begins_a_new_incarnation() {
+    let url = SHARED.fresh();
+    let mut shard = Shard::of(open(&url));
+    shard.commit(queue("a"));
+    shard.commit(queue("b"));
+    let node = NodeRow { id: "n".into(), address: None, about: "".into(), process: "".into(), version: "".into() };
+    let told = |shard: &Shard| {
+        let roster = wait(shard.store.members().expect("it is shared").beat(node.clone())).expect("it answers");
+        (roster.shards[0].epoch, roster.shards[0].commit)
+    };
+    let before = shard.fence.clone();
+    assert_eq!(told(&shard), (before.epoch, Some(2)));
+    SHARED.sql(&format!("DELETE FROM {}.feed WHERE number = 2", schema(&url)));
+    assert_eq!(told(&shard), (before.epoch, Some(1)));
+    shard.acquire_again();
+    assert_eq!((shard.fence.incarnation, shard.fence.epoch), (before.incarnation + 1, before.epoch + 1));
+    // Also where the last owner's own entry is lost: nobody is ever given the same epoch twice.
+    let before = shard.fence.clone();
+    SHARED.sql(&format!("UPDATE {}.shards SET epoch = epoch - 1, incarnation = incarnation - 1", schema(&url)));
+    shard.acquire_again();
+    assert_eq!((shard.fence.incarnation, shard.fence.epoch), (before.incarnation + 1, before.epoch + 1));
+    let before = shard.fence.clone();
+    shard.acquire_again();
+    assert_eq!(
+        (shard.fence.incarnation, shard.fence.epoch),
+        (before.incarnation, before.epoch + 1),
+        "all is well again"
+    );
+}
+
 fn job(number: u64) -> JobRow {
     let state = JobState::new(JobStatus::Pending);
     JobRow {
