@@ -260,6 +260,11 @@ impl Cluster {
         self.local_shards().iter().map(|shared| shared.commit.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
     }
 
+    /// Changes with each commit of any shard, within a beat; `None`: the store does not tell.
+    pub(super) fn commits_known(&self) -> Option<u64> {
+        if self.is_shared() { self.view().commits } else { Some(self.commits_made()) }
+    }
+
     /// The number of the newest commit of a shard; `None` where this node does not hear of them.
     pub(super) fn head(&self, shard: ShardId) -> Option<u64> {
         if let Some(shared) = self.local_shard(shard) {

@@ -19,17 +19,36 @@ const PRUNE_ROWS: usize = 1_000;
 /// How often a store with a bound on its history is looked at: it fills while nobody looks.
 const BOUND_EVERY: Duration = Duration::from_secs(5);
 
-/// How often a shard whose events and claims were all young is looked at: an idle node must not ask its store for long.
-const PRUNE_AGAIN: Duration = Duration::from_secs(600);
+/// How often is looked again where nothing was old enough and nothing has been committed since, at the longest: an idle node
+/// must not ask its store for long. See [`quiet`].
+const QUIET_MAX: Duration = Duration::from_secs(900);
 
 /// What was looked at last, and when, by the monotonic clock.
 #[derive(Default)]
 struct Looked {
-    /// Commits of the shards here when the history was bounded last.
-    commits: u64,
-    swept_at: Option<Duration>,
+    /// Commits of all shards when the history was bounded last.
+    bounded: Option<u64>,
+    /// The last sweep: when, commits of all shards before it, and whether it found anything. None while another node sweeps.
+    swept: Option<(Duration, Option<u64>, bool)>,
+    pruned_at: Option<Duration>,
     /// Shards that had nothing to forget.
     young: BTreeMap<ShardId, Duration>,
+}
+
+impl Looked {
+    /// Whether something may be old enough by now.
+    fn sweep_is_due(&self, commits: Option<u64>, now: Duration, (every, quiet): (Duration, Duration)) -> bool {
+        self.swept.is_none_or(|(at, before, found)| {
+            let same = !found && commits.is_some() && commits == before;
+            now >= at + if same { quiet } else { every }
+        })
+    }
+}
+
+/// How long after a look that found nothing old the next one is due, if nothing was committed: what is kept for an hour is
+/// kept for a quarter of one longer at the most.
+fn quiet(keep_ms: u64, every: Duration) -> Duration {
+    Duration::from_millis(keep_ms / 4).min(QUIET_MAX).max(every)
 }
 
 /// Sweeps until it is aborted.
@@ -38,29 +57,34 @@ pub(super) async fn run(cluster: Arc<Cluster>, mut keep_ms: u64, every: Duration
     if let Some(history) = history {
         keep_ms = keep_ms.min(history.keep_ms);
     }
+    let quiet = quiet(keep_ms, every);
     let mut looked = Looked::default();
     loop {
         let now = cluster.config.clock.monotonic();
         // One node sweeps for all; each forgets the events of its own shards.
-        let sweeps = cluster.local_shard(ShardId::CONTROL).is_some();
-        let due = looked.swept_at.is_none_or(|at| now >= at + every);
-        let commits = cluster.commits_made();
-        let bounded = match history {
-            Some(history) if sweeps && (due || commits != looked.commits) => {
-                looked.commits = commits;
-                bound(&cluster, history.tasks_max).await
-            }
-            _ => Ok(()),
-        };
-        let swept = if sweeps && due { sweep(&cluster, keep_ms).await } else { Ok(()) };
-        let pruned = if due { prune(&cluster, before(&cluster, keep_ms), &mut looked.young).await } else { Ok(()) };
-        if due {
-            looked.swept_at = Some(now);
+        let sweeps = cluster.serves_control();
+        // Before anything is looked at: what is committed meanwhile is looked at the next time.
+        let commits = cluster.commits_known();
+        let mut results = Vec::new();
+        if let Some(history) = history.filter(|_| sweeps && (commits.is_none() || commits != looked.bounded)) {
+            let bounded = bound(&cluster, history.tasks_max).await;
+            looked.bounded = commits.filter(|_| bounded.is_ok());
+            results.push(bounded);
         }
-        for result in [bounded, swept, pruned] {
-            if let Err(error) = result {
-                tracing::warn!(%error, "failed to delete what is past its retention");
-            }
+        if !sweeps {
+            looked.swept = None;
+        } else if looked.sweep_is_due(commits, now, (every, quiet)) {
+            let swept = sweep(&cluster, keep_ms).await;
+            looked.swept = Some((now, commits, !matches!(swept, Ok(false))));
+            results.push(swept.map(|_| ()));
+        }
+        if looked.pruned_at.is_none_or(|at| now >= at + every) {
+            looked.pruned_at = Some(now);
+            looked.young.retain(|_, at| now < *at + quiet);
+            results.push(prune(&cluster, before(&cluster, keep_ms), &mut looked.young).await);
+        }
+        for error in results.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "failed to delete what is past its retention");
         }
         tokio::time::sleep(if history.is_some() { every.min(BOUND_EVERY) } else { every }).await;
     }
@@ -116,8 +140,8 @@ pub(super) async fn bound(cluster: &Cluster, tasks_max: u64) -> Result<(), CallE
     }
 }
 
-/// Deletes everything that is past its retention now.
-pub(super) async fn sweep(cluster: &Cluster, keep_ms: u64) -> Result<(), CallError> {
+/// Deletes everything that is past its retention now; says whether there was anything.
+pub(super) async fn sweep(cluster: &Cluster, keep_ms: u64) -> Result<bool, CallError> {
     let before = before(cluster, keep_ms);
     let mut last = (None, None);
     loop {
@@ -126,7 +150,7 @@ pub(super) async fn sweep(cluster: &Cluster, keep_ms: u64) -> Result<(), CallErr
         let first = (tasks.first().map(|(key, _)| *key), jobs.first().map(|(key, _)| *key));
         // A job is deleted in several steps and may still be listed: the next sweep sees it gone.
         if first == (None, None) || first == last {
-            return Ok(());
+            return Ok(last != (None, None));
         }
         last = first;
         let more = tasks.len() == BATCH_TASKS || jobs.len() == BATCH_JOBS;
@@ -136,12 +160,12 @@ pub(super) async fn sweep(cluster: &Cluster, keep_ms: u64) -> Result<(), CallErr
         let order = Order::DeleteOld { tasks, jobs, forget: forget.into_iter().flatten().collect() };
         cluster.order("retention".into(), order).await?;
         if !more {
-            return Ok(());
+            return Ok(true);
         }
     }
 }
 
-/// Forgets events and claims that nobody needs any longer.
+/// Forgets events and claims that nobody needs any longer, but for shards that had none such lately.
 async fn prune(
     cluster: &Cluster,
     feed_before: Timestamp,
@@ -149,7 +173,7 @@ async fn prune(
 ) -> Result<(), CallError> {
     let (wall, now) = (Timestamp::from_millis(cluster.config.clock.wall_ms()), cluster.config.clock.monotonic());
     for shared in cluster.local_shards() {
-        if young.get(&shared.shard).is_some_and(|at| now < *at + PRUNE_AGAIN) {
+        if young.contains_key(&shared.shard) {
             continue;
         }
         let mut all = 0;
@@ -162,8 +186,6 @@ async fn prune(
         }
         if all == 0 {
             young.insert(shared.shard, now);
-        } else {
-            young.remove(&shared.shard);
         }
     }
     Ok(())
@@ -176,4 +198,33 @@ fn before(cluster: &Cluster, keep_ms: u64) -> Timestamp {
 
 fn unavailable(error: mainspring_store::Error) -> CallError {
     CallError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR_MS: u64 = 3_600_000;
+
+    #[test]
+    fn a_sweep_that_found_nothing_is_repeated_soon_only_once_something_was_committed() {
+        let every = (MINUTE, quiet(HOUR_MS, MINUTE));
+        let due = |swept, commits, after| {
+            let looked = Looked { swept, ..Looked::default() };
+            looked.sweep_is_due(commits, Duration::from_secs(after), every)
+        };
+        assert!(due(None, Some(7), 0));
+        let nothing = Some((Duration::ZERO, Some(7), false));
+        assert_eq!([60, 899, 900].map(|after| due(nothing, Some(7), after)), [false, false, true]);
+        assert_eq!([59, 60].map(|after| due(nothing, Some(8), after)), [false, true]);
+        assert!(due(Some((Duration::ZERO, Some(7), true)), Some(7), 60), "where something was, there may be more");
+        assert!(due(Some((Duration::ZERO, None, false)), None, 60), "nobody knows what was committed");
+    }
+
+    #[test]
+    fn what_is_kept_for_a_short_time_is_looked_at_often() {
+        let after = |keep_ms| quiet(keep_ms, MINUTE).as_secs();
+        assert_eq!([1_000, 480_000, HOUR_MS, 7 * 24 * HOUR_MS].map(after), [60, 120, 900, 900]);
+    }
 }

@@ -28,6 +28,8 @@ pub(super) struct View {
     pub(super) nodes: Vec<(NodeRow, bool, Duration)>,
     pub(super) key: Option<Arc<[u8; 32]>>,
     pub(super) settings: Settings,
+    /// The numbers of the last commits of all shards, summed up; `None`: the store does not tell them.
+    pub(super) commits: Option<u64>,
 }
 
 impl View {
@@ -48,6 +50,7 @@ impl View {
             nodes: nodes.collect(),
             key: Some(Arc::clone(&roster.key)),
             settings: roster::settings(roster),
+            commits: roster.shards.iter().map(|held| held.commit).sum(),
         }
     }
 
