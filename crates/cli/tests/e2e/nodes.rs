@@ -3,8 +3,10 @@
 use std::process::Command;
 
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::process::{Kind, Place, mainspring};
+use crate::redis::Redis;
 use crate::wait;
 
 fn owners(place: &Place) -> Vec<String> {
@@ -21,10 +23,9 @@ fn nodes(place: &Place) -> usize {
     if owners.iter().any(String::is_empty) { 0 } else { owners.len() }
 }
 
-fn two_nodes_share_the_work_and_one_is_killed(kind: Kind) {
-    let first = Place::on(kind);
+fn two_nodes_share_the_work_and_one_is_killed(first: &Place) {
     let mut killed = first.start("serve");
-    let second = Place::beside(&first);
+    let second = Place::beside(first);
     let _server = second.start("serve");
     wait::until(30, "two nodes that share the shards", || (nodes(&second) == 2).then_some(()));
     let _worker = second.worker("w", &["--lease", "3s", "--concurrency", "8"]);
@@ -52,12 +53,27 @@ fn two_nodes_share_the_work_and_one_is_killed(kind: Kind) {
 
 #[test]
 fn two_nodes_share_the_work_on_postgres() {
-    two_nodes_share_the_work_and_one_is_killed(Kind::Postgres);
+    two_nodes_share_the_work_and_one_is_killed(&Place::on(Kind::Postgres));
 }
 
 #[test]
 fn two_nodes_share_the_work_on_redis() {
-    two_nodes_share_the_work_and_one_is_killed(Kind::Redis);
+    two_nodes_share_the_work_and_one_is_killed(&Place::on(Kind::Redis));
+}
+
+#[test]
+fn two_nodes_share_the_work_on_two_redises() {
+    let folders = [(); 2].map(|()| TempDir::new().expect("a temporary folder can be made"));
+    let databases = folders.each_ref().map(|folder| Redis::start(folder.path()));
+    let place = Place::at(databases.each_ref().map(Redis::url).join(","));
+    two_nodes_share_the_work_and_one_is_killed(&place);
+    // Each has its half of the shards, and nothing of the other's.
+    for (database, shards) in databases.iter().zip([0..8, 8..16]) {
+        let keys = database.cli(&["--scan", "--pattern", "ms:{b*}:*:status"]);
+        let own = shards.map(|shard| format!("ms:{{b{shard:02}}}:")).collect::<Vec<_>>();
+        assert!(keys.lines().count() > 50, "{keys}");
+        assert!(keys.lines().all(|key| own.iter().any(|own| key.starts_with(own))), "{keys}");
+    }
 }
 
 /// Runs SQL in one session.
