@@ -125,6 +125,8 @@ pub enum Answer {
     Done,
     /// How many of the named things the order took; others were not in a state for it.
     Took(Vec<Key>),
+    /// Which keys may be used, in the order of their claims: the others were used with another body.
+    Claimed(Vec<bool>),
     /// The versions that were applied, in the order of the definitions.
     Versions(Vec<u32>),
     /// The generation of a schedule that was applied.

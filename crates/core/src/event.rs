@@ -176,12 +176,38 @@ pub enum UniquePolicy {
 }
 
 impl NewTask {
+    /// What is to be claimed for it first, where its key leads to another shard than [`NewTask::home`].
+    pub fn key_claim(&self) -> Option<KeyClaim> {
+        let key = self.idempotency_key.clone()?;
+        Some(KeyClaim { tenant: self.tenant.clone(), key, body_hash: self.body_hash, home: self.home()? })
+    }
+
     /// The bucket that what its client chose leads to; `None`: the server may choose. An idempotency key stands with the
-    /// task, wherever that is: the same body leads to the same place.
+    /// task, wherever that is.
     pub fn home(&self) -> Option<Bucket> {
         let chosen = self.given_id.as_ref().or(self.unique.as_ref().map(|unique| &unique.key));
         let chosen = chosen.or_else(|| shared_key(&self.spec.limits)).or(self.idempotency_key.as_ref());
         chosen.map(|text| Bucket::of_text(text))
+    }
+}
+
+/// An idempotency key that is claimed in the shard that it leads to, for a task or a job that stands where something else leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyClaim {
+    /// Whose.
+    pub tenant: Name,
+    /// The key.
+    pub key: Name,
+    /// Hash of the submitted body.
+    pub body_hash: u128,
+    /// The bucket in which the task or job stands.
+    pub home: Bucket,
+}
+
+impl KeyClaim {
+    /// The bucket that the key itself leads to.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::of_text(&self.key)
     }
 }
 
@@ -230,6 +256,12 @@ pub struct SubmitJob {
 }
 
 impl SubmitJob {
+    /// What is to be claimed for it first, where its key leads to another shard than [`SubmitJob::home`].
+    pub fn key_claim(&self) -> Option<KeyClaim> {
+        let key = self.idempotency_key.clone()?;
+        Some(KeyClaim { tenant: self.tenant.clone(), key, body_hash: self.body_hash, home: self.home()? })
+    }
+
     /// The bucket that what its client chose leads to; `None`: the server may choose.
     pub fn home(&self) -> Option<Bucket> {
         let of_tasks = || self.graph.tasks().iter().find_map(|task| shared_key(&task.spec.limits));
@@ -474,6 +506,9 @@ pub enum Order {
         /// JSON text.
         detail: Arc<str>,
     },
+    /// Claims idempotency keys of what stands in other shards; answered by [`crate::effect::Answer::Claimed`]. At most
+    /// [`crate::limits::KEY_CLAIMS_MAX`].
+    ClaimKeys(Vec<KeyClaim>),
     /// An order about a schedule.
     Schedule(ScheduleName, ScheduleOrder),
     /// Jobs of definitions have completed: schedules that follow them hear of it. A shard announces in the order of its numbers, so

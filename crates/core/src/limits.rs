@@ -56,6 +56,8 @@ pub const GRAPH_CHUNK_TASKS: u32 = 256;
 pub const RESIDENT_BODY_BYTES_MAX: usize = 4 << 10;
 /// Bytes of the old body that the audit of an edit keeps; of a larger one it keeps so much, and its length.
 pub const AUDIT_BODY_BYTES_MAX: usize = 64 << 10;
+/// Idempotency keys that are claimed at once for what stands in other shards: each is a row of a step.
+pub const KEY_CLAIMS_MAX: usize = 1_000;
 /// Days for which an idempotency key is remembered, in milliseconds.
 pub const IDEMPOTENCY_MS: u64 = 7 * 86_400_000;
 /// Bytes of a schedule's body: its times and its inline work. Larger work is a definition that it names.

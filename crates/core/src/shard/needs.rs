@@ -1,7 +1,7 @@
 //! Which rows an event, or a piece of the shard's own work, needs in memory before it can be carried out. Asked again
 //! after each read until nothing is missing: what a row names is known only once the row is there.
 
-use super::submit::{claims_of, unique_claim};
+use super::submit::{claims_of, key_name, unique_claim};
 use super::{Shard, Work};
 use crate::event::{Command, Event, Order};
 use crate::id::Key;
@@ -96,6 +96,11 @@ impl Shard {
                 jobs.iter().for_each(|key| self.need_job(*key, set));
                 for name in forget {
                     self.need_claim(name.clone(), set);
+                }
+            }
+            Order::ClaimKeys(claims) => {
+                for claim in claims {
+                    self.need_claim(key_name(&claim.tenant, &claim.key), set);
                 }
             }
             Order::PauseQueue { .. }

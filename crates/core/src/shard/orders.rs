@@ -49,6 +49,7 @@ impl Shard {
                 self.audit(actor, &action, target, &detail);
                 Ok(Answer::Done)
             }
+            Order::ClaimKeys(claims) => Ok(self.order_claim_keys(claims)),
             Order::Schedule(..) => unreachable!("handled above"),
             Order::JobsEnded { source, jobs } => Ok(self.order_jobs_ended(source, &jobs)),
             Order::Why(key) => self.why(key),

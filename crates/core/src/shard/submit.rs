@@ -1,5 +1,6 @@
 //! Takes work in: standalone tasks, each judged alone, and jobs, as a whole.
 
+mod elsewhere;
 mod postponed;
 mod quota;
 mod unique;
@@ -28,8 +29,12 @@ pub(super) fn fresh_state(generation: u32) -> TaskState {
 /// The names that a submission claims.
 pub(super) fn claims_of(kind: ClaimKind, tenant: &Name, id: Option<&Name>, key: Option<&Name>) -> Vec<ClaimName> {
     let id = id.map(|text| ClaimName { kind, tenant: tenant.clone(), text: text.clone() });
-    let key = key.map(|text| ClaimName { kind: ClaimKind::IdempotencyKey, tenant: tenant.clone(), text: text.clone() });
-    id.into_iter().chain(key).collect()
+    id.into_iter().chain(key.map(|key| key_name(tenant, key))).collect()
+}
+
+/// The claim of an idempotency key.
+pub(super) fn key_name(tenant: &Name, key: &Name) -> ClaimName {
+    ClaimName { kind: ClaimKind::IdempotencyKey, tenant: tenant.clone(), text: key.clone() }
 }
 
 impl Shard {
@@ -92,7 +97,7 @@ impl Shard {
             if claim.expires_at.is_some_and(|at| at <= self.now) {
                 continue;
             }
-            if claim.body_hash == body_hash {
+            if claim.body_hash == body_hash && !elsewhere::is_elsewhere(claim.target) {
                 return Ok(Some(claim.target));
             }
             return Err(match name.kind {

@@ -4,6 +4,7 @@ mod arithmetic;
 mod batches;
 mod followers;
 mod graphs;
+mod keys;
 mod lending;
 mod names;
 mod permits;

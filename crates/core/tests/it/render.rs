@@ -257,6 +257,7 @@ fn reply(answer: &Answer, names: &Names) -> String {
         }
         Answer::Done => "done".to_owned(),
         Answer::Took(keys) => format!("took {}", keys.iter().map(|key| names.of(*key)).collect::<Vec<_>>().join(" ")),
+        Answer::Claimed(may) => may.iter().map(bool::to_string).collect::<Vec<_>>().join(" "),
         Answer::Versions(versions) => {
             let versions: Vec<_> = versions.iter().map(u32::to_string).collect();
             format!("version {}", versions.join(" "))

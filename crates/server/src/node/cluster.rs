@@ -11,6 +11,7 @@ mod grants;
 mod hub;
 mod inbox;
 mod inside;
+mod keys;
 mod known;
 mod loans;
 mod merge;

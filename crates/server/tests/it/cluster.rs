@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use mainspring_core::id::Bucket;
 use mainspring_server::{ServeConfig, serve_store};
-use mainspring_store::{MemoryMembers, MemoryStore, Sharded, Store};
+use mainspring_store::{CommitFault, MemoryMembers, MemoryStore, ShardId, Sharded, Store};
 use serde_json::{Value, json};
 
 use crate::support::{Server, Worker};
@@ -337,4 +338,95 @@ async fn a_quota_of_unfinished_tasks_holds_for_all_shards() {
     let problem = refused.refused(429, "quota_exceeded");
     assert!(problem["detail"].as_str().unwrap().contains("may have 20 unfinished tasks"), "{problem}");
     assert!(problem["hint"].as_str().unwrap().contains("maxBacklog"), "{problem}");
+}
+
+/// Submits under an `Idempotency-Key`.
+async fn keyed(server: &Server, path: &str, key: &str, body: &Value) -> crate::support::Reply {
+    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+    server.call("POST", path, &headers, body.to_string()).await
+}
+
+fn shard_of(text: &str) -> usize {
+    usize::from(ShardId::of(Bucket::of_text(text), SHARDS as u16).0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_good_for_one_body_whatever_shards_key_and_ids_lead_to() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let (mut apart, mut elsewhere) = (0, 0);
+    for number in 0..12 {
+        let (key, id, other) = (format!("k-{number}"), format!("t-{number}"), format!("o-{number}"));
+        apart += usize::from(shard_of(&key) != shard_of(&id));
+        elsewhere += usize::from(shard_of(&id) != shard_of(&other));
+        let first = json!({"taskId": id, "type": "mine"});
+        assert_eq!(keyed(&a, "/api/v1/tasks", &key, &first).await.good(201)["taskId"], id.as_str());
+        for server in [&b, &a] {
+            assert_eq!(keyed(server, "/api/v1/tasks", &key, &first).await.good(200)["taskId"], id.as_str());
+            for body in [json!({"taskId": other, "type": "mine"}), json!({"type": "mine"})] {
+                keyed(server, "/api/v1/tasks", &key, &body).await.refused(409, "idempotency_key_reused");
+            }
+            let job = json!({"jobId": other, "tasks": {"x": {"type": "mine"}}});
+            keyed(server, "/api/v1/jobs", &key, &job).await.refused(409, "idempotency_key_reused");
+        }
+        // And the other way round: the key alone, and then with an id.
+        let key = format!("alone-{number}");
+        let task = keyed(&b, "/api/v1/tasks", &key, &json!({"type": "mine"})).await.good(201);
+        keyed(&a, "/api/v1/tasks", &key, &json!({"taskId": other, "type": "mine"}))
+            .await
+            .refused(409, "idempotency_key_reused");
+        assert_eq!(
+            keyed(&a, "/api/v1/tasks", &key, &json!({"type": "mine"})).await.good(200)["taskId"],
+            task["taskId"]
+        );
+    }
+    assert!(apart > 3 && elsewhere > 3, "most lead to different shards");
+    assert_eq!(a.get("/api/v1/stats").await.good(200)["tasks"]["ready"]["count"], 24);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_batch_are_good_for_one_body_each() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let batch: Vec<Value> = ids("t", 20).iter().map(|id| json!({"taskId": id, "type": "mine"})).collect();
+    let items = keyed(&a, "/api/v1/tasks", "k", &json!(batch)).await.good(200)["items"].take();
+    assert!(items.as_array().unwrap().iter().all(|item| item["status"] == "ready"), "{items}");
+    // Every other one has another id now.
+    let mut changed = batch.clone();
+    changed
+        .iter_mut()
+        .skip(1)
+        .step_by(2)
+        .for_each(|task| task["taskId"] = json!(format!("o-{}", task["taskId"].as_str().unwrap())));
+    let items = keyed(&b, "/api/v1/tasks", "k", &json!(changed)).await.good(200)["items"].take();
+    for (place, item) in items.as_array().unwrap().iter().enumerate() {
+        match place % 2 {
+            0 => assert_eq!(item["taskId"], batch[place]["taskId"], "{item}"),
+            _ => assert_eq!(item["problem"]["code"], "idempotency_key_reused", "{item}"),
+        }
+    }
+    assert_eq!(b.get("/api/v1/stats").await.good(200)["tasks"]["ready"]["count"], 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cut_off_between_a_key_and_its_task_is_taken_when_it_is_repeated() {
+    let database = Database::new();
+    let (a, b) = database.pair().await;
+    let faults = [CommitFault::UnknownApplied, CommitFault::UnknownLost];
+    for (number, (fault, of_key)) in faults.into_iter().flat_map(|fault| [(fault, true), (fault, false)]).enumerate() {
+        let key = format!("k-{number}");
+        let away = |text: &String| shard_of(text) != shard_of(&key);
+        let id = (0..).map(|try_| format!("t-{number}-{try_}")).find(away).unwrap();
+        let body = json!({"taskId": id, "type": "mine"});
+        database.shards[shard_of(if of_key { &key } else { &id })].faults().next_commit(fault);
+        keyed(&a, "/api/v1/tasks", &key, &body).await.refused(503, "outcome_unknown");
+        let missing = !of_key && fault == CommitFault::UnknownLost;
+        if missing {
+            assert_eq!(b.get(&format!("/api/v1/tasks/{id}")).await.status, 404);
+            keyed(&b, "/api/v1/tasks", &key, &json!({"type": "mine"})).await.refused(409, "idempotency_key_reused");
+        }
+        assert_eq!(keyed(&b, "/api/v1/tasks", &key, &body).await.json()["taskId"], id.as_str(), "{fault:?} {of_key}");
+        keyed(&a, "/api/v1/tasks", &key, &json!({"type": "mine"})).await.refused(409, "idempotency_key_reused");
+    }
+    assert_eq!(a.get("/api/v1/stats").await.good(200)["tasks"]["ready"]["count"], 4);
 }

@@ -147,6 +147,7 @@ impl Checker {
             Order::Define(_)
             | Order::Record { .. }
             | Order::JobsEnded { .. }
+            | Order::ClaimKeys(_)
             | Order::Schedule(..)
             | Order::Why(_)
             | Order::Figures

@@ -54,6 +54,13 @@ impl Cluster {
                 Err(problem) => dismissed.push(because(row.number, problem.to_string())),
             }
         }
+        let claims = tasks.iter().enumerate().filter_map(|(place, (_, task))| Some((place, task.key_claim()?)));
+        for (place, error) in self.claim_keys(claims).await.into_iter().rev() {
+            match error {
+                CallError::Refused(refusal) => dismissed.push(because(tasks.remove(place).0, refusal.to_string())),
+                error => return Err(error),
+            }
+        }
         let numbers: Vec<i64> = tasks.iter().map(|(number, _)| *number).collect();
         let results = match tasks.is_empty() {
             true => Vec::new(),

@@ -27,21 +27,28 @@ impl Cluster {
         }
         let favourite = self.favourite();
         let count = tasks.len();
+        let mut results: Vec<Option<Result<Submitted, Refusal>>> = vec![None; count];
+        let claims = tasks.iter().enumerate().filter_map(|(place, task)| Some((place, task.key_claim()?)));
+        for (place, error) in self.claim_keys(claims).await {
+            if count == 1 && !matches!(error, CallError::Refused(_)) {
+                return Err(error);
+            }
+            results[place] = Some(Err(refusal(error)));
+        }
         let mut groups: BTreeMap<ShardId, (Vec<usize>, Vec<NewTask>)> = BTreeMap::new();
-        for (place, task) in tasks.into_iter().enumerate() {
+        for (place, task) in tasks.into_iter().enumerate().filter(|(place, _)| results[*place].is_none()) {
             let shard = task.home().map_or(favourite, |bucket| ShardId::of(bucket, self.shards));
             let group = groups.entry(shard).or_default();
             group.0.push(place);
             group.1.push(task);
         }
-        if groups.len() == 1 {
+        if groups.len() == 1 && results.iter().all(Option::is_none) {
             let (shard, (_, tasks)) = groups.pop_first().expect("there is one");
             return self.submit_to(shard, tasks).await;
         }
         let parts = groups
             .into_iter()
             .map(|(shard, (places, tasks))| async move { (places, self.submit_to(shard, tasks).await) });
-        let mut results: Vec<Option<Result<Submitted, Refusal>>> = vec![None; count];
         for (places, part) in join_all(parts).await {
             // What one shard cannot take must not hide what others have taken.
             let part = part.unwrap_or_else(|error| vec![Err(refusal(error)); places.len()]);
@@ -61,6 +68,12 @@ impl Cluster {
 
     /// A job, to its shard.
     pub(in crate::node) async fn submit_job(&self, job: SubmitJob) -> Result<(Key, JobStatus, bool), CallError> {
+        if self.shards > 1
+            && let Some((_, error)) =
+                self.claim_keys(job.key_claim().into_iter().map(|claim| (0, claim))).await.pop_first()
+        {
+            return Err(error);
+        }
         let shard = job.home().map_or_else(|| self.favourite(), |bucket| ShardId::of(bucket, self.shards));
         match self.ask(shard, Ask::Job(Box::new(job))).await? {
             Answer::Job { key, status, repeated } => Ok((key, status, repeated)),
@@ -85,6 +98,7 @@ impl Cluster {
             | Order::Why(key)
             | Order::Signal { task: key, .. }
             | Order::EditBody { task: key, .. } => self.ask(of(&key), ask(order)).await,
+            Order::ClaimKeys(_) => unreachable!("only a submission claims keys, each in its shard"),
             Order::Redrive { tasks, spacing_ms } => {
                 let parts = by_shard(tasks, of).into_iter();
                 let parts = parts.map(|(shard, tasks)| (shard, Order::Redrive { tasks, spacing_ms }));

@@ -28,6 +28,7 @@ enum AnswerForm {
     },
     Done,
     Took(#[serde(with = "list")] Vec<Key>),
+    Claimed(Vec<bool>),
     Versions(Vec<u32>),
     Version(u32),
     Fired(#[serde(with = "one")] Target),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mainspring_core::event::{Define, EndedJob, Order};
-use mainspring_core::id::{Key, Name};
+use mainspring_core::event::{Define, EndedJob, KeyClaim, Order};
+use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::RerunFrom;
 use mainspring_core::permit::{LimitScope, LimitsPatch};
 use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive};
@@ -12,7 +12,7 @@ use mainspring_core::spec::Body;
 use mainspring_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::form::{formed, list, one};
+use super::form::{formed, hash, list, one};
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Order", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -79,6 +79,7 @@ enum OrderForm {
         detail: Arc<str>,
     },
     Define(#[serde(with = "list")] Vec<Define>),
+    ClaimKeys(#[serde(with = "list")] Vec<KeyClaim>),
     Schedule(#[serde(with = "one")] ScheduleName, #[serde(with = "one")] ScheduleOrder),
     JobsEnded {
         source: u16,
@@ -144,6 +145,17 @@ enum DefinitionKindForm {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(remote = "KeyClaim", rename_all = "camelCase")]
+struct KeyClaimForm {
+    tenant: Name,
+    key: Name,
+    #[serde(with = "hash")]
+    body_hash: u128,
+    #[serde(with = "one")]
+    home: Bucket,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "EndedJob")]
 struct EndedJobForm {
     number: u64,
@@ -155,6 +167,7 @@ struct EndedJobForm {
 
 formed! {
     EndedJob => EndedJobForm,
+    KeyClaim => KeyClaimForm,
     Order => OrderForm,
     RerunFrom => RerunFromForm,
     ClaimName => ClaimNameForm,

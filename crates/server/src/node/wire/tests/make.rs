@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use mainspring_core::effect::{Answer, Figures, Gate, Refusal, SessionView, Submitted};
-use mainspring_core::event::{Define, EndedJob, NewTask, Offer, Order, Start, SubmitJob, Unique, UniquePolicy};
+use mainspring_core::event::{
+    Define, EndedJob, KeyClaim, NewTask, Offer, Order, Start, SubmitJob, Unique, UniquePolicy,
+};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::job::{FailurePolicy, JobStatus, RerunFrom};
@@ -210,6 +212,12 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
             Order::SetLimits { scope: LimitScope::Type, name: name.clone(), patch: LimitsPatch::default() },
             Order::Record { action: name.clone(), target: other.clone(), detail: "{}".into() },
             Order::JobsEnded { source: index as u16, jobs: vec![ended(spacing_ms, &name)] },
+            Order::ClaimKeys(vec![KeyClaim {
+                tenant: name.clone(),
+                key: other.clone(),
+                body_hash: u128::from(spacing_ms) << 64,
+                home: key.bucket(),
+            }]),
             Order::Why(key),
             Order::Figures,
             Order::Sessions,
@@ -374,6 +382,7 @@ pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
             Answer::Job { key, status, repeated },
             Answer::Done,
             Answer::Took(keys),
+            Answer::Claimed(vec![repeated, !repeated]),
             Answer::Versions(vec![version]),
             Answer::Version(version),
             Answer::Fired(Target::Task(key)),
