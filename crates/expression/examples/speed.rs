@@ -6,24 +6,56 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_expression::{Budget, Context, Program, Scope, Standing, TaskView};
+use mainspring_expression::{Budget, Context, Program, ScheduleView, Scope, Standing, TaskView};
 use serde_json::json;
 
 fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-const EXAMPLES: [&str; 10] = [
+/// What the guide shows, each function and each macro among it.
+const EXAMPLES: [&str; 41] = [
     "params.region",
+    "tasks.extract.output.files",
+    "item",
+    "index + 1",
+    "tasks.each.outputs",
+    "tasks.load.output.rows",
     "tasks.load.output.rows > 0",
     "tasks.load.status == 'completed' && params.region in ['eu', 'us']",
+    "tasks['a-b'].output.x",
+    "schedule.instant",
+    "schedule.previousInstant == null || schedule.manual",
     "size(tasks.each.outputs) == 5",
     "tasks.each.outputs[4].sq",
-    "tasks.extract.output.files.filter(f, f.endsWith('.csv'))",
-    "default(tasks.skipped.output.rows, 0) + 1",
-    "{'rows': tasks.load.output.rows, 'region': params.region.upper()}",
+    "params.region.contains('e')",
+    "params.region.startsWith('e') || params.region.endsWith('u')",
     "params.day.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}$')",
+    "params.day.matches(r'^\\d+-\\d+-\\d+$')",
+    "params.day.matches('^' + '[0-9]{4}-[0-9]{2}')",
+    "int('12') + int(2.5)",
+    "double(1) + 1.0",
+    "string(tasks.load.output.rows) + ' rows'",
+    "bool('true')",
+    "type(tasks.load.output.rows) == int",
+    "tasks.extract.output.files.join(', ')",
+    "params.day.split('-')",
+    "params.region.upper() + params.region.lower()",
     "json(tasks.load.output)",
+    "json(tasks.extract.output)",
+    "parseJson('{\"rows\": 12}').rows",
+    "has(tasks.load.output.rows)",
+    "default(tasks.skipped.output.rows, 0) + 1",
+    "default(tasks.each.outputs[9], -1)",
+    "tasks.each.outputs.all(e, e.sq > 0)",
+    "tasks.each.outputs.exists(e, e.sq == 25)",
+    "tasks.each.outputs.exists_one(e, e.sq == 25)",
+    "tasks.each.outputs.map(e, e.sq * 2)",
+    "tasks.each.outputs.map(e, e.sq > 4, e.sq)",
+    "tasks.extract.output.files.filter(f, f.endsWith('.csv'))",
+    "{'rows': tasks.load.output.rows, 'region': params.region.upper()}",
+    "tasks.load.output.rows == 0 ? 0 : 100 / tasks.load.output.rows",
+    "string(item) != null ? tasks.load.output.rows : 0",
 ];
 
 const RUNAWAYS: [&str; 9] = [
@@ -46,15 +78,25 @@ fn main() {
         ("list", json!(vec!["some text of an item"; 10_000])),
         ("long", json!("a".repeat(100_000))),
         ("skipped", json!(null)),
+        ("a-b", json!({"x": 1})),
     ]);
     let standings: BTreeMap<&str, Standing> = outputs.keys().map(|name| (*name, Standing::Ancestor)).collect();
-    let scope = Scope { tasks: Some(&standings), ..Scope::default() };
+    let scope = Scope { tasks: Some(&standings), item: true, schedule: true, ..Scope::default() };
     let params = json!({"region": "eu", "day": "2026-11-25"});
     let tasks = outputs
         .iter()
         .map(|(name, output)| (*name, TaskView { status: "completed", output: Some(output), outputs: Some(output) }))
         .collect();
-    let context = Context { tasks, params: Some(&params), ..Context::default() };
+    let item = json!("b.csv");
+    let schedule = ScheduleView { instant: Some("2026-11-25T06:00:00Z"), previous_instant: None, manual: false };
+    let context = Context {
+        tasks,
+        params: Some(&params),
+        item: Some(&item),
+        index: Some(1),
+        schedule: Some(schedule),
+        ..Context::default()
+    };
     println!("{:>9} {:>9} {:>8}  expression", "compile", "evaluate", "steps");
     for (text, rounds) in EXAMPLES.iter().map(|text| (text, 20_000)).chain(RUNAWAYS.iter().map(|text| (text, 3))) {
         let start = now();
