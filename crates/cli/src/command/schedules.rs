@@ -89,7 +89,7 @@ async fn occurrences(args: ScheduleLedger, quiet: bool) -> Outcome {
 }
 
 async fn next(args: Next, quiet: bool) -> Outcome {
-    let is_name = |text: &str| !text.contains(char::is_whitespace) && !text.starts_with('@');
+    let is_name = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace) && !text.starts_with('@');
     if !is_name(&args.expression) {
         return cron::next(&args, quiet);
     }

@@ -81,7 +81,10 @@ fn job(dag: Dag, origin: &str, found: &mut Imported) {
             task.needs.push(before);
         }
     }
-    found.add(Job { name: name.to_owned(), comments: vec![format!("{origin}:{}", dag.line)], schedule, tasks });
+    found.add(
+        dag.line,
+        Job { name: name.to_owned(), comments: vec![format!("{origin}:{}", dag.line)], schedule, tasks },
+    );
 }
 
 fn schedule(kwargs: &Map<String, Value>) -> Result<Vec<(&'static str, String)>, String> {

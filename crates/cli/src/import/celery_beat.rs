@@ -68,7 +68,7 @@ fn job(entry: Entry, zone: &str, origin: &str, found: &mut Imported) -> Result<(
     let name = Some(name::slug(&title)).filter(|name| !name.is_empty()).unwrap_or_else(|| name::slug(kind));
     let task =
         Task { name: name.clone(), work: Work::Handler { kind: kind.to_owned(), payload }, queue, ..Task::default() };
-    found.add(Job { name, comments: vec![format!("{origin}:{line} {title}")], schedule, tasks: vec![task] });
+    found.add(line, Job { name, comments: vec![format!("{origin}:{line} {title}")], schedule, tasks: vec![task] });
     Ok(())
 }
 

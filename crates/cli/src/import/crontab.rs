@@ -170,10 +170,8 @@ fn entry(
         found.review(number, "`@reboot` has no equal: the job has no schedule; submit it from a unit of the system");
         comments.push("@reboot: no schedule".to_owned());
     } else {
-        match Cron::parse(&when) {
-            Err(error) => return found.lost(number, format!("`{when}`: {error}")),
-            Ok(cron) if cron.is_never() => found.review(number, format!("`{when}` names no date that exists")),
-            Ok(_) => {}
+        if let Err(error) = Cron::parse(&when) {
+            return found.lost(number, format!("`{when}`: {error}"));
         }
         let zone = around.timezone.as_deref().unwrap_or(timezone);
         // As cron does it: what was missed is gone, and a run does not wait for the one before.
@@ -202,7 +200,7 @@ fn entry(
         working_dir: around.home.clone(),
         ..Task::default()
     };
-    found.add(Job { name, comments, schedule, tasks: vec![task] });
+    found.add(number, Job { name, comments, schedule, tasks: vec![task] });
 }
 
 /// A command with its `%` as cron takes them: the first ends it, what follows is what it reads.

@@ -144,8 +144,8 @@ hello
         expect![[r#"
             ---
             # crontab:7
+            # 0 0 30 2 *: never due, no schedule
             job: never-happens
-            schedule: {cron: "0 0 30 2 *", timezone: Europe/Berlin, misfire: skip, overlap: allow, dst: vixie}
             tasks:
               never-happens:
                 run: |-
@@ -156,7 +156,7 @@ hello
             > line 4: left out: `0~30 * * * *`: at byte 0: `0~30` is no minute; expected 0-59
             > line 5: left out: it is neither an entry nor a variable
             > line 6: left out: it is neither an entry nor a variable
-            > line 7: review: `0 0 30 2 *` names no date that exists
+            > line 7: review: `0 0 30 2 *` names no date that exists: the job has no schedule
             > line 8: left out: `${{` would be taken for an expression; move the command into a script
             > review: cron starts programs in the user's home, here it is an empty folder; write `workingDir` where it matters
         "#]],

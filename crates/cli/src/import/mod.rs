@@ -10,6 +10,8 @@ mod write;
 
 use std::fmt;
 
+use mainspring_calendar::Cron;
+
 pub(crate) use write::yaml;
 
 /// What an importer found.
@@ -101,8 +103,15 @@ impl Imported {
         self.findings.push(Finding { line, kind: Kind::Review, text: text.into() });
     }
 
-    /// Adds a job under a name that no other has; its task follows if it has the job's name.
-    fn add(&mut self, mut job: Job) {
+    /// Adds a job of this line under a name that no other has; its task follows if it has the job's name. Without a schedule
+    /// that is never due: a file that has one is refused as a whole.
+    fn add(&mut self, line: usize, mut job: Job) {
+        let cron = job.schedule.iter().find(|(field, _)| *field == "cron").map(|(_, cron)| cron.clone());
+        if let Some(cron) = cron.filter(|cron| Cron::parse(cron).is_ok_and(|cron| cron.is_never())) {
+            self.review(line, format!("`{cron}` names no date that exists: the job has no schedule"));
+            job.comments.push(format!("{cron}: never due, no schedule"));
+            job.schedule.clear();
+        }
         let taken = |name: &str| self.jobs.iter().any(|other| other.name == name);
         let before = job.name.clone();
         let numbered = (2..).map(|number| format!("{}-{number}", job.name));

@@ -89,7 +89,7 @@ fn add(job: Node<'_, '_>, id: Id<'_>, triggers: Vec<Node<'_, '_>>, zone: &Zone, 
         }
         let task = task(job, None, class, &title, found);
         let comments = std::iter::once(place(job)).chain(described(job)).collect();
-        return found.add(job_of(slug(id), comments, Vec::new(), task));
+        return found.add(at, job_of(slug(id), comments, Vec::new(), task));
     }
     if triggers.len() > 1 {
         found.review(at, format!("`{title}` has {} triggers: each became a job of its own", triggers.len()));
@@ -110,7 +110,7 @@ fn add(job: Node<'_, '_>, id: Id<'_>, triggers: Vec<Node<'_, '_>>, zone: &Zone, 
         let name = if triggers.len() == 1 { slug(id) } else { format!("{}-{}", slug(id), slug(own)) };
         let task = task(job, Some(*kind), class, &title, found);
         let comments = std::iter::once(place(*kind)).chain(described(job)).chain(described(*kind)).collect();
-        found.add(job_of(name, comments, schedule, task));
+        found.add(line(*kind), job_of(name, comments, schedule, task));
     }
 }
 
