@@ -259,7 +259,7 @@ pub(super) fn refuse_expressions(value: &Value<'_, '_>, why: Misplaced, findings
         _ if findings.only_counts() => {}
         _ => {
             let (place, hint) = match why {
-                Misplaced::Alone => ("a task that belongs to no job", "submit a job with this task: POST /api/v1/jobs"),
+                Misplaced::Alone => ("a task that belongs to no job", JOB_OF_ONE_TASK),
                 Misplaced::Field => ("this field", EXPRESSION_FIELDS),
             };
             let detail = format!("an expression cannot stand in {place}: `{}`", value.shown());
@@ -267,6 +267,10 @@ pub(super) fn refuse_expressions(value: &Value<'_, '_>, why: Misplaced, findings
         }
     }
 }
+
+/// How a task comes to have what only a task of a job has.
+pub(super) const JOB_OF_ONE_TASK: &str =
+    "make it a job of one task: `{\"tasks\": {\"main\": {…}}}` for POST /api/v1/jobs, or as `job` of a schedule";
 
 /// Where expressions stand.
 const EXPRESSION_FIELDS: &str = "expressions stand in `command` (as a list), `payload`, `http`, `env`, `workingDir`, `params`, `if` and `forEach` of a task";

@@ -313,7 +313,7 @@ impl<'a> Value<'a, '_> {
 /// Checks a name against its rule.
 pub(super) fn check_name(text: &str, rule: Rule) -> Result<(), (Code, String)> {
     let invalid = |detail: String| Err((Code::InvalidValue, detail));
-    let shown = || text.chars().take(60).flat_map(char::escape_default).collect::<String>();
+    let shown = || text.chars().take(60).flat_map(char::escape_debug).collect::<String>();
     let max = if rule == Rule::Name { NAME_CHARS_MAX } else { ID_CHARS_MAX };
     if text.is_empty() {
         return invalid("it must not be empty".to_owned());

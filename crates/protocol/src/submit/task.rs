@@ -13,7 +13,9 @@ use crate::duration::WireDuration;
 use crate::pointer::Pointer;
 use crate::problem::{Code, Problem, ProblemItem};
 use crate::submit::body::read_body;
-use crate::submit::fields::{Field, Fields, Misplaced, Origin, refuse_expressions, refuse_in_script, refuse_in_text};
+use crate::submit::fields::{
+    Field, Fields, JOB_OF_ONE_TASK, Misplaced, Origin, refuse_expressions, refuse_in_script, refuse_in_text,
+};
 use crate::submit::hash::body_hash;
 use crate::submit::intern::Interner;
 use crate::submit::library::{Definitions, NoDefinitions};
@@ -122,7 +124,7 @@ pub(super) fn read_element(
                 Field::Needs | Field::Trigger => "only a task of a job has parents".to_owned(),
                 _ => format!("only a task of a job has `{}`", super::fields::NAMES[field as usize]),
             };
-            findings.add_with_hint(Code::InvalidValue, &value.at, detail, "submit a job: POST /api/v1/jobs");
+            findings.add_with_hint(Code::InvalidValue, &value.at, detail, JOB_OF_ONE_TASK);
         });
     }
     let mut given_id = None;
