@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mainspring_core::effect::Refusal;
 use mainspring_core::event::{EndedJob, Event, Hooked, Order, SubmitJob};
-use mainspring_core::id::{Bucket, IdKind};
+use mainspring_core::id::{Bucket, IdKind, Key, Name};
 use mainspring_core::job::JobRow;
 use mainspring_core::time::Timestamp;
 use mainspring_protocol::submit::{FollowedJob, definition_of, due, hook_job};
@@ -102,10 +102,10 @@ async fn hook(cluster: &Cluster, shard: ShardId, row: &JobRow) -> Result<(), Cal
     for (name, job) in due(&row.body, row.state.status.word()) {
         let Some(job) = make(cluster, row, (name, job)).await? else { continue };
         // The home of a key that is limited for all may be another shard.
-        if job.home().is_some_and(|home| ShardId::of(home, cluster.shards) != shard) {
-            submit_elsewhere(cluster, row, name, job).await?;
-        } else {
-            jobs.push(job);
+        let home = job.home().map(|home| ShardId::of(home, cluster.shards));
+        match home.filter(|home| *home != shard) {
+            Some(home) => submit_elsewhere(cluster, row, (name, job), home).await?,
+            None => jobs.push(job),
         }
     }
     if let Some(shared) = cluster.local_shard(shard) {
@@ -141,21 +141,58 @@ async fn make(
     }
 }
 
-/// Under a key that names the end, so that it comes once although it is no part of the commit that takes the marker away.
-async fn submit_elsewhere(cluster: &Cluster, row: &JobRow, name: &str, mut job: SubmitJob) -> Result<(), CallError> {
-    let key = format!("hook/{}/{}/{name}", row.key.id(IdKind::Job), row.state.generation);
-    job.idempotency_key = Some(key.into());
+/// Under an id that names the end, so that it comes once although it is no part of the commit that takes the marker away: the
+/// id is taken for as long as the job of the hook is kept.
+async fn submit_elsewhere(
+    cluster: &Cluster,
+    row: &JobRow,
+    (name, mut job): (&str, SubmitJob),
+    shard: ShardId,
+) -> Result<(), CallError> {
+    let end = (row.key, row.state.generation);
+    job.given_id = Some(hook_id(end, name, |bucket| ShardId::of(bucket, cluster.shards) == shard));
     match cluster.submit_job(job).await {
-        // Taken before, or refused for good.
-        Err(CallError::Refused(refusal)) if !matches!(refusal, Refusal::KeyReused(_)) => {
+        // Taken before, by a hook that said something else then: nobody else can choose such an id.
+        Ok(_) | Err(CallError::Refused(Refusal::IdTaken(_))) => Ok(()),
+        Err(CallError::Refused(refusal)) => {
             tracing::error!(job = row.key.id(IdKind::Job), hook = name, %refusal, "a hook was refused");
             Ok(())
         }
-        Ok(_) | Err(CallError::Refused(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
+/// The id of the job of a hook that has to live where its key is kept: always the same for the same end. No client can choose
+/// one with a `~`.
+fn hook_id((job, generation): (Key, u32), name: &str, is_there: impl Fn(Bucket) -> bool) -> Name {
+    let job = job.id(IdKind::Job);
+    let ids = (0_u32..).map(|number| Name::from(format!("{job}~{generation}~{name}~{number}")));
+    let mut there = ids.filter(|id| is_there(Bucket::of_text(id)));
+    there.next().expect("every shard has buckets")
+}
+
 fn unavailable(error: Error) -> CallError {
     CallError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_core::limits::ID_CHARS_MAX;
+
+    use super::*;
+
+    #[test]
+    fn the_job_of_a_hook_has_one_id_and_lives_where_it_has_to() {
+        let job = Key::new(7_777_777_777, Bucket::new(4_000));
+        let ids = (0..64).map(|shard| {
+            let is_there = |bucket| ShardId::of(bucket, 64) == ShardId(shard);
+            let id = hook_id((job, 2), "onComplete", is_there);
+            assert!(is_there(Bucket::of_text(&id)) && id.len() <= ID_CHARS_MAX, "{id}");
+            assert_eq!(id, hook_id((job, 2), "onComplete", is_there), "the same each time");
+            id
+        });
+        assert_eq!(ids.collect::<BTreeSet<_>>().len(), 64);
+        let other = hook_id((job, 3), "onComplete", |_| true);
+        assert_ne!(other, hook_id((job, 2), "onComplete", |_| true), "each end has its own");
+    }
 }
