@@ -13,8 +13,9 @@ use mainspring_core::row::{DefinitionKind, TaskRow};
 use mainspring_core::task::TaskStatus;
 use mainspring_protocol::exchange::{ExchangeReply, ExchangeRequest};
 use mainspring_protocol::problem::Problem;
-use mainspring_protocol::submit::DEFAULT_TENANT;
+use mainspring_protocol::submit::{DEFAULT_TENANT, rule_of_definition, with_rule};
 use mainspring_server::node::{CallError, Node};
+use mainspring_store::DefinitionFilter;
 use mainspring_worker::{HttpConfig, ShellConfig, Shutdown, SourceError, Stopper, TaskSource, Urgency, WorkerConfig};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -210,11 +211,16 @@ fn picture_line(row: &TaskRow, task: &GraphTask, depth: usize) -> Line {
     }
 }
 
-/// Applies definitions of jobs that others of the same file include.
+/// Applies definitions of jobs that others of the same file include. Only `mainspring apply` installs schedules: each keeps
+/// the one that holds, or none.
 pub(crate) async fn apply(node: &Node, definitions: Vec<(Name, Arc<str>)>) -> Outcome {
     for (name, body) in definitions {
-        let (kind, tenant) = (DefinitionKind::Job, DEFAULT_TENANT.into());
-        let order = Order::Define(vec![Define { kind, tenant, name, body: Some(body), after: None }]);
+        let (kind, tenant) = (DefinitionKind::Job, Name::from(DEFAULT_TENANT));
+        let filter = DefinitionFilter { kind, tenant: Some(tenant.clone()), name: Some(name.clone()) };
+        let rows = node.reader().definitions(filter).await.context("cannot read the definitions")?;
+        let holds = rows.iter().max_by_key(|row| row.version).and_then(|row| rule_of_definition(row.body.as_deref()?));
+        let body = with_rule(&body, holds.as_deref()).into();
+        let order = Order::Define(vec![Define { kind, tenant, name, body: Some(body), after: None, seen: Vec::new() }]);
         node.order(Name::from("cli"), order).await.map_err(|error| call_failed(&error))?;
     }
     Ok(())

@@ -342,6 +342,7 @@ impl Driver {
             | Effect::Plan(_)
             | Effect::Hook(_)
             | Effect::Announce(_)
+            | Effect::Install(_)
             | Effect::Loan(_) => None,
         }));
         requests.extend(shard.staged_requests());

@@ -8,7 +8,7 @@ use crate::job::JobRow;
 use crate::loan::LoanMessage;
 use crate::permit::{LimitRow, LimitedBy, Rate};
 use crate::row::Directive;
-use crate::schedule::{Ask, ScheduleFigures, Target};
+use crate::schedule::{Ask, ScheduleFigures, ScheduleName, Target};
 use crate::spec::TaskSpec;
 use crate::task::{Outcome, TaskStatus};
 use crate::time::Timestamp;
@@ -63,6 +63,10 @@ pub enum Effect {
     /// [`crate::event::Order::JobsEnded`]. Once all have answered, [`crate::event::Event::Announced`]. Nothing further is announced before that;
     /// sent again like [`Effect::Hook`]. BEFORE it leaves, the ends are durable.
     Announce(Vec<(u64, JobRow)>),
+    /// The job definition of this name was applied or deleted: the schedule of its name, which lives in another shard, is to
+    /// be what its newest version says. Nobody answers; it is sent for every definition after a load. BEFORE it leaves, the
+    /// version is durable.
+    Install(ScheduleName),
     /// Tells another shard about a limit that both share. What it says of loans is durable BEFORE it leaves. It may be lost:
     /// whoever needs an answer says it again.
     Loan(Box<LoanMessage>),

@@ -406,6 +406,9 @@ pub struct Define {
     pub body: Option<Arc<str>>,
     /// The version that must be the newest one, 0 where there must be none yet; `None`: whatever it is.
     pub after: Option<u32>,
+    /// Job definitions of the same tenant that it was checked against, and their newest versions, 0 where there was none:
+    /// those must still be the newest when it is applied. So no two changes make together what each alone may not.
+    pub seen: Vec<(Name, u32)>,
 }
 
 /// What an operator can order.

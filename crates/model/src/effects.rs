@@ -46,7 +46,7 @@ impl World {
             }
             Effect::Reply { to, answer: Ok(answer) } => self.answered(to, answer),
             Effect::Reply { answer: Err(_), .. } | Effect::Direct { .. } | Effect::Evaluate(_) => {}
-            Effect::Plan(_) | Effect::Hook(_) | Effect::Announce(_) | Effect::Loan(_) => {}
+            Effect::Plan(_) | Effect::Hook(_) | Effect::Announce(_) | Effect::Install(_) | Effect::Loan(_) => {}
         }
     }
 

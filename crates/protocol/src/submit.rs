@@ -49,8 +49,8 @@ pub use job::{FollowedJob, HOOKS, ParsedJob, definition_of, due, hook_job, parse
 pub use library::{Definitions, Found, Library, NoDefinitions};
 pub use params::{Values, with_params};
 pub use schedule::{
-    ParsedSchedule, Rule, Scheduled, parse_schedule, read_stored_schedule, schedule_of_definition, with_schedule,
-    yaml_documents,
+    ParsedSchedule, Rule, Scheduled, parse_schedule, read_stored_schedule, rule_of_definition, schedule_of_definition,
+    with_rule, with_schedule, yaml_documents,
 };
 pub use sensor::UNTIL_SCOPE;
 pub use task::{parse_idempotency_key, parse_task, parse_task_with};

@@ -40,8 +40,6 @@ mod internal;
 mod job_details;
 mod jobs;
 mod limits;
-pub(crate) mod loops;
-
 mod logs;
 mod metrics;
 mod names;

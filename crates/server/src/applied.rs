@@ -12,7 +12,7 @@ use crate::library::versions;
 use crate::node::{CallError, Node};
 
 /// How often a definition is read again because somebody else was faster.
-const TRIES: usize = 8;
+pub(crate) const TRIES: usize = 8;
 
 /// What a definition shall become.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Change {
     /// JSON text; `None` deletes it.
     pub(crate) body: Option<Arc<str>>,
     pub(crate) only_if: OnlyIf,
+    /// See [`Define::seen`].
+    pub(crate) seen: Vec<(Name, u32)>,
 }
 
 /// What must be there for a change to be made.
@@ -59,6 +61,9 @@ pub(crate) enum ApplyError {
         /// Its newest version, if there is one.
         version: Option<u32>,
     },
+    /// Another definition is no longer what this one was checked against.
+    #[error("`{0}` was changed meanwhile")]
+    Overtaken(Name),
     #[error(transparent)]
     Call(#[from] CallError),
     #[error(transparent)]
@@ -77,6 +82,11 @@ pub(crate) async fn apply(node: &Node, actor: Name, changes: &[Change]) -> Resul
     let mut tries = 1;
     loop {
         match try_once(node, &actor, changes).await {
+            Err(ApplyError::Call(CallError::Refused(Refusal::OtherVersion { name, .. })))
+                if changes.iter().any(|change| change.seen.iter().any(|(seen, _)| *seen == name)) =>
+            {
+                return Err(ApplyError::Overtaken(name));
+            }
             // Whoever says what must be there is told; all others want what they apply to be the newest.
             Err(ApplyError::Call(CallError::Refused(Refusal::OtherVersion { .. }))) if tries < TRIES => tries += 1,
             done => return done,
@@ -103,8 +113,8 @@ async fn try_once(node: &Node, actor: &Name, changes: &[Change]) -> Result<Vec<A
         let unchanged = body == change.body;
         applied.push(Applied { version: if unchanged { version } else { version + 1 }, unchanged });
         if !unchanged {
-            let Change { kind, tenant, name, body, .. } = change.clone();
-            order.push(Define { kind, tenant, name, body, after: Some(version) });
+            let Change { kind, tenant, name, body, seen, .. } = change.clone();
+            order.push(Define { kind, tenant, name, body, after: Some(version), seen });
         }
     }
     if !order.is_empty() {

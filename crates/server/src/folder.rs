@@ -19,9 +19,9 @@ use mainspring_protocol::submit::DEFAULT_TENANT;
 use mainspring_store::DefinitionFilter;
 
 use crate::api::Api;
-use crate::api::installed::Installed;
-use crate::api::loops::{self, Following};
+use crate::api::installed;
 use crate::applied::{Change, OnlyIf, apply};
+use crate::loops::{self, Following};
 use read::{Files, Wanted, look, parse};
 
 /// Who applies what stands in the folder, for the audit and for the versions.
@@ -169,55 +169,70 @@ async fn sync(api: &Api, dir: &std::path::Path, files: &Files) -> Result<Result<
     let count = wanted.len();
     let is_wanted = |of: &(DefinitionKind, Name, Name)| wanted.iter().any(|one| one.id() == *of);
     let gone = present.iter().filter(|of| !is_wanted(of)).cloned();
-    let gone = gone.map(|(kind, tenant, name)| Change { kind, tenant, name, body: None, only_if: OnlyIf::Anything });
+    let gone = gone.map(|(kind, tenant, name)| Change {
+        kind,
+        tenant,
+        name,
+        body: None,
+        only_if: OnlyIf::Anything,
+        seen: Vec::new(),
+    });
     let gone: Vec<Change> = gone.collect();
     let rules = wanted.iter().map(|one| (one.id(), one.rule.clone()));
-    let rules = rules.chain(gone.iter().map(|one| ((one.kind, one.tenant.clone(), one.name.clone()), None)));
-    let installed = match check_schedules(api, rules.collect()).await {
-        Ok(installed) => installed,
+    let seen = match check_schedules(api, rules.collect()).await {
+        Ok(seen) => seen,
         Err(trouble) => return Ok(Err(trouble)),
     };
-    let changes: Vec<Change> = wanted.into_iter().map(Wanted::into_change).chain(gone).collect();
+    let mut changes: Vec<Change> = wanted.into_iter().map(Wanted::into_change).chain(gone).collect();
     if changes.len() > DEFINITIONS_MAX {
         let detail = format!("{} definitions exceed the limit of {DEFINITIONS_MAX} for one folder", changes.len());
         return Ok(Err(detail));
     }
-    match apply(&api.node, ACTOR.into(), &changes).await {
-        Ok(applied) => {
-            for (id, installed) in installed {
-                installed.carry_out(api, ACTOR.into(), &id).await.map_err(|problem| problem.to_string())?;
-            }
-            let changed = applied.iter().filter(|applied| !applied.unchanged).count();
-            tracing::info!(definitions = count, changed, dir = %dir.display(), "the folder of definitions is applied");
-            Ok(Ok(count))
+    for change in &mut changes {
+        let id = ScheduleName { tenant: change.tenant.clone(), name: change.name.clone() };
+        if change.kind == DefinitionKind::Job
+            && let Some(seen) = seen.get(&id)
+        {
+            change.seen.clone_from(seen);
         }
-        Err(error) => Err(error.to_string()),
     }
+    // What was overtaken is checked anew at the next look.
+    let applied = apply(&api.node, ACTOR.into(), &changes).await.map_err(|error| error.to_string())?;
+    for change in changes.iter().filter(|change| change.kind == DefinitionKind::Job) {
+        let id = ScheduleName { tenant: change.tenant.clone(), name: change.name.clone() };
+        api.node.install(ACTOR.into(), &id).await.map_err(|error| error.to_string())?;
+    }
+    let changed = applied.iter().filter(|applied| !applied.unchanged).count();
+    tracing::info!(definitions = count, changed, dir = %dir.display(), "the folder of definitions is applied");
+    Ok(Ok(count))
 }
 
 /// A definition's kind, tenant and name.
 type Defined = (DefinitionKind, Name, Name);
 
-/// What is to be done with the schedules of these definitions; an error says which cannot be installed.
+/// Whether these schedules can be installed, together, and against which versions of other definitions that was found out, by
+/// those that follow any; an error says which cannot.
 async fn check_schedules(
     api: &Api,
     rules: Vec<(Defined, Option<Arc<str>>)>,
-) -> Result<Vec<(ScheduleName, Installed)>, String> {
-    let mut all = Vec::with_capacity(rules.len());
+) -> Result<BTreeMap<ScheduleName, Vec<(Name, u32)>>, String> {
+    let mut by_tenant: BTreeMap<Name, Vec<Following>> = BTreeMap::new();
     for ((kind, tenant, name), rule) in rules {
         let id = ScheduleName { tenant, name };
-        let installed = Installed::check(api, kind, &id, rule.as_deref()).await;
-        all.push((id.clone(), installed.map_err(|problem| format!("{}: {problem}", id.name))?));
+        let following = installed::check(api, kind, &id, rule.as_deref()).await;
+        let following = following.map_err(|problem| format!("{}: {problem}", id.name))?;
+        if kind == DefinitionKind::Job {
+            by_tenant.entry(id.tenant.clone()).or_default().push(following);
+        }
     }
-    // Each alone closes no loop; together they may.
-    let mut by_tenant: BTreeMap<Name, Vec<Following>> = BTreeMap::new();
-    for (id, installed) in &all {
-        by_tenant.entry(id.tenant.clone()).or_default().push(installed.following(id));
-    }
+    let mut all = BTreeMap::new();
     for new in by_tenant.into_values() {
-        if let Some(problem) = loops::find(&*api.reader, &new).await.map_err(|error| error.to_string())? {
+        let looked = loops::look(&*api.reader, &new).await.map_err(|error| error.to_string())?;
+        if let Some(problem) = looked.problem {
             return Err(problem.to_string());
         }
+        let follow = new.into_iter().filter(|new| !new.after.is_empty());
+        all.extend(follow.map(|new| (new.id, looked.seen.clone())));
     }
     Ok(all)
 }

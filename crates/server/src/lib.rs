@@ -11,6 +11,7 @@ mod connection;
 mod dashboard;
 mod folder;
 mod library;
+mod loops;
 pub mod node;
 mod open;
 mod serve;

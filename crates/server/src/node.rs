@@ -19,6 +19,7 @@ use mainspring_core::event::{NewTask, Order, SubmitJob};
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::JobStatus;
 use mainspring_core::limits::BATCH_TASKS_MAX;
+use mainspring_core::schedule::ScheduleName;
 use mainspring_core::shard::ShardConfig;
 use mainspring_protocol::exchange::ExchangeRequest;
 use mainspring_store::{Reader, ShardId, Store};
@@ -35,6 +36,7 @@ mod exchange;
 mod figures;
 mod followed;
 mod followers;
+mod installed;
 mod mailbox;
 mod peer;
 mod planner;
@@ -160,7 +162,10 @@ impl Node {
     pub async fn start(store: Arc<dyn Store>, config: NodeConfig) -> Result<Arc<Node>, StartError> {
         let (keep_ms, every) = (config.retention_ms, config.retention_every);
         let cluster = Cluster::start(store, config).await?;
-        let mut beside = vec![tokio::spawn(followers::run(Arc::clone(&cluster)))];
+        let mut beside = vec![
+            tokio::spawn(followers::run(Arc::clone(&cluster))),
+            tokio::spawn(installed::run(Arc::clone(&cluster))),
+        ];
         beside.extend(keep_ms.map(|keep_ms| tokio::spawn(retention::run(Arc::clone(&cluster), keep_ms, every))));
         Ok(Arc::new(Node { cluster, beside: Mutex::new(beside) }))
     }
@@ -234,6 +239,15 @@ impl Node {
             }
         }
         Err(CallError::Refused(Refusal::Busy))
+    }
+
+    /// Has the schedule of a job definition follow its newest version; nothing if it does already. It comes to that by itself;
+    /// this is for those who want to know when, or why not.
+    ///
+    /// # Errors
+    /// Why it does not follow yet.
+    pub(crate) async fn install(&self, actor: Name, id: &ScheduleName) -> Result<(), CallError> {
+        installed::follow(&self.cluster, &actor, id).await
     }
 
     /// One call of a worker session. Waits as the request says; dropping the future hangs up, and what it would have

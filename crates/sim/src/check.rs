@@ -98,6 +98,7 @@ pub struct Checker {
     healed: Option<u64>,
     /// What schedules fired.
     pub fired: schedules::Fired,
+    defined: definitions::Defined,
 }
 
 /// A task before a commit, if it existed, and after.
@@ -129,6 +130,7 @@ impl Checker {
             loads: 0,
             healed: None,
             fired: schedules::Fired::default(),
+            defined: definitions::Defined::default(),
         }
     }
 

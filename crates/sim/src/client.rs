@@ -225,7 +225,10 @@ impl Clients {
         let name = format!("d{}", self.rng.below(3)).into();
         let body = self.rng.percent(70).then(|| format!("{{\"n\":{}}}", self.rng.below(100)).into());
         let after = self.rng.percent(30).then(|| self.rng.below(6) as u32);
-        Define { kind: DefinitionKind::Job, tenant: TENANTS[0].into(), name, body, after }
+        let rng = &mut self.rng;
+        let seen = rng.percent(30).then(|| (format!("d{}", rng.below(3)).into(), rng.below(6) as u32));
+        let seen = seen.into_iter().collect();
+        Define { kind: DefinitionKind::Job, tenant: TENANTS[0].into(), name, body, after, seen }
     }
 
     fn some_dead(&mut self, model: &Model) -> Vec<Key> {

@@ -26,6 +26,7 @@ pub fn effect(effect: &Effect) -> String {
         Effect::Direct { session, directive } => format!("direct {session} {directive:?}"),
         Effect::Hook(row) => format!("hook {}", row.key.raw()),
         Effect::Announce(jobs) => format!("announce {:?}", jobs.iter().map(|(number, _)| number).collect::<Vec<_>>()),
+        Effect::Install(id) => format!("install {}", id.name),
         Effect::Loan(message) => format!("loan {message:?}"),
         Effect::Plan(ask) => format!("plan {} {:?} after {:?}", ask.row.id.name, ask.want, ask.row.state.covered),
     }

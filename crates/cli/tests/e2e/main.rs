@@ -11,6 +11,7 @@ mod follow;
 mod history;
 mod http;
 mod idle;
+mod install;
 mod kill;
 mod limits;
 mod migrate;

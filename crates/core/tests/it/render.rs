@@ -225,6 +225,7 @@ pub(crate) fn effect(effect: &Effect, names: &Names) -> String {
         Effect::Direct { session, directive } => format!("direct {session}: {directive:?}"),
         Effect::Hook(row) => format!("hook {}", row.key.id(mainspring_core::id::IdKind::Job)),
         Effect::Announce(jobs) => format!("announce {}", jobs.len()),
+        Effect::Install(id) => format!("install {}", id.name),
         Effect::Loan(message) => format!("loan {message:?}"),
         Effect::Plan(ask) => format!("plan {} {:?}", ask.row.id.name, ask.want),
     }

@@ -299,7 +299,7 @@ impl Stream {
             14 => {
                 let (kind, tenant) = (DefinitionKind::Job, "default".into());
                 let body = self.dice.maybe(|_| "{}".into());
-                Order::Define(vec![Define { kind, tenant, name: "d".into(), body, after: None }])
+                Order::Define(vec![Define { kind, tenant, name: "d".into(), body, after: None, seen: Vec::new() }])
             }
             15 => Order::Record { action: "a".into(), target: "t".into(), detail: "{}".into() },
             _ => [Order::Why(self.key()), Order::Figures, Order::Sessions][self.dice.below(3) as usize].clone(),

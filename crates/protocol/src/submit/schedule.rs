@@ -80,6 +80,22 @@ pub fn schedule_of_definition(rule: &str, definition: &str) -> String {
     format!("{{\"job\":{name}{comma}{rest}")
 }
 
+/// The rule of the `schedule` in the stored text of a job definition; `None` where it says none.
+pub fn rule_of_definition(text: &str) -> Option<Arc<str>> {
+    let members: Members<'_> = serde_json::from_str(text).ok()?;
+    let (_, raw) = members.0.iter().find(|(member, raw)| member == "schedule" && *raw != "null")?;
+    read_of_job(&Value { raw, at: Pointer::text("/schedule") }, &mut Findings::default())
+}
+
+/// The text of a job definition with this rule as its `schedule`, or with none, whatever it says itself.
+pub fn with_rule(text: &str, rule: Option<&str>) -> String {
+    let members: Members<'_> = serde_json::from_str(text).unwrap_or_default();
+    let kept = members.0.into_iter().filter(|(member, _)| member != "schedule");
+    let all = kept.chain(rule.map(|rule| ("schedule".into(), rule)));
+    let all = all.map(|(name, value)| format!("{}:{value}", serde_json::to_string(&name).expect("a name is text")));
+    format!("{{{}}}", all.collect::<Vec<_>>().join(","))
+}
+
 /// Reads the body of a stored schedule.
 ///
 /// # Errors
@@ -119,6 +135,7 @@ fn read(
     let members = object(text, &Pointer::ROOT)?;
     let mut findings = Findings::default();
     let (mut own, mut tenant) = (None, defaults.tenant.clone());
+    let is_named = name.is_some() || members.0.iter().any(|(member, _)| member == "name");
     let mut body = String::from("{");
     let known: Vec<&str> = OWN.iter().chain(&rule::KNOWN).copied().collect();
     for (member, raw) in &members.0 {
@@ -155,7 +172,7 @@ fn read(
         );
     }
     let name: Name = own.as_deref().or(name).unwrap_or_default().into();
-    if name.is_empty() {
+    if !is_named {
         findings.add_with_hint(Code::MissingField, &Pointer::text("/name"), "a schedule has a name", "`name: nightly`");
     }
     let (Some(rule), Some(work), true) = (rule, work, findings.is_empty()) else {

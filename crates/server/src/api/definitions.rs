@@ -19,14 +19,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::call::{Answer, Call, Refused, refuse};
-use super::installed::Installed;
+use super::installed;
 use super::jobs;
 use super::params::cut;
 use super::reply::{internal, json, not_called, not_read, nothing, ok};
 use super::route::{BodyKind, Param, Route, SchemaOf};
 use super::state::Api;
 use super::submit::defaults;
-use crate::applied::{ApplyError, Change, OnlyIf, apply};
+use crate::applied::{ApplyError, Change, OnlyIf, TRIES, apply};
 use crate::library::{self, Known};
 
 const MEDIA_TYPES: [&str; 4] = ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
@@ -144,10 +144,18 @@ pub(crate) async fn put_text(
     let parse = |find: Definitions<'_>| submit::parse_definition(kind, name, bytes, format, find);
     let (body, rule) = parse_with(&call.api, &tenant, parse).await?;
     let id = ScheduleName { tenant: tenant.clone(), name: name.into() };
-    let installed = Installed::check(&call.api, kind, &id, rule.as_deref()).await?;
-    let change = Change { kind, tenant, name: name.into(), body: Some(body), only_if };
-    let applied = apply(&call.api.node, call.actor(), &[change]).await.map_err(not_applied)?[0];
-    installed.carry_out(&call.api, call.actor(), &id).await?;
+    let following = installed::check(&call.api, kind, &id, rule.as_deref()).await?;
+    let mut change = Change { kind, tenant, name: name.into(), body: Some(body), only_if, seen: Vec::new() };
+    let mut tries = 1;
+    let applied = loop {
+        change.seen = installed::check_loops(&call.api, following.clone()).await?;
+        match apply(&call.api.node, call.actor(), std::slice::from_ref(&change)).await {
+            // What it follows was changed meanwhile: that may have closed a loop.
+            Err(ApplyError::Overtaken(_)) if tries < TRIES => tries += 1,
+            done => break done.map_err(not_applied)?[0],
+        }
+    };
+    installed::carry_out(&call.api, call.actor(), kind, &id).await?;
     let status = if applied.version == 1 && !applied.unchanged { StatusCode::CREATED } else { StatusCode::OK };
     let view = AppliedView { name: name.to_owned(), version: applied.version, unchanged: applied.unchanged };
     Ok(tagged(json(status, &view)?, applied.version))
@@ -168,10 +176,9 @@ async fn delete(call: Call) -> Answer {
     };
     let DefinitionRow { kind, tenant, name, .. } = newest(&call).await?;
     let id = ScheduleName { tenant: tenant.clone(), name: name.clone() };
-    let installed = Installed::check(&call.api, kind, &id, None).await?;
-    let change = Change { kind, tenant, name, body: None, only_if };
+    let change = Change { kind, tenant, name, body: None, only_if, seen: Vec::new() };
     apply(&call.api.node, call.actor(), &[change]).await.map_err(not_applied)?;
-    installed.carry_out(&call.api, call.actor(), &id).await?;
+    installed::carry_out(&call.api, call.actor(), kind, &id).await?;
     Ok(nothing())
 }
 
@@ -273,6 +280,9 @@ pub(crate) fn only_if(call: &Call) -> Result<OnlyIf, Refused> {
 
 pub(crate) fn not_applied(error: ApplyError) -> Refused {
     match error {
+        ApplyError::Overtaken(_) => {
+            Box::new(Problem::new(Code::VersionMismatch, error.to_string()).with_hint("apply it again"))
+        }
         ApplyError::Other { .. } => {
             let problem = Problem::new(Code::VersionMismatch, error.to_string());
             Box::new(problem.with_hint("read it again, then decide again"))

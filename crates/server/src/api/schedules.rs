@@ -18,13 +18,13 @@ use super::backfills;
 use super::call::{Answer, Call, Refused, refuse};
 use super::cursor;
 use super::definitions::{format, parse_with};
-use super::loops::{self, Following};
 use super::params::{CURSOR, LIMIT, cut};
 use super::reply::{internal, json, not_called, not_read, nothing, ok};
 use super::route::{BodyKind, Param, Route};
 use super::schedule_next::{self, COUNT, described, upcoming};
 use super::state::Api;
 use super::tasks::Nothing;
+use crate::loops::{self, Following};
 use crate::node::CallError;
 
 const INSTANT: Param = Param { name: "instant", kind: "string", about: "Records of exactly this instant." };
@@ -128,19 +128,45 @@ async fn put(mut call: Call, expect: Expect) -> Answer {
     check_future(&call, &parsed)?;
     let id = ScheduleName { tenant: parsed.tenant, name: parsed.name };
     let after = parsed.rule.after().to_vec();
-    if let Some(runs) = parsed.work.definition() {
-        let new = [Following { id: id.clone(), after: after.clone(), runs }];
-        if let Some(problem) = loops::find(&*call.api.reader, &new).await.map_err(not_read)? {
-            return Err(Box::new(problem));
-        }
-    }
+    let new = parsed.work.definition().map(|runs| Following { id: id.clone(), after: after.clone(), runs });
+    check_loops(&call, new.as_ref()).await?;
+    let before = stored(&call, &id).await?;
     let order = ScheduleOrder::Put { expect, of_definition: false, overlap: parsed.overlap, body: parsed.body, after };
     let created = match carry_out(&call.api, call.actor(), &id, order).await? {
         Answered::Version(generation) => generation == 1,
         other => return Err(internal(&format!("a schedule was answered by {other:?}"))),
     };
+    // Whoever else closes a loop at this moment has written before one of both looks again.
+    if let Err(problem) = check_loops(&call, new.as_ref()).await {
+        take_back(&call, &id, before).await?;
+        return Err(problem);
+    }
     let row = one(&call, &id.name, Some(id.tenant.clone())).await?;
     json(if created { StatusCode::CREATED } else { StatusCode::OK }, &shown(&row))
+}
+
+async fn check_loops(call: &Call, new: Option<&Following>) -> Result<(), Refused> {
+    let looked = loops::look(&*call.api.reader, new.map_or(&[], std::slice::from_ref)).await.map_err(not_read)?;
+    looked.problem.map_or(Ok(()), |problem| Err(Box::new(problem)))
+}
+
+async fn stored(call: &Call, id: &ScheduleName) -> Result<Option<ScheduleRow>, Refused> {
+    let filter = ScheduleFilter { tenant: Some(id.tenant.clone()), name: Some(id.name.clone()) };
+    Ok(call.api.reader.schedules(filter, None, 1).await.map_err(not_read)?.pop())
+}
+
+/// Makes a schedule what it was.
+async fn take_back(call: &Call, id: &ScheduleName, before: Option<ScheduleRow>) -> Result<(), Refused> {
+    let order = match before {
+        None => ScheduleOrder::Delete { of_definition: false },
+        Some(row) => {
+            let after = row.state.after.map_or_else(Vec::new, |after| after.names);
+            let after = after.into_iter().map(|(name, _)| name).collect();
+            let (expect, of_definition) = (Expect::Any, false);
+            ScheduleOrder::Put { expect, of_definition, overlap: row.overlap, body: row.body, after }
+        }
+    };
+    carry_out(&call.api, call.actor(), id, order).await.map(|_| ())
 }
 
 /// A definition that is named must be there, and its parameters must fit.

@@ -47,7 +47,7 @@ impl Wanted {
 
     pub(super) fn into_change(self) -> Change {
         let Self { kind, tenant, name, body, .. } = self;
-        Change { kind, tenant, name, body: Some(body), only_if: OnlyIf::Anything }
+        Change { kind, tenant, name, body: Some(body), only_if: OnlyIf::Anything, seen: Vec::new() }
     }
 }
 

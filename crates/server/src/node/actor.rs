@@ -403,6 +403,7 @@ impl Actor {
                 Effect::Plan(ask) => self.shared.plans.ask(*ask),
                 Effect::Hook(row) => self.shared.follow_up(Question::Hook(row)),
                 Effect::Announce(jobs) => self.shared.follow_up(Question::Announce(jobs)),
+                Effect::Install(id) => self.shared.install(id),
                 Effect::Loan(message) => self.shared.loans.ask(*message),
             }
         }

@@ -10,7 +10,7 @@ use mainspring_core::effect::{Answer, Evaluate};
 use mainspring_core::event::{Evaluated, Event, RequestId, Settings};
 use mainspring_core::id::{Bucket, Name};
 use mainspring_core::loan::LoanMessage;
-use mainspring_core::schedule::Ask;
+use mainspring_core::schedule::{Ask, ScheduleName};
 use mainspring_node::gateway::{Call, Host};
 use mainspring_store::{Description, Fence, Reader, ShardId, Store};
 use tokio::sync::{oneshot, watch};
@@ -85,12 +85,14 @@ pub(super) struct Wakes {
     pub(super) demands: watch::Sender<u64>,
     /// What [`super::followers`] shall do for the shards.
     pub(super) follows: Arc<Questions<(ShardId, Question)>>,
+    /// Definitions whose schedules [`super::installed`] shall look after.
+    pub(super) installs: Arc<Questions<ScheduleName>>,
 }
 
 impl Wakes {
     pub(super) fn new() -> Self {
         let [commits, afar, demands] = [0; 3].map(watch::Sender::new);
-        Self { commits, afar, demands, follows: Arc::default() }
+        Self { commits, afar, demands, follows: Arc::default(), installs: Arc::default() }
     }
 }
 
@@ -204,6 +206,11 @@ impl Shared {
     /// Asks [`super::followers`] for the core.
     pub(super) fn follow_up(&self, question: Question) {
         self.wakes.follows.ask((self.shard, question));
+    }
+
+    /// Has [`super::installed`] look after the schedule of a definition.
+    pub(super) fn install(&self, id: ScheduleName) {
+        self.wakes.installs.ask(id);
     }
 
     /// Tells the core of the cluster. A full mailbox loses it, and the next beat repeats it.

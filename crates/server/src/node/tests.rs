@@ -1,6 +1,7 @@
 //! The node over the in-memory store and the real core.
 
 mod faults;
+mod installed;
 mod renewed;
 mod sessions;
 mod trouble;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Worker};
+use crate::support::{Reply, Server, Worker};
 
 const ALL: &str = "/api/v1/schedules";
 
@@ -122,4 +122,53 @@ async fn what_cannot_be_scheduled_is_refused_with_its_place() {
     server.post(ALL, &good).await.good(201);
     server.post(ALL, &good).await.refused(409, "id_taken");
     server.order(&format!("{ALL}/nobody/trigger")).await.refused(404, "not_found");
+}
+
+/// Two that follow each other: whoever comes later is refused, also where both come at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_changes_at_once_close_a_loop() {
+    let server = Server::start().await;
+    let follows =
+        |name: &str, after: &str| json!({"job": name, "schedule": {"after": after}, "tasks": {"a": {"type": "mine"}}});
+    let refused = |reply: &Reply| {
+        let code = reply.json()["code"].clone();
+        assert!(reply.status == 422 && code == "cycle", "{}", reply.text());
+    };
+    for round in 0..12 {
+        let [a, b, c] = ["a", "b", "c"].map(|name| format!("{name}{round}"));
+        let path = |name: &str| format!("/api/v1/definitions/jobs/{name}");
+        server.put(&path(&c), &follows(&c, &b)).await.good(201);
+        let (path_a, path_b, body_a, body_b) = (path(&a), path(&b), follows(&a, &c), follows(&b, &a));
+        let both = tokio::join!(server.put(&path_a, &body_a), server.put(&path_b, &body_b));
+        match (both.0.status, both.1.status) {
+            (201, _) => refused(&both.1),
+            (_, 201) => refused(&both.0),
+            _ => panic!("{} {}", both.0.text(), both.1.text()),
+        }
+        // What was refused left nothing behind.
+        let (kept, other) = if both.0.status == 201 { (&a, &b) } else { (&b, &a) };
+        server.get(&path(kept)).await.good(200);
+        server.get(&path(other)).await.refused(404, "not_found");
+        server.get(&format!("{ALL}/{other}")).await.refused(404, "not_found");
+    }
+    for round in 0..12 {
+        let [a, b] = ["x", "y"].map(|name| format!("{name}{round}"));
+        for name in [&a, &b] {
+            let body = json!({"job": name, "tasks": {"a": {"type": "mine"}}});
+            server.put(&format!("/api/v1/definitions/jobs/{name}"), &body).await.good(201);
+        }
+        let own = |name: &str, after: &str, job: &str| json!({"name": name, "after": after, "job": job});
+        let (first, second) = (own(&format!("s{a}"), &a, &b), own(&format!("s{b}"), &b, &a));
+        let both = tokio::join!(server.post(ALL, &first), server.post(ALL, &second));
+        let there = [&both.0, &both.1].into_iter().filter(|reply| reply.status == 201).count();
+        assert!(there < 2, "both are there: {} {}", both.0.text(), both.1.text());
+        [&both.0, &both.1].into_iter().filter(|reply| reply.status != 201).for_each(refused);
+        let left = server.get(ALL).await.good(200)["items"].take();
+        let left = left.as_array().unwrap().iter().filter(|item| item["name"].as_str().unwrap().ends_with(&a[1..]));
+        let left = left.filter(|item| item["name"].as_str().unwrap().starts_with('s')).count();
+        assert_eq!(left, there, "what was refused left nothing behind");
+        for name in [format!("s{a}"), format!("s{b}")] {
+            server.call("DELETE", &format!("{ALL}/{name}"), &[], "").await;
+        }
+    }
 }

@@ -112,6 +112,7 @@ impl Checker {
                 format!("job {key:?} carries out a group that knows nothing of it: {:?}", job.state)
             })?;
         }
+        self.check_installed()?;
         self.check_acknowledged()
     }
 

@@ -27,6 +27,7 @@ impl Checker {
             Effect::Revoke { session, token } => self.check_revoke(session, *token),
             Effect::Evaluate(_) | Effect::Direct { .. } | Effect::Plan(_) => Ok(()),
             Effect::Hook(_) | Effect::Announce(_) | Effect::Loan(_) => Ok(()),
+            Effect::Install(id) => self.check_install(id),
         }
     }
 

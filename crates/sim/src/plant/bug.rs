@@ -101,6 +101,10 @@ pub enum Plant {
     ForgottenEdit,
     /// A version of a definition is not written.
     LostDefinition,
+    /// A definition is applied without a look at what it was checked against.
+    UncheckedDefinition,
+    /// A schedule is not told to follow its definition.
+    LostInstall,
     /// An idempotency key is forgotten after a minute.
     ShortClaim,
     /// The shard's time sinks.
@@ -215,7 +219,7 @@ pub enum Plant {
 
 impl Plant {
     /// All bugs.
-    pub const ALL: [Plant; 104] = [
+    pub const ALL: [Plant; 106] = [
         Plant::LostInsert,
         Plant::LostUpdate,
         Plant::WrongPlace,
@@ -265,6 +269,8 @@ impl Plant {
         Plant::LostFeed,
         Plant::ForgottenEdit,
         Plant::LostDefinition,
+        Plant::UncheckedDefinition,
+        Plant::LostInstall,
         Plant::ShortClaim,
         Plant::TimeSinks,
         Plant::ShortBackoff,

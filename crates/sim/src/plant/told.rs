@@ -30,6 +30,12 @@ impl Planted {
                     self.loosen_quota(patch);
                     true
                 }
+                Order::Define(all) if all.iter().any(|one| !one.seen.is_empty()) => {
+                    if self.strikes_often(Plant::UncheckedDefinition, 100) {
+                        all.iter_mut().for_each(|one| one.seen.clear());
+                    }
+                    true
+                }
                 Order::PauseQueue { .. } => !self.strikes(Plant::IgnoredPause),
                 _ => true,
             },
@@ -73,6 +79,7 @@ impl Planted {
             }
             Effect::Grant(_) => !self.strikes(Plant::LostGrant),
             Effect::Reply { .. } => !self.strikes(Plant::LostReply),
+            Effect::Install(_) => !self.strikes(Plant::LostInstall),
             _ => true,
         });
         let granted = effects.iter().filter_map(|effect| match effect {

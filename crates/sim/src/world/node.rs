@@ -320,7 +320,7 @@ impl World {
                 Effect::Direct { session, directive } => gateway.direct(&session, directive),
                 Effect::Plan(ask) => self.plan(index, &ask),
                 // Jobs here have no followers; the tests of the core have them.
-                Effect::Hook(_) | Effect::Announce(_) => {}
+                Effect::Hook(_) | Effect::Announce(_) | Effect::Install(_) => {}
                 // One shard lends nothing; what several lend is carried between them.
                 Effect::Loan(_) => {}
             }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::super::Shard;
-use crate::effect::{Answer, Refusal};
+use crate::effect::{Answer, Effect, Refusal};
 use crate::event::{Define, Settings};
 use crate::id::Name;
 use crate::limits::DEFINITIONS_MAX;
 use crate::row::{DefinitionKind, DefinitionRow, Directive, QueueRow, TransitionKind, WorkerRow};
+use crate::schedule::ScheduleName;
 
 impl Shard {
     pub(super) fn order_pause_queue(&mut self, actor: &Name, queue: Name, paused: bool) -> Answer {
@@ -54,7 +55,7 @@ impl Shard {
             }
             if changed || drained != session.draining {
                 changed = true;
-                self.effects.push(crate::effect::Effect::Direct { session: id.clone(), directive });
+                self.effects.push(Effect::Direct { session: id.clone(), directive });
             }
         }
         if changed && self.config.control {
@@ -79,7 +80,7 @@ impl Shard {
             let (was, is) = (before.contains(&session.worker), self.paused_workers.contains(&session.worker));
             if was != is && !session.draining {
                 let directive = if is { Directive::Pause } else { Directive::Run };
-                self.effects.push(crate::effect::Effect::Direct { session: id.clone(), directive });
+                self.effects.push(Effect::Direct { session: id.clone(), directive });
             }
         }
     }
@@ -100,6 +101,13 @@ impl Shard {
             if one.after.is_some_and(|after| after != last) {
                 return Err(Refusal::OtherVersion { name: one.name.clone(), version: last });
             }
+            for (name, version) in &one.seen {
+                let seen = (DefinitionKind::Job, one.tenant.clone(), name.clone());
+                let newest = self.definitions.get(&seen).copied().unwrap_or(0);
+                if newest != *version {
+                    return Err(Refusal::OtherVersion { name: name.clone(), version: newest });
+                }
+            }
             versions.push(last + 1);
             next.insert(id, last + 1);
         }
@@ -112,6 +120,9 @@ impl Shard {
     fn define(&mut self, actor: &Name, one: Define, version: u32) {
         let Define { kind, tenant, name, body, .. } = one;
         self.definitions.insert((kind, tenant.clone(), name.clone()), version);
+        if kind == DefinitionKind::Job {
+            self.effects.push(Effect::Install(ScheduleName { tenant: tenant.clone(), name: name.clone() }));
+        }
         let action = if body.is_some() { "definition.apply" } else { "definition.delete" };
         self.bytes += body.as_ref().map_or(0, |body| body.len());
         let detail =

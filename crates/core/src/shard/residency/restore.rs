@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::super::lanes::{Lanes, rank};
 use super::super::permits::Permits;
 use super::super::{Session, Shard, ShardConfig, Work, figures};
+use crate::effect::Effect;
 use crate::event::Offer;
 use crate::id::{Key, Name, Token};
 use crate::job::JobRow;
-use crate::row::{Directive, Snapshot, WorkerRow};
+use crate::row::{DefinitionKind, Directive, Snapshot, WorkerRow};
+use crate::schedule::ScheduleName;
 use crate::task::{LaneId, Place, TaskStatus};
 use crate::time::Timestamp;
 
@@ -76,15 +78,21 @@ impl Shard {
         shard.lanes.weigh(shard.permits.weights());
         shard.restore_lanes(snapshot.cold_ready);
         snapshot.jobs.into_iter().for_each(|row| shard.restore_job(row));
-        for row in snapshot.schedules {
-            shard.restore_schedule(row);
-        }
+        snapshot.schedules.into_iter().for_each(|row| shard.restore_schedule(row));
+        shard.install_all();
         for row in snapshot.tasks {
             let key = row.key;
             shard.keep_task(row);
             shard.admit_later(key);
         }
         shard
+    }
+
+    /// The schedules of all definitions are to follow: whoever was to see to it may have gone with the owner before.
+    fn install_all(&mut self) {
+        let jobs = self.definitions.keys().filter(|(kind, ..)| *kind == DefinitionKind::Job);
+        let jobs = jobs.map(|(_, tenant, name)| ScheduleName { tenant: tenant.clone(), name: name.clone() });
+        self.effects.extend(jobs.map(Effect::Install));
     }
 
     /// What stands behind their windows, and the keys that they open and shut with.

@@ -223,6 +223,7 @@ impl Script {
                     name: (*name).into(),
                     body: body.clone(),
                     after,
+                    seen: words.get("seen").map(seen).into_iter().collect(),
                 };
                 Order::Define(words.names.iter().map(define).collect())
             }
@@ -272,4 +273,10 @@ pub(super) fn needs(words: &Words<'_>) -> Vec<Name> {
         None => vec![need],
     };
     words.list("needs").into_iter().flat_map(one).collect()
+}
+
+/// `NAME:VERSION` of a definition that another was checked against.
+fn seen(text: &str) -> (mainspring_core::id::Name, u32) {
+    let (name, version) = text.split_once(':').expect("a name and a version");
+    (name.into(), version.parse().expect("a version is a number"))
 }

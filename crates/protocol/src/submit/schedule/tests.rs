@@ -1,7 +1,9 @@
 //! What a schedule may say, and how each mistake is named.
 
 use super::*;
-use crate::submit::{ParsedJob, parse_job};
+use mainspring_core::row::DefinitionKind;
+
+use crate::submit::{NoDefinitions, ParsedJob, parse_definition, parse_job};
 
 fn parse(json: &str) -> Result<ParsedSchedule, Problem> {
     parse_schedule(None, json.as_bytes(), Format::Json, &Defaults::default(), &|_, _: &str| None)
@@ -129,4 +131,21 @@ fn scheduled_work_knows_its_instant() {
         bodies[0]
     );
     assert!(!bodies[1].contains("MAINSPRING"), "{}", bodies[1]);
+}
+
+#[test]
+fn the_rule_of_a_stored_definition_is_what_was_applied() {
+    let text =
+        r#"{"job":"etl", "schedule" : {"cron": "0 6 * * *" , "overlap":"skip"},"tasks":{"a":"x","schedule":"y"}}"#;
+    let (stored, rule) = parse_definition(DefinitionKind::Job, "etl", text.as_bytes(), Format::Json, &NoDefinitions)
+        .expect("it is a definition");
+    assert_eq!(rule.as_deref(), Some(r#"{"cron":"0 6 * * *","overlap":"skip"}"#));
+    assert_eq!(rule_of_definition(&stored), rule);
+    let without = with_rule(&stored, None);
+    assert_eq!(without, r#"{"job":"etl","tasks":{"a":"x","schedule":"y"}}"#);
+    assert_eq!(rule_of_definition(&without), None);
+    let other = with_rule(&stored, Some(r#"{"every":"1h"}"#));
+    assert_eq!(other, r#"{"job":"etl","tasks":{"a":"x","schedule":"y"},"schedule":{"every":"1h"}}"#);
+    assert_eq!(with_rule(&with_rule(&other, None), rule.as_deref()), with_rule(&stored, rule.as_deref()));
+    assert_eq!(rule_of_definition(r#"{"schedule":null,"tasks":{}}"#), None);
 }

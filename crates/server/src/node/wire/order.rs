@@ -134,6 +134,8 @@ struct DefineForm {
     name: Name,
     body: Option<Arc<str>>,
     after: Option<u32>,
+    #[serde(default)]
+    seen: Vec<(Name, u32)>,
 }
 
 #[derive(Serialize, Deserialize)]

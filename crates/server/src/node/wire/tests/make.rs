@@ -180,6 +180,19 @@ fn directives() -> [Directive; 3] {
     [Directive::Run, Directive::Pause, Directive::Drain]
 }
 
+fn definitions((tenant, name): (&Name, &Name), version: u32, [before, body]: [Option<Arc<str>>; 2]) -> [Order; 2] {
+    let define = |kind| Define {
+        kind,
+        tenant: tenant.clone(),
+        name: name.clone(),
+        body: before.clone(),
+        after: Some(version),
+        seen: vec![(name.clone(), version), (tenant.clone(), 0)],
+    };
+    let last = Define { body, after: None, seen: Vec::new(), ..define(DefinitionKind::Task) };
+    [Order::Define(DefinitionKind::ALL.map(define).into()), Order::Define(vec![last])]
+}
+
 /// One of each order, and of each word in it.
 pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
     let numbers = (key(), keys(), keys(), any::<u32>(), any::<u64>(), any::<bool>());
@@ -222,10 +235,7 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
             Order::Figures,
             Order::Sessions,
         ];
-        let (tenant, after) = (name.clone(), Some(index));
-        let define = |kind| Define { kind, tenant: tenant.clone(), name: other.clone(), body: before.clone(), after };
-        orders.push(Order::Define(DefinitionKind::ALL.map(define).into()));
-        orders.push(Order::Define(vec![Define { body: Some(body), after: None, ..define(DefinitionKind::Task) }]));
+        orders.extend(definitions((&name, &other), index, [before, Some(body)]));
         let direct = |directive| Order::DirectWorker { worker: name.clone(), directive };
         orders.extend(directives().map(direct));
         let schedule = |order| {
