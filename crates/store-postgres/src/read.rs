@@ -1,6 +1,7 @@
 //! The read side: a few connections of its own, so that neither the shard nor an async runtime waits for a list.
 
 mod details;
+mod ids;
 mod lists;
 mod records;
 mod retention;

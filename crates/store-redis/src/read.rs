@@ -2,6 +2,7 @@
 //! reader; what they ask is pipelined.
 
 mod details;
+mod ids;
 mod lists;
 mod retention;
 mod scan;

@@ -2,8 +2,10 @@
 //! runtime waits for a list.
 
 mod details;
+mod ids;
 mod lists;
 mod retention;
+mod scan;
 mod schedules;
 
 use std::path::Path;

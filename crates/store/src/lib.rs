@@ -6,6 +6,7 @@
 
 #[expect(missing_docs, reason = "the name of each case says what it is about")]
 pub mod conformance;
+mod ids;
 mod inbox;
 mod logs;
 mod matching;
@@ -18,12 +19,13 @@ pub mod record;
 mod sharded;
 mod store;
 
+pub use ids::{Ids, text_end};
 pub use inbox::{Dismissed, Inbox, InboxRow};
 pub use logs::{LOG_HEAD_BYTES, LOG_TAIL_BYTES, LogTrim, log_cut, log_trim, text_tail};
 pub use matching::{job_matches, task_matches};
 pub use members::{Holding, Members, NodeRow, Roster};
 pub use memory::{CommitFault, FaultRates, Faults, MemoryMembers, MemoryStore, State};
-pub use merged::MergedReader;
+pub use merged::{MergedReader, merge_pages};
 pub use part::{Cluster, Part};
 pub use reader::{
     Compare, DefinitionFilter, Ended, FeedPage, Field, JobFilter, LogPage, OccurrenceFilter, Page, Reader,

@@ -87,7 +87,7 @@ pub(crate) fn places(shards: impl Iterator<Item = u16>) -> Vec<u16> {
 
 /// Merges pages, newest first. A page that stopped early has nothing to say about what lies below its end, so the
 /// merged page ends where the first of them does.
-fn merge<T>(pages: Vec<Page<T>>, limit: usize, key: fn(&T) -> Key) -> Page<T> {
+pub fn merge_pages<T>(pages: Vec<Page<T>>, limit: usize, key: fn(&T) -> Key) -> Page<T> {
     let end = pages.iter().filter_map(|page| page.next).max();
     let mut items: Vec<T> = pages.into_iter().flat_map(|page| page.items).collect();
     items.retain(|item| end.is_none_or(|end| key(item) >= end));
@@ -132,12 +132,12 @@ impl Reader for MergedReader {
             return self.of(job).tasks(filter, after, limit);
         }
         let all = self.all(|part| part.tasks(filter.clone(), after, limit));
-        Box::pin(async move { Ok(merge(all.await?, limit, |row| row.key)) })
+        Box::pin(async move { Ok(merge_pages(all.await?, limit, |row| row.key)) })
     }
 
     fn jobs(&self, filter: JobFilter, after: Option<Key>, limit: usize) -> BoxFuture<Result<Page<JobRow>, Error>> {
         let all = self.all(|part| part.jobs(filter.clone(), after, limit));
-        Box::pin(async move { Ok(merge(all.await?, limit, |row| row.key)) })
+        Box::pin(async move { Ok(merge_pages(all.await?, limit, |row| row.key)) })
     }
 
     fn job_tasks(&self, job: Key, from: u32, limit: usize) -> BoxFuture<Result<Vec<TaskRow>, Error>> {
@@ -275,15 +275,15 @@ mod tests {
 
     #[test]
     fn a_merged_page_says_nothing_of_what_lies_below_the_end_of_a_short_one() {
-        let merged = merge(vec![page(&[90, 50], Some(50)), page(&[80, 20, 10], None)], 9, |key| *key);
+        let merged = merge_pages(vec![page(&[90, 50], Some(50)), page(&[80, 20, 10], None)], 9, |key| *key);
         assert_eq!((merged.items, merged.next), (page(&[90, 80, 50], None).items, Some(Key::from_raw(50))));
-        let merged = merge(vec![page(&[90], Some(70)), page(&[60, 20], None)], 9, |key| *key);
+        let merged = merge_pages(vec![page(&[90], Some(70)), page(&[60, 20], None)], 9, |key| *key);
         assert_eq!((merged.items, merged.next), (page(&[90], None).items, Some(Key::from_raw(70))));
     }
 
     #[test]
     fn a_merged_page_is_no_longer_than_was_asked_for() {
-        let merged = merge(vec![page(&[9, 7], None), page(&[8, 6], None)], 3, |key| *key);
+        let merged = merge_pages(vec![page(&[9, 7], None), page(&[8, 6], None)], 3, |key| *key);
         assert_eq!((merged.items, merged.next), (page(&[9, 8, 7], None).items, Some(Key::from_raw(7))));
     }
 }

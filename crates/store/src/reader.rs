@@ -122,7 +122,8 @@ pub struct Term {
 /// What a term can be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The id (of a standalone task or a job; of a job's task its name).
+    /// The id (of a standalone task or a job; of a job's task its name). Exact ids are looked up, see [`crate::Ids`]: what a
+    /// client named is found by its claim.
     Id,
     /// The human name.
     Title,

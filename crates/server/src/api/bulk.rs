@@ -35,11 +35,12 @@ pub(crate) struct Found<T> {
 /// Reads what a filter finds, newest first, up to `max`.
 pub(crate) async fn find_tasks(api: &Api, filter: TaskFilter, max: usize) -> Result<Found<TaskRow>, Refused> {
     let mut found = Found { rows: Vec::new(), more: false };
-    let mut after = selection::start(None, &filter.terms, api.now());
+    let reach = selection::reach(None, &filter.terms, api.now());
+    let mut after = reach.start;
     loop {
         let page = api.reader.tasks(filter.clone(), after, LIMIT_MAX).await.map_err(not_read)?;
         found.rows.extend(page.items);
-        after = page.next;
+        after = reach.next(page.next);
         if found.rows.len() > max || after.is_none() {
             found.more = found.rows.len() > max || after.is_some();
             found.rows.truncate(max);
@@ -50,11 +51,12 @@ pub(crate) async fn find_tasks(api: &Api, filter: TaskFilter, max: usize) -> Res
 
 async fn find_jobs(api: &Api, filter: JobFilter, max: usize) -> Result<Found<JobRow>, Refused> {
     let mut found = Found { rows: Vec::new(), more: false };
-    let mut after = selection::start(None, &filter.terms, api.now());
+    let reach = selection::reach(None, &filter.terms, api.now());
+    let mut after = reach.start;
     loop {
         let page = api.reader.jobs(filter.clone(), after, LIMIT_MAX).await.map_err(not_read)?;
         found.rows.extend(page.items);
-        after = page.next;
+        after = reach.next(page.next);
         if found.rows.len() > max || after.is_none() {
             found.more = found.rows.len() > max || after.is_some();
             found.rows.truncate(max);

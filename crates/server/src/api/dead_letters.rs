@@ -76,11 +76,11 @@ async fn list(call: Call) -> Answer {
     let after = call.params.text("cursor").map(cursor::to_key).transpose()?;
     let mut filter = call.task_filter().await?;
     filter.dead = true;
-    let after = selection::start(after, &filter.terms, call.api.now());
-    let page = call.api.reader.tasks(filter, after, limit).await.map_err(not_read)?;
+    let reach = selection::reach(after, &filter.terms, call.api.now());
+    let page = call.api.reader.tasks(filter, reach.start, limit).await.map_err(not_read)?;
     let names = Names::of_jobs(&call.api, &page.items).await?;
     let items = page.items.iter().map(|row| DeadLetterView::from_row(row, names.job_of(row))).collect();
-    ok(&DeadLettersView::new(items, page.next.map(cursor::of_key)))
+    ok(&DeadLettersView::new(items, reach.next(page.next).map(cursor::of_key)))
 }
 
 async fn redrive(mut call: Call) -> Answer {

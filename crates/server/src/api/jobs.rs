@@ -85,10 +85,10 @@ async fn list(call: Call) -> Answer {
     let limit = call.params.limit()?;
     let after = call.params.text("cursor").map(cursor::to_key).transpose()?;
     let filter = call.job_filter().await?;
-    let after = selection::start(after, &filter.terms, call.api.now());
-    let page = call.api.reader.jobs(filter, after, limit).await.map_err(not_read)?;
+    let reach = selection::reach(after, &filter.terms, call.api.now());
+    let page = call.api.reader.jobs(filter, reach.start, limit).await.map_err(not_read)?;
     let items = page.items.iter().map(|row| JobView::from_row(row).for_list()).collect();
-    ok(&Page { items, next_cursor: page.next.map(cursor::of_key) })
+    ok(&Page { items, next_cursor: reach.next(page.next).map(cursor::of_key) })
 }
 
 async fn get(call: Call) -> Answer {

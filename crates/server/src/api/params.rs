@@ -25,10 +25,13 @@ pub(crate) const SORT: Param = Param { name: "sort", kind: "string", about: "The
 pub(crate) const Q: Param = Param {
     name: "q",
     kind: "string",
-    about: "The query language: `status:failed queue:email -type:noop created:>24h`.",
+    about: "The query language: `status:failed queue:email -type:noop created:>24h`. A page may be short, even empty, and go on.",
 };
-pub(crate) const Q_JOBS: Param =
-    Param { name: "q", kind: "string", about: "The query language: `status:failed -tag:nightly created:>24h`." };
+pub(crate) const Q_JOBS: Param = Param {
+    name: "q",
+    kind: "string",
+    about: "The query language: `status:failed -tag:nightly created:>24h`. A page may be short, even empty, and go on.",
+};
 pub(crate) const STATUS: Param =
     Param { name: "status", kind: "string", about: "A status word, or several with commas between them." };
 pub(crate) const WAIT: Param = Param {

@@ -122,20 +122,41 @@ pub(crate) async fn jobs(api: &Api, q: &str, tenant: Option<Name>) -> Result<Job
 }
 
 /// How far a key may stand ahead of the instant at which it was minted, in milliseconds: a burst borrows from the time to
-/// come, and a clock that is set back does not take keys with it.
-const KEY_AHEAD_MS: u64 = 60_000;
+/// come, a millisecond for each 1,024 keys. What a larger one minted enters the lists of what is older that much later.
+const KEY_AHEAD_MS: u64 = 1_000;
 
-/// Where a list starts: below `after`, and where all must be older than something, below the keys of that time. So the far
-/// end of a long list costs no more than its beginning.
-pub(crate) fn start(after: Option<Key>, terms: &[Term], now: Timestamp) -> Option<Key> {
-    let oldest = terms.iter().filter_map(|term| match term.test {
-        Test::Number(Compare::Greater, age_ms) if term.field == Field::Age && !term.negated => Some(age_ms),
-        _ => None,
-    });
-    let Some(age_ms) = oldest.max() else { return after };
-    let until = Timestamp::from_millis(now.plus_ms(KEY_AHEAD_MS).as_millis().saturating_sub_unsigned(age_ms));
-    let below = Key::new(Key::first_sequence_at(until), Bucket::CONTROL);
-    Some(after.map_or(below, |after| after.min(below)))
+/// The part of a list that conditions on the age leave. Keys grow with time, so neither end costs a look at what is beyond.
+pub(crate) struct Reach {
+    /// It starts below this.
+    pub(crate) start: Option<Key>,
+    /// Nothing below this fits.
+    end: Option<Key>,
+}
+
+impl Reach {
+    /// Where the next page starts, if it may have anything.
+    pub(crate) fn next(&self, next: Option<Key>) -> Option<Key> {
+        next.filter(|next| self.end.is_none_or(|end| *next > end))
+    }
+}
+
+/// How far a list reaches that goes on below `after`.
+pub(crate) fn reach(after: Option<Key>, terms: &[Term], now: Timestamp) -> Reach {
+    let ages = |wanted: Compare| {
+        terms.iter().filter(|term| term.field == Field::Age).filter_map(move |term| match term.test {
+            Test::Number(Compare::Equal, _) => None,
+            // What is not older is younger.
+            Test::Number(compare, age_ms) if (compare == wanted) != term.negated => Some(age_ms),
+            _ => None,
+        })
+    };
+    let key = |at: Timestamp, age_ms: u64| {
+        let at = Timestamp::from_millis(at.as_millis().saturating_sub_unsigned(age_ms));
+        Key::new(Key::first_sequence_at(at), Bucket::CONTROL)
+    };
+    let oldest = ages(Compare::Greater).max().map(|age_ms| key(now.plus_ms(KEY_AHEAD_MS), age_ms));
+    let start = after.map_or(oldest, |after| Some(oldest.map_or(after, |oldest| after.min(oldest))));
+    Reach { start, end: ages(Compare::Less).min().map(|age_ms| key(now, age_ms)) }
 }
 
 fn narrow_tenant(tenant: &mut Option<Name>, term: &query::Term, names: &[String]) -> Result<(), Refused> {
@@ -206,27 +227,43 @@ fn not_yet(detail: &str) -> Refused {
 mod tests {
     use super::*;
 
-    fn older_than(age_ms: u64, negated: bool) -> Term {
-        Term { field: Field::Age, negated, test: Test::Number(Compare::Greater, age_ms) }
+    fn age(compare: Compare, age_ms: u64, negated: bool) -> Term {
+        Term { field: Field::Age, negated, test: Test::Number(compare, age_ms) }
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
+
+    fn minted(ms_ago: i64) -> Key {
+        let at = Timestamp::from_millis(NOW.as_millis() - ms_ago);
+        Key::new(Key::first_sequence_at(at), Bucket::CONTROL)
     }
 
     #[test]
     fn a_list_of_what_is_old_starts_below_the_keys_of_that_time_and_above_every_row_that_fits() {
-        let now = Timestamp::from_millis(1_900_000_000_000);
-        let minted = |ms_ago: i64| {
-            let at = Timestamp::from_millis(now.as_millis() - ms_ago);
-            Key::new(Key::first_sequence_at(at), Bucket::CONTROL)
-        };
-        let hour = older_than(3_600_000, false);
-        let from = start(None, &[hour.clone(), older_than(60_000, false)], now).unwrap();
+        let older = |age_ms| age(Compare::Greater, age_ms, false);
+        let start = |after, terms: &[Term]| reach(after, terms, NOW).start;
+        let from = start(None, &[older(3_600_000), older(60_000)]).unwrap();
         assert!(minted(3_600_001) < from && from < minted(3_600_000 - 2 * KEY_AHEAD_MS as i64));
-        assert_eq!(
-            start(Some(minted(7_200_000)), std::slice::from_ref(&hour), now),
-            Some(minted(7_200_000)),
-            "a page further on"
-        );
-        assert_eq!(start(Some(minted(0)), &[hour], now), Some(from), "a page before");
-        assert_eq!(start(None, &[older_than(3_600_000, true)], now), None, "not older: from the newest");
-        assert_eq!(start(None, &[older_than(u64::MAX, false)], now).map(Key::raw), Some(0), "older than time");
+        assert_eq!(start(Some(minted(7_200_000)), &[older(3_600_000)]), Some(minted(7_200_000)), "a page further on");
+        assert_eq!(start(Some(minted(0)), &[older(3_600_000)]), Some(from), "a page before");
+        assert_eq!(start(None, &[age(Compare::Less, 3_600_000, true)]), Some(from), "not younger");
+        assert_eq!(start(None, &[age(Compare::Greater, 3_600_000, true)]), None, "not older: from the newest");
+        assert_eq!(start(None, &[older(u64::MAX)]).map(Key::raw), Some(0), "older than time");
+        assert_eq!(start(Some(minted(5)), &[]), Some(minted(5)));
+    }
+
+    #[test]
+    fn a_list_of_what_is_young_ends_where_everything_is_older() {
+        let younger = |age_ms| age(Compare::Less, age_ms, false);
+        let next = |terms: &[Term], key| reach(None, terms, NOW).next(Some(key));
+        let hour = [younger(3_600_000), younger(7_200_000)];
+        assert_eq!(next(&hour, minted(3_599_999)), Some(minted(3_599_999)));
+        assert_eq!(next(&hour, minted(3_600_000)), None);
+        assert_eq!(next(&[age(Compare::Greater, 3_600_000, true)], minted(3_600_001)), None, "not older");
+        assert_eq!(next(&[younger(u64::MAX)], minted(9)), Some(minted(9)));
+        assert_eq!(reach(None, &hour, NOW).next(None), None);
+        for term in [age(Compare::Less, 1, true), age(Compare::Equal, 1, false), age(Compare::Equal, 1, true)] {
+            assert_eq!(next(&[term], minted(1_000_000)), Some(minted(1_000_000)));
+        }
     }
 }

@@ -92,12 +92,12 @@ async fn list(call: Call) -> Answer {
     let limit = call.params.limit()?;
     let after = call.params.text("cursor").map(cursor::to_key).transpose()?;
     let filter = call.task_filter().await?;
-    let after = selection::start(after, &filter.terms, call.api.now());
-    let page = call.api.reader.tasks(filter, after, limit).await.map_err(not_read)?;
+    let reach = selection::reach(after, &filter.terms, call.api.now());
+    let page = call.api.reader.tasks(filter, reach.start, limit).await.map_err(not_read)?;
     let names = Names::of_jobs(&call.api, &page.items).await?;
     let views = groups::views(&call.api, &page.items, |row| names.job_of(row)).await?;
     let items = views.into_iter().map(TaskView::for_list).collect();
-    ok(&Page { items, next_cursor: page.next.map(cursor::of_key) })
+    ok(&Page { items, next_cursor: reach.next(page.next).map(cursor::of_key) })
 }
 
 async fn get(call: Call) -> Answer {

@@ -23,7 +23,7 @@ pub(super) fn published() -> String {
     format!("(t.job IS NULL OR t.job NOT IN ({}))", staged_jobs())
 }
 
-fn raw(keys: &[Key]) -> Vec<i64> {
+pub(super) fn raw(keys: &[Key]) -> Vec<i64> {
     keys.iter().map(|key| key.raw() as i64).collect()
 }
 

@@ -9,8 +9,10 @@ use mainspring_core::row::TaskRow;
 use mainspring_core::task::TaskStatus;
 use mainspring_core::time::Timestamp;
 use mainspring_store::{JobFilter, Page, TaskFilter, job_matches, task_matches};
+use tokio_postgres::Row;
 
-use super::details::published;
+use super::details::{published, raw};
+use super::ids::Lookup;
 use crate::clock::Deadline;
 use crate::failure::Failure;
 use crate::rows::{Bodies, Cells, JOB_COLUMNS, TaskDecoder, job, task_columns};
@@ -57,11 +59,19 @@ impl<T> Scan<T> {
         if self.items.len() > self.limit || rows < self.step {
             return Some(false);
         }
-        if self.seen >= SCAN_ROWS_MAX || self.deadline.has_passed() {
-            return Some(true);
-        }
         self.step = (self.step * 4).min(ROWS_AT_ONCE);
-        None
+        self.is_spent().then_some(true)
+    }
+
+    fn is_spent(&self) -> bool {
+        self.seen >= SCAN_ROWS_MAX || self.deadline.has_passed()
+    }
+
+    /// As [`Scan::is_over`] after a piece of a look-up, which says where it ends.
+    fn is_over_at(&mut self, next: Option<Key>) -> Option<bool> {
+        let Some(next) = next.filter(|_| self.items.len() <= self.limit) else { return Some(false) };
+        self.below = next.raw() as i64;
+        self.is_spent().then_some(true)
     }
 
     fn page(mut self, is_spent: bool, key: impl Fn(&T) -> Key) -> Page<T> {
@@ -84,6 +94,26 @@ pub(super) async fn tasks(
 ) -> Result<Page<TaskRow>, Failure> {
     let mut decoder = TaskDecoder::new(Bodies::Left);
     let mut scan = Scan::new(after, limit);
+    let mut look = |row: &Row, scan: &mut Scan<TaskRow>| -> Result<(), Failure> {
+        let is_published: Option<bool> = row.try_get(row.len() - 1)?;
+        let task = decoder.decode(row)?.row;
+        let fits = is_published == Some(true) && task_matches(&task, &filter, now);
+        scan.look(task.key, fits.then_some(task));
+        Ok(())
+    };
+    if let Some(lookup) = Lookup::of_tasks(&db, &filter).await? {
+        let columns = task_columns(Bodies::Left);
+        let sql =
+            format!("SELECT {columns}, {} FROM @tasks AS t WHERE t.key = ANY($1) ORDER BY t.key DESC", published());
+        loop {
+            let found = lookup.below(&db, scan.below).await?;
+            let rows = db.query(Statement::new(sql.as_str()).ints(raw(&found.items))).await?;
+            rows.iter().try_for_each(|row| look(row, &mut scan))?;
+            if let Some(is_spent) = scan.is_over_at(found.next) {
+                return Ok(scan.page(is_spent, |row| row.key));
+            }
+        }
+    }
     let source = source(&db, &filter).await?;
     let sql =
         format!("SELECT {}, {} FROM ({source}) AS t ORDER BY t.key DESC", task_columns(Bodies::Left), published());
@@ -94,12 +124,7 @@ pub(super) async fn tasks(
             None => asked,
         };
         let rows = db.query(asked).await?;
-        for row in &rows {
-            let is_published: Option<bool> = row.try_get(row.len() - 1)?;
-            let task = decoder.decode(row)?.row;
-            let fits = is_published == Some(true) && task_matches(&task, &filter, now);
-            scan.look(task.key, fits.then_some(task));
-        }
+        rows.iter().try_for_each(|row| look(row, &mut scan))?;
         if let Some(is_spent) = scan.is_over(rows.len()) {
             return Ok(scan.page(is_spent, |row| row.key));
         }
@@ -164,6 +189,23 @@ pub(super) async fn jobs(
     now: Timestamp,
 ) -> Result<Page<JobRow>, Failure> {
     let mut scan = Scan::new(after, limit);
+    let look = |row: &Row, scan: &mut Scan<JobRow>| -> Result<(), Failure> {
+        let row = job(row)?;
+        let fits = job_matches(&row, &filter, now);
+        scan.look(row.key, fits.then_some(row));
+        Ok(())
+    };
+    if let Some(lookup) = Lookup::of_jobs(&db, &filter).await? {
+        let sql = format!("{JOB_COLUMNS} WHERE key = ANY($1) AND key NOT IN ({}) ORDER BY key DESC", staged_jobs());
+        loop {
+            let found = lookup.below(&db, scan.below).await?;
+            let rows = db.query(Statement::new(sql.as_str()).ints(raw(&found.items))).await?;
+            rows.iter().try_for_each(|row| look(row, &mut scan))?;
+            if let Some(is_spent) = scan.is_over_at(found.next) {
+                return Ok(scan.page(is_spent, |row| row.key));
+            }
+        }
+    }
     let live = |status: &JobStatus| !status.is_terminal();
     let index = if !filter.statuses.is_empty() && filter.statuses.iter().all(live) {
         "status < 3"
@@ -178,11 +220,7 @@ pub(super) async fn jobs(
     );
     loop {
         let rows = db.query(Statement::new(sql.as_str()).int(scan.below).int(scan.step as i64)).await?;
-        for row in &rows {
-            let row = job(row)?;
-            let fits = job_matches(&row, &filter, now);
-            scan.look(row.key, fits.then_some(row));
-        }
+        rows.iter().try_for_each(|row| look(row, &mut scan))?;
         if let Some(is_spent) = scan.is_over(rows.len()) {
             return Ok(scan.page(is_spent, |row| row.key));
         }

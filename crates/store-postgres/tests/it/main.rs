@@ -6,6 +6,7 @@ mod held;
 mod history;
 mod inbox;
 mod joining;
+mod lists;
 mod opening;
 mod ownership;
 mod pooler;

@@ -11,7 +11,8 @@ use mainspring_store::{DefinitionFilter, JobFilter, Page, TaskCount, TaskFilter,
 use redis::Pipeline;
 
 use super::Side;
-use super::scan::Scan;
+use super::ids::Lookup;
+use super::scan::{ROWS_AT_ONCE, Scan};
 use crate::clock;
 use crate::failure::Failure;
 use crate::fetch;
@@ -29,15 +30,16 @@ impl Side {
             Some(job) => Some((job, self.tasks_in(job).await?)),
             None => None,
         };
+        let lookup = Lookup::of_tasks(self, filter).await?;
         let (indexes, mut names) = (task_indexes(filter), Names::default());
         let (mut scan, mut below) = (Scan::<TaskRow>::new(limit), after);
         loop {
             let step = scan.step();
-            let keys = match job {
-                Some((job, tasks)) => keys_of_job(job, tasks, below, step),
-                None => self.keys_below(&indexes, below, step).await?,
+            let Page { items: keys, next } = match (&lookup, job) {
+                (Some(lookup), _) => lookup.below(self, below).await?,
+                (None, Some((job, tasks))) => full(keys_of_job(job, tasks, below, step), step),
+                (None, None) => full(self.keys_below(&indexes, below, step).await?, step),
             };
-            let ended = keys.len() < step;
             for (at, (key, found)) in keys.iter().zip(fetch::tasks(&self.link, &keys).await?).enumerate() {
                 scan.look(*key);
                 if let Some(row) = found.map(|found| bodiless(*key, &found, &mut names)).transpose()?
@@ -50,10 +52,14 @@ impl Side {
                     return Ok(scan.page(false, |row| row.key));
                 }
             }
-            if ended || scan.is_over() {
-                return Ok(scan.page(ended, |row| row.key));
+            let Some(next) = next else { return Ok(scan.page(true, |row| row.key)) };
+            if lookup.is_some() {
+                scan.pass(ROWS_AT_ONCE.saturating_sub(keys.len()), next);
             }
-            below = keys.last().copied();
+            if scan.is_over() {
+                return Ok(scan.page(false, |row| row.key));
+            }
+            below = Some(next);
         }
     }
 
@@ -72,14 +78,15 @@ impl Side {
         } else {
             &["jobs:live", "jobs:ended"]
         };
+        let lookup = Lookup::of_jobs(self, filter).await?;
         let (mut scan, mut below) = (Scan::<JobRow>::new(limit), after);
         loop {
             let step = scan.step();
-            let keys = self.keys_below(indexes, below, step).await?;
-            let ended = keys.len() < step;
-            let rows = fetch::jobs(&self.link, &keys).await?;
-            let last = keys.last().copied();
-            for row in rows {
+            let Page { items: keys, next } = match &lookup {
+                Some(lookup) => lookup.below(self, below).await?,
+                None => full(self.keys_below(indexes, below, step).await?, step),
+            };
+            for row in fetch::jobs(&self.link, &keys).await? {
                 if scan.is_over() {
                     return Ok(scan.page(false, |row| row.key));
                 }
@@ -88,10 +95,10 @@ impl Side {
                     scan.items.push(row);
                 }
             }
-            if ended || scan.is_over() {
-                return Ok(scan.page(ended, |row| row.key));
+            if next.is_none() || scan.is_over() {
+                return Ok(scan.page(next.is_none(), |row| row.key));
             }
-            below = last;
+            below = next;
         }
     }
 
@@ -173,6 +180,12 @@ pub(super) fn bodiless(key: Key, [spec, state]: &[Vec<u8>; 2], names: &mut Names
     let mut stored = StoredSpec::decode(spec, names)?;
     stored.spec.body = names.get("");
     Ok(stored.row(key, decode_state(state, names)?))
+}
+
+/// Keys that an index gave, with more behind them if they are as many as were asked for.
+fn full(keys: Vec<Key>, step: usize) -> Page<Key> {
+    let next = keys.last().copied().filter(|_| keys.len() == step);
+    Page { items: keys, next }
 }
 
 /// The keys that a job's tasks may have, newest first.

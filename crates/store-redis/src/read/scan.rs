@@ -49,9 +49,15 @@ impl<T> Scan<T> {
         self.seen >= SCAN_ROWS_MAX || (self.seen > 0 && self.deadline.has_passed())
     }
 
+    /// Looks at a row.
     pub(super) fn look(&mut self, key: Key) {
-        self.seen += 1;
-        self.at = Some(key);
+        self.pass(1, key);
+    }
+
+    /// Looks at so many rows at once, the last of them here.
+    pub(super) fn pass(&mut self, rows: usize, at: Key) {
+        self.seen += rows;
+        self.at = Some(at);
     }
 
     /// The page; `ended` if every row was looked at.

@@ -1,7 +1,6 @@
 //! Lists, newest first, within a scan budget. What has an index is read through it; the rest is filtered row by row.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{JobRow, JobStatus};
@@ -13,61 +12,16 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::details::{last_task, staged};
-use crate::clock::Deadline;
+use super::ids::Lookup;
+use super::scan::Scan;
 use crate::failure::Failure;
 use crate::rows::{Bodies, Cells, JOB_COLUMNS, TaskDecoder, definition_kind, job};
+use crate::writer::one;
 
-/// Rows that one page may look at.
-const SCAN_ROWS_MAX: usize = 50_000;
-/// Longest time that one page may look.
-const SCAN_TIME_MAX: Duration = Duration::from_millis(50);
 /// Cold rows up to which a list sorts them itself rather than scanning the table.
 const COLD_SORTED_MAX: i64 = 20_000;
 /// Keys that are taken from an index at a time.
-const KEYS_AT_ONCE: usize = 1_000;
-
-/// A page in the making.
-struct Scan<T> {
-    items: Vec<T>,
-    limit: usize,
-    seen: usize,
-    deadline: Deadline,
-    /// The last key that was looked at.
-    at: Option<Key>,
-}
-
-impl<T> Scan<T> {
-    fn new(limit: usize) -> Self {
-        Self { items: Vec::new(), limit, seen: 0, deadline: Deadline::after(SCAN_TIME_MAX), at: None }
-    }
-
-    /// Whether to look at no further row: the page is full, with one item more to know that there is a next, or the
-    /// budget is spent.
-    fn is_over(&self) -> bool {
-        self.items.len() > self.limit || self.is_spent()
-    }
-
-    fn is_spent(&self) -> bool {
-        self.seen >= SCAN_ROWS_MAX || (self.seen % 256 == 255 && self.deadline.has_passed())
-    }
-
-    fn look(&mut self, key: Key) {
-        self.seen += 1;
-        self.at = Some(key);
-    }
-
-    fn page(mut self, key: impl Fn(&T) -> Key) -> Page<T> {
-        let next = if self.items.len() > self.limit {
-            self.items.truncate(self.limit);
-            self.items.last().map(key)
-        } else if self.is_spent() {
-            self.at
-        } else {
-            None
-        };
-        Page { items: self.items, next }
-    }
-}
+pub(super) const KEYS_AT_ONCE: usize = 1_000;
 
 pub(super) fn tasks(
     db: &Connection,
@@ -92,7 +46,11 @@ pub(super) fn tasks(
         Ok(())
     };
     let select = TaskDecoder::new(Bodies::Left).select();
-    let Some(sources) = task_sources(db, filter)? else {
+    let source = match Lookup::of_tasks(db, filter)? {
+        Some(lookup) => Some(Source::Ids(lookup)),
+        None => task_sources(db, filter)?.map(Source::Indexes),
+    };
+    let Some(source) = source else {
         let (sql, bounds) = task_scan(db, &select, filter, below)?;
         let mut ask = db.prepare_cached(&sql)?;
         let mut rows = ask.query(params_from_iter(bounds))?;
@@ -104,21 +62,39 @@ pub(super) fn tasks(
         return Ok(scan.page(|row| row.key));
     };
     let by_key = format!("{select} WHERE key = ?1");
-    loop {
-        let keys = keys_below(db, &sources, below)?;
-        for key in &keys {
+    while !scan.is_over() {
+        let found = source.below(db, below)?;
+        let number = found.items.len();
+        for key in found.items {
             if scan.is_over() {
                 break;
             }
             let mut ask = db.prepare_cached(&by_key)?;
-            let mut rows = ask.query([*key])?;
+            let mut rows = ask.query([key.raw() as i64])?;
             if let Some(row) = rows.next()? {
                 look(row, &mut scan)?;
             }
         }
-        match keys.last() {
-            Some(last) if keys.len() == KEYS_AT_ONCE && !scan.is_over() => below = *last,
-            _ => return Ok(scan.page(|row| row.key)),
+        let Some(next) = found.next else { break };
+        if !scan.is_over() {
+            scan.pass(KEYS_AT_ONCE.saturating_sub(number), next);
+            below = next.raw() as i64;
+        }
+    }
+    Ok(scan.page(|row| row.key))
+}
+
+/// Where the keys of a filter's tasks come from.
+enum Source {
+    Ids(Lookup),
+    Indexes(Vec<String>),
+}
+
+impl Source {
+    fn below(&self, db: &Connection, below: i64) -> Result<Page<Key>, Failure> {
+        match self {
+            Self::Ids(lookup) => lookup.below(db, below),
+            Self::Indexes(sources) => keys_below(db, sources, below),
         }
     }
 }
@@ -190,19 +166,20 @@ fn is_deep(db: &Connection, place: i64) -> Result<bool, Failure> {
 }
 
 /// The next keys of several sources together.
-fn keys_below(db: &Connection, sources: &[String], below: i64) -> Result<Vec<i64>, Failure> {
+fn keys_below(db: &Connection, sources: &[String], below: i64) -> Result<Page<Key>, Failure> {
     let mut keys = Vec::new();
     for sql in sources {
         let mut ask = db.prepare_cached(sql)?;
         let found = ask.query_map((below, KEYS_AT_ONCE as i64), |row| row.get::<_, i64>(0))?;
         for key in found {
-            keys.push(key?);
+            keys.push(Key::from_raw(key? as u64));
         }
     }
     keys.sort_unstable_by(|a, b| b.cmp(a));
     keys.dedup();
     keys.truncate(KEYS_AT_ONCE);
-    Ok(keys)
+    let next = keys.last().copied().filter(|_| keys.len() == KEYS_AT_ONCE);
+    Ok(Page { items: keys, next })
 }
 
 pub(super) fn jobs(
@@ -214,7 +191,30 @@ pub(super) fn jobs(
 ) -> Result<Page<JobRow>, Failure> {
     let staged: HashSet<Key> = staged(db)?;
     let mut scan = Scan::new(limit);
-    let below = after.map_or(i64::MAX, |key| key.raw() as i64);
+    let mut below = after.map_or(i64::MAX, |key| key.raw() as i64);
+    let look = |row: JobRow, scan: &mut Scan<JobRow>| {
+        scan.look(row.key);
+        if !staged.contains(&row.key) && job_matches(&row, filter, now) {
+            scan.items.push(row);
+        }
+    };
+    if let Some(lookup) = Lookup::of_jobs(db, filter)? {
+        let by_key = format!("{JOB_COLUMNS} WHERE key = ?1");
+        while !scan.is_over() {
+            let found = lookup.below(db, below)?;
+            for key in found.items {
+                if scan.is_over() {
+                    break;
+                }
+                if let Some(row) = one(db, &by_key, key.raw() as i64, job)? {
+                    look(row, &mut scan);
+                }
+            }
+            let Some(next) = found.next else { break };
+            below = next.raw() as i64;
+        }
+        return Ok(scan.page(|row| row.key));
+    }
     let live = |status: &JobStatus| !status.is_terminal();
     let index = if !filter.statuses.is_empty() && filter.statuses.iter().all(live) {
         "+status < 3 AND key IN (SELECT key FROM jobs INDEXED BY jobs_live WHERE status < 3) AND"
@@ -228,11 +228,7 @@ pub(super) fn jobs(
     while !scan.is_over()
         && let Some(row) = rows.next()?
     {
-        let row = job(row)?;
-        scan.look(row.key);
-        if !staged.contains(&row.key) && job_matches(&row, filter, now) {
-            scan.items.push(row);
-        }
+        look(job(row)?, &mut scan);
     }
     drop(rows);
     Ok(scan.page(|row| row.key))

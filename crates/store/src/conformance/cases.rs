@@ -218,7 +218,6 @@ macro_rules! for_each_conformance_case {
             ended_jobs_are_found_with_their_claims
             a_job_that_is_being_deleted_is_not_found_again
             // terms
-            terms_ask_for_ids
             terms_ask_for_names_and_types
             terms_ask_for_tags
             terms_ask_for_workers_and_errors
@@ -232,6 +231,16 @@ macro_rules! for_each_conformance_case {
             counts_are_kept_by_tenant
             jobs_are_counted_by_status
             a_term_that_fits_little_still_gets_its_page
+            // ids
+            terms_ask_for_ids
+            an_id_finds_tasks_of_jobs_by_their_names
+            a_list_by_id_goes_on_where_a_page_ended
+            a_list_by_id_goes_on_past_many_jobs
+            what_an_id_finds_meets_the_other_conditions
+            the_beginning_of_an_id_finds_what_has_it
+            jobs_are_found_by_their_ids
+            a_job_inside_another_is_found_by_the_id_it_shares
+            an_id_leads_to_nothing_that_is_staged
             // schedules
             schedules_read_back
             a_schedule_is_edited_updated_and_deleted

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use mainspring_core::id::IdKind;
 use mainspring_core::job::JobStatus;
 use mainspring_core::row::{Changes, HighWater, TaskRow};
 use mainspring_core::task::{Place, TaskStatus};
@@ -22,15 +21,6 @@ fn any_of(texts: &[&str]) -> Test {
 
 fn part(text: &str) -> Test {
     Test::Contains(text.to_owned())
-}
-
-pub fn terms_ask_for_ids(open: Factory<'_>) {
-    let given = |number, id: &str| TaskRow { given_id: Some(name(id)), ..task(number) };
-    let shard = holding(open, vec![given(1, "import-1"), given(2, "import-2"), given(3, "export"), task(4)]);
-    assert_eq!(listed(&shard, term(Field::Id, any_of(&["import-1", "export"]))), keys([3, 1]));
-    assert_eq!(listed(&shard, term(Field::Id, any_of(&["import*"]))), keys([2, 1]));
-    let own = key(4).id(IdKind::Task);
-    assert_eq!(listed(&shard, term(Field::Id, any_of(&[&own]))), keys([4]));
 }
 
 pub fn terms_ask_for_names_and_types(open: Factory<'_>) {
