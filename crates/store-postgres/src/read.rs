@@ -192,8 +192,8 @@ impl Reader for PostgresReader {
         self.ask(move |db| records::job_counts(db, tenant, bound))
     }
 
-    fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
-        self.ask(move |db| records::audit(db, limit))
+    fn audit(&self, until: Option<Timestamp>, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
+        self.ask(move |db| records::audit(db, until, limit))
     }
 
     fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<(Key, Vec<ClaimName>)>, Error>> {

@@ -189,8 +189,8 @@ impl Reader for RedisReader {
         self.ask(move |side| async move { side.job_counts(tenant.as_deref(), bound).await })
     }
 
-    fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
-        self.ask(move |side| async move { side.audit(limit).await })
+    fn audit(&self, until: Option<Timestamp>, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
+        self.ask(move |side| async move { side.audit(until, limit).await })
     }
 
     fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<Ended>, Error>> {

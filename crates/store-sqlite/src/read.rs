@@ -226,8 +226,8 @@ impl Reader for SqliteReader {
         self.ask(move |db| lists::job_counts(db, tenant.as_deref(), bound))
     }
 
-    fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
-        self.ask(move |db| lists::audit(db, limit))
+    fn audit(&self, until: Option<Timestamp>, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
+        self.ask(move |db| lists::audit(db, until, limit))
     }
 
     fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<(Key, Vec<ClaimName>)>, Error>> {

@@ -234,8 +234,8 @@ impl Reader for MergedReader {
         })
     }
 
-    fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
-        let all = self.all(|part| part.audit(limit));
+    fn audit(&self, until: Option<Timestamp>, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
+        let all = self.all(|part| part.audit(until, limit));
         Box::pin(async move {
             let mut rows: Vec<AuditRow> = all.await?.into_iter().flatten().collect();
             rows.sort_by_key(|row| std::cmp::Reverse(row.at));

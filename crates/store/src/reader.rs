@@ -290,8 +290,8 @@ pub trait Reader: Send + Sync {
     /// Jobs by status, bounded likewise; those that carry out a group of another one are not counted.
     fn job_counts(&self, tenant: Option<Name>, bound: u64) -> BoxFuture<Result<Vec<(JobStatus, u64)>, Error>>;
 
-    /// Audit records, newest first.
-    fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>>;
+    /// Audit records, newest first: those of this instant and before it, or all.
+    fn audit(&self, until: Option<Timestamp>, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>>;
 
     /// For retention: standalone tasks that ended before an instant, lowest key first, and claims that lead to them.
     fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<Ended>, Error>>;

@@ -3,10 +3,14 @@
 
 use mainspring_core::id::Key;
 use mainspring_core::schedule::ScheduleName;
+use mainspring_core::time::Timestamp;
 use mainspring_protocol::problem::{Code, Problem};
 
 use super::call::Refused;
 use super::params::cut;
+
+/// More than a list tells of one instant.
+const TOLD_MAX: u64 = 100_000;
 
 /// The cursor of a page that starts below this key.
 pub(crate) fn of_key(key: Key) -> String {
@@ -27,6 +31,25 @@ pub(crate) fn of_index(index: u64) -> String {
 /// Reads [`of_index`].
 pub(crate) fn to_index(text: &str) -> Result<u64, Refused> {
     split(text, 'i').ok_or_else(|| foreign(text))
+}
+
+/// The cursor of a list by instants: this many of the instant were told.
+pub(crate) fn of_instant(at: Timestamp, told: usize) -> String {
+    let (at, told) = (at.as_millis() as u64, told as u64);
+    format!("a{at:016x}{told:08x}{:02x}", check(at ^ told.rotate_left(40)))
+}
+
+/// Reads [`of_instant`].
+pub(crate) fn to_instant(text: &str) -> Result<(Timestamp, usize), Refused> {
+    let digits = text.strip_prefix('a').filter(|digits| digits.len() == 26);
+    let parts = digits.and_then(|digits| Some((digits.get(..16)?, digits.get(16..24)?, digits.get(24..)?)));
+    let number = |part: &str| u64::from_str_radix(part, 16).ok();
+    let read = parts.and_then(|(at, told, given)| Some((number(at)?, number(told)?, number(given)?)));
+    let (at, told, given) = read.ok_or_else(|| foreign(text))?;
+    if given != u64::from(check(at ^ told.rotate_left(40))) || told > TOLD_MAX {
+        return Err(foreign(text));
+    }
+    Ok((Timestamp::from_millis(at as i64), told as usize))
 }
 
 /// The cursor of a list by name and tenant.
@@ -80,6 +103,11 @@ mod tests {
         let key = Key::from_raw(0x1234_5678_9abc);
         assert_eq!(to_key(&of_key(key)).unwrap(), key);
         assert_eq!(to_index(&of_index(7)).unwrap(), 7);
+        let at = Timestamp::from_millis(1_795_000_000_000);
+        assert_eq!(to_instant(&of_instant(at, 12)).unwrap(), (at, 12));
+        for text in ["a", &of_index(7), &of_instant(at, 100_001), &of_instant(at, 12).replace("c", "d")] {
+            assert!(to_instant(text).is_err(), "{text}");
+        }
         for text in
             ["", "garbage", "k", "kzzzzzzzzzzzzzzzz00", "k000000000000000100", &of_index(7), "é00000000000000000"]
         {

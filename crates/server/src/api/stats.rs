@@ -10,9 +10,10 @@ use mainspring_protocol::view::{AuditView, CountView, Page, StatsView};
 
 use super::address::{job_id, task_id};
 use super::call::{Answer, Call, Refused};
+use super::cursor;
 use super::metrics::{COUNTED_MAX, bounded_count, figures};
 use super::names::Names;
-use super::params::LIMIT;
+use super::params::{CURSOR, LIMIT};
 use super::queues;
 use super::reply::{not_called, not_read, ok};
 use super::route::Route;
@@ -23,7 +24,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/api/v1/stats", "stats", "The state of everything in a few figures", |call| Box::pin(get(call)))
             .gives::<StatsView>(),
         Route::get("/api/v1/audit", "listAudit", "Who ordered what, newest first", |call| Box::pin(audit(call)))
-            .query(&[LIMIT])
+            .query(&[LIMIT, CURSOR])
             .gives::<Page<AuditView>>(),
     ]
 }
@@ -63,14 +64,27 @@ async fn get(call: Call) -> Answer {
 }
 
 async fn audit(call: Call) -> Answer {
-    let rows = call.api.reader.audit(call.params.limit()?).await.map_err(not_read)?;
-    let targets = targets(&call.api, &rows).await?;
+    let limit = call.params.limit()?;
+    let (until, told) = call.params.text("cursor").map(cursor::to_instant).transpose()?.unzip();
+    let told = told.unwrap_or(0);
+    let mut rows = call.api.reader.audit(until, told + limit + 1).await.map_err(not_read)?;
+    let next = next_of(&rows, told + limit);
+    rows.truncate(told + limit);
+    let rows = rows.get(told..).unwrap_or_default();
+    let targets = targets(&call.api, rows).await?;
     let view = |row: &AuditRow| {
         let view = AuditView::from_row(row);
         let target = targets.get(&view.target).cloned().unwrap_or_else(|| view.target.clone());
         AuditView { target, ..view }
     };
-    ok(&Page::whole(rows.iter().map(view).collect()))
+    ok(&Page { items: rows.iter().map(view).collect(), next_cursor: next })
+}
+
+/// The cursor behind so many records, if there are more: their last instant, and how many of it were told.
+fn next_of(rows: &[AuditRow], told: usize) -> Option<String> {
+    let last = rows.get(..told).filter(|_| rows.len() > told)?.last()?;
+    let of_it = rows[..told].iter().rev().take_while(|row| row.at == last.at).count();
+    Some(cursor::of_instant(last.at, of_it))
 }
 
 /// The ids that people use for the tasks and jobs of these records, by the text of their keys. What was deleted since has

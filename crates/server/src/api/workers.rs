@@ -86,7 +86,7 @@ async fn is_known(call: &Call, worker: &Name) -> Result<bool, Refused> {
     if all(call).await?.iter().any(|view| view.worker_id == **worker) {
         return Ok(true);
     }
-    let audit = call.api.reader.audit(AUDIT_MAX).await.map_err(not_read)?;
+    let audit = call.api.reader.audit(None, AUDIT_MAX).await.map_err(not_read)?;
     Ok(audit.iter().any(|row| row.action.starts_with("worker.") && row.target == *worker))
 }
 

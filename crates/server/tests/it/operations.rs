@@ -199,7 +199,20 @@ async fn the_audit_says_who_ordered_what_about_what() {
         ("dead_letter.edit", "t"),
     ];
     assert_eq!(told, wanted);
-    assert_eq!(server.get("/api/v1/audit?limit=2").await.good(200)["items"].as_array().unwrap().len(), 2);
+    // Several of these orders were of one moment.
+    for limit in [1, 2, 5, wanted.len()] {
+        let (mut paged, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = server.get(&format!("/api/v1/audit?limit={limit}&cursor={cursor}")).await.good(200);
+            let records = page["items"].as_array().unwrap();
+            assert!(!records.is_empty() && records.len() <= limit);
+            paged.extend(records.iter().cloned());
+            let Some(next) = page["nextCursor"].as_str() else { break };
+            cursor = next.to_owned();
+        }
+        assert_eq!(serde_json::Value::from(paged), items, "{limit} at a time");
+    }
+    server.get("/api/v1/audit?cursor=a00").await.refused(400, "invalid_cursor");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use mainspring_core::id::{Key, Name};
 use mainspring_core::job::JobStatus;
 use mainspring_core::row::{AuditRow, DefinitionRow, FeedPosition};
 use mainspring_core::task::{Attempt, TaskStatus};
+use mainspring_core::time::Timestamp;
 use mainspring_store::record::decode_feed;
 use mainspring_store::{DefinitionFilter, FeedPage, LogPage, ShardId, log_cut, text_tail};
 use tokio_postgres::Row;
@@ -225,8 +226,10 @@ pub(super) async fn job_counts(
     db.query(asked).await?.iter().map(read).collect()
 }
 
-pub(super) async fn audit(db: Arc<Session>, limit: usize) -> Result<Vec<AuditRow>, Failure> {
-    let sql = "SELECT at, actor, action, target, detail FROM @audit ORDER BY number DESC LIMIT $1";
+pub(super) async fn audit(db: Arc<Session>, until: Option<Timestamp>, limit: usize) -> Result<Vec<AuditRow>, Failure> {
+    // Several shards write it.
+    let sql =
+        "SELECT at, actor, action, target, detail FROM @audit WHERE at <= $1 ORDER BY at DESC, number DESC LIMIT $2";
     let read = |row: &Row| {
         let mut cells = Cells::of(row);
         Ok(AuditRow {
@@ -237,5 +240,6 @@ pub(super) async fn audit(db: Arc<Session>, limit: usize) -> Result<Vec<AuditRow
             detail: cells.name()?,
         })
     };
-    db.query(Statement::new(sql).int(limit as i64)).await?.iter().map(read).collect()
+    let until = until.map_or(i64::MAX, Timestamp::as_millis);
+    db.query(Statement::new(sql).int(until).int(limit as i64)).await?.iter().map(read).collect()
 }

@@ -133,7 +133,7 @@ fn a_restarted_server_is_found_again() {
     }
     assert_eq!(names(&shard), ["a", "b"]);
     let reader = shard.store.reader();
-    poll_until("lists are served again", || wait(reader.audit(1)).is_ok());
+    poll_until("lists are served again", || wait(reader.audit(None, 1)).is_ok());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_server_that_is_down_is_unavailable_until_it_is_up() {
     assert_unknown(&shard.try_commit(queue("b")));
     let acquired = wait(shard.store.acquire(ShardId(0), "owner".into(), None));
     assert!(matches!(acquired, Err(Error::Unavailable(_))), "{acquired:?}");
-    assert!(matches!(wait(shard.store.reader().audit(1)), Err(Error::Unavailable(_))));
+    assert!(matches!(wait(shard.store.reader().audit(None, 1)), Err(Error::Unavailable(_))));
     server.order("start");
     shard.acquire_again();
     assert_eq!(names(&shard), ["a"]);

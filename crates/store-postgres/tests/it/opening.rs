@@ -227,5 +227,5 @@ fn texts_with_a_nul_read_back() {
     });
     let loaded = shard.load();
     assert_eq!((&*loaded.queues[0].name, &*loaded.workers[0].worker), (odd, odd));
-    assert_eq!(shard.ask(|reader| reader.audit(9)), [audit.clone(), audit]);
+    assert_eq!(shard.ask(|reader| reader.audit(None, 9)), [audit.clone(), audit]);
 }

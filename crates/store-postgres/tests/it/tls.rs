@@ -133,7 +133,7 @@ fn everything_the_store_does_goes_over_tls() {
     assert_eq!(shard.load().high_water.commit, 1);
     let node = NodeRow { id: "n".into(), address: None, about: "x".into(), process: "".into(), version: "1".into() };
     wait(shard.store.members().expect("it has some").beat(node)).expect("it beats");
-    assert!(shard.ask(|reader| reader.audit(9)).is_empty());
+    assert!(shard.ask(|reader| reader.audit(None, 9)).is_empty());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{JobRow, JobStatus};
 use mainspring_core::row::{AuditRow, DefinitionRow, TaskRow};
 use mainspring_core::task::TaskStatus;
+use mainspring_core::time::Timestamp;
 use mainspring_store::record::Unreadable;
 use mainspring_store::{DefinitionFilter, JobFilter, Page, TaskCount, TaskFilter, job_matches, task_matches};
 use redis::Pipeline;
@@ -153,13 +154,24 @@ impl Side {
         Ok(counts.map(|(status, number)| (status, (number as u64).min(bound))).collect())
     }
 
-    pub(super) async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, Failure> {
-        let Some(last) = limit.checked_sub(1) else { return Ok(Vec::new()) };
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("LRANGE").arg(self.link.keys().one("audit")).arg(0).arg(last);
-        let mut answers = self.link.read(&pipeline).await?.into_iter();
-        let records: Vec<Vec<u8>> = fetch::next(&mut answers)?;
-        records.iter().map(|record| Ok(decode_audit(record)?)).collect()
+    pub(super) async fn audit(&self, until: Option<Timestamp>, limit: usize) -> Result<Vec<AuditRow>, Failure> {
+        let (mut found, mut from) = (Vec::new(), 0);
+        while found.len() < limit {
+            // All that is asked for, where nothing is passed over.
+            let step = if until.is_none() { limit } else { ROWS_AT_ONCE };
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("LRANGE").arg(self.link.keys().one("audit")).arg(from).arg(from + step - 1);
+            let mut answers = self.link.read(&pipeline).await?.into_iter();
+            let records: Vec<Vec<u8>> = fetch::next(&mut answers)?;
+            let rows = records.iter().map(|record| decode_audit(record)).collect::<Result<Vec<_>, _>>()?;
+            found.extend(rows.into_iter().filter(|row| until.is_none_or(|until| row.at <= until)));
+            if records.len() < step {
+                break;
+            }
+            from += step;
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// All fields of a hash.

@@ -298,10 +298,11 @@ pub(super) fn job_counts(db: &Connection, tenant: Option<&str>, bound: u64) -> R
     Ok(found)
 }
 
-pub(super) fn audit(db: &Connection, limit: usize) -> Result<Vec<AuditRow>, Failure> {
-    let mut ask =
-        db.prepare_cached("SELECT at, actor, action, target, detail FROM audit ORDER BY number DESC LIMIT ?1")?;
-    let mut rows = ask.query([limit as i64])?;
+pub(super) fn audit(db: &Connection, until: Option<Timestamp>, limit: usize) -> Result<Vec<AuditRow>, Failure> {
+    let mut ask = db.prepare_cached(
+        "SELECT at, actor, action, target, detail FROM audit WHERE at <= ?1 ORDER BY number DESC LIMIT ?2",
+    )?;
+    let mut rows = ask.query((until.map_or(i64::MAX, Timestamp::as_millis), limit as i64))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::of(row);

@@ -203,6 +203,11 @@ pub fn audit_records_come_newest_first(open: Factory<'_>) {
     };
     shard.commit(Changes { insert_audit: vec![row(1), row(2)], ..Changes::default() });
     shard.commit(Changes { insert_audit: vec![row(3)], ..Changes::default() });
-    assert_eq!(shard.ask(|reader| reader.audit(10)), [row(3), row(2), row(1)]);
-    assert_eq!(shard.ask(|reader| reader.audit(2)), [row(3), row(2)]);
+    assert_eq!(shard.ask(|reader| reader.audit(None, 10)), [row(3), row(2), row(1)]);
+    assert_eq!(shard.ask(|reader| reader.audit(None, 2)), [row(3), row(2)]);
+    let twin = AuditRow { target: name("twin"), ..row(3) };
+    shard.commit(Changes { insert_audit: vec![twin.clone(), row(4)], ..Changes::default() });
+    let until = |ms, limit| shard.ask(|reader| reader.audit(Some(at(ms)), limit));
+    assert_eq!(until(3, 10), [twin.clone(), row(3), row(2), row(1)]);
+    assert_eq!((until(3, 1), until(9, 2), until(0, 9)), (vec![twin.clone()], vec![row(4), twin], vec![]));
 }

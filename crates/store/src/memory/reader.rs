@@ -214,8 +214,9 @@ impl State {
         counts.into_iter().map(|(status, number)| (status, number.min(bound))).collect()
     }
 
-    pub(super) fn newest_audit(&self, limit: usize) -> Vec<AuditRow> {
-        self.audit.iter().rev().take(limit).cloned().collect()
+    pub(super) fn newest_audit(&self, until: Option<Timestamp>, limit: usize) -> Vec<AuditRow> {
+        let fits = |row: &&AuditRow| until.is_none_or(|until| row.at <= until);
+        self.audit.iter().rev().filter(fits).take(limit).cloned().collect()
     }
 
     pub(super) fn ended_tasks(&self, before: Timestamp, limit: usize) -> Vec<(Key, Vec<ClaimName>)> {

@@ -110,8 +110,8 @@ impl Reader for MemoryStore {
         self.view(|state| state.counts_of_jobs(tenant.as_ref(), bound))
     }
 
-    fn audit(&self, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
-        self.view(|state| state.newest_audit(limit))
+    fn audit(&self, until: Option<Timestamp>, limit: usize) -> BoxFuture<Result<Vec<AuditRow>, Error>> {
+        self.view(|state| state.newest_audit(until, limit))
     }
 
     fn ended_tasks(&self, before: Timestamp, limit: usize) -> BoxFuture<Result<Vec<(Key, Vec<ClaimName>)>, Error>> {

@@ -169,7 +169,7 @@ impl<'a> Pieces<'a> {
             found.push(Piece::Schedule(Box::new(row.clone())));
             found.extend(self.ledger(&row.id).await?);
         }
-        found.extend(reader.audit(AUDIT_MAX).await?.into_iter().rev().map(Piece::Audit));
+        found.extend(reader.audit(None, AUDIT_MAX).await?.into_iter().rev().map(Piece::Audit));
         Ok(found)
     }
 
