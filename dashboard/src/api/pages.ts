@@ -8,6 +8,8 @@ import { Shelf } from './shelf';
 
 /** Rows of a page. */
 export const PAGE_ROWS = 200;
+/** So many pages with few rows are a search for what is seldom. */
+const SPARSE_PAGES = 4;
 export interface Pages<T> {
   /** Rows that are known of. */
   count: number;
@@ -15,6 +17,8 @@ export interface Pages<T> {
   /** Whether there are more rows behind those that are known of. */
   more: boolean;
   loading: boolean;
+  /** Whether it looks further and further back for what is seldom: pages came with few rows or none. */
+  seeking: boolean;
   error: Refusal | undefined;
   /** To be told which rows are in view. */
   show: (first: number, last: number) => void;
@@ -103,5 +107,6 @@ export function usePages<T>(path: string, keyOf: (row: T) => string, affects?: (
   // A search stops at its budget: pages without a row say nothing before the last one has come.
   const searching = shelf.count === 0 && (shelf.pages.at(-1)?.items === undefined || Boolean(shelf.next));
   const loading = searching && !error;
-  return { count: shelf.count, at: (index) => shelf.at(index), more: Boolean(shelf.next), loading, error, show, reload: refresh, version };
+  const seeking = Boolean(shelf.next) && !error && shelf.pages.length > SPARSE_PAGES && shelf.count < (shelf.pages.length * PAGE_ROWS) / 4;
+  return { count: shelf.count, at: (index) => shelf.at(index), more: Boolean(shelf.next), loading, seeking, error, show, reload: refresh, version };
 }

@@ -131,10 +131,10 @@ export function Trouble({ error }: { error: Refusal | undefined }) {
   if (!error) return null;
   return (
     <Note tone="red" icon="failed">
-      {error.message}
-      {error.hint && <> — {error.hint}</>}
+      <Ticked text={error.message} />
+      {error.hint && <> — <Ticked text={error.hint} /></>}
       {error.items.length > 1 && (
-        <ul>{error.items.map((item) => <li key={`${item.pointer} ${item.detail}`}><code>{item.pointer}</code> {item.detail}{item.hint && <> — {item.hint}</>}</li>)}</ul>
+        <ul>{error.items.map((item) => <li key={`${item.pointer} ${item.detail}`}><code>{item.pointer}</code> <Ticked text={item.detail} />{item.hint && <> — <Ticked text={item.hint} /></>}</li>)}</ul>
       )}
     </Note>
   );
@@ -164,6 +164,11 @@ export function Wide({ label, card, children }: { label: string; card?: boolean;
   return <div ref={ref} className={card ? 'card wide-table' : 'wide-table'} tabIndex={0} role="region" aria-label={label}>{children}</div>;
 }
 
+/** A text of the server, in which backticks are around what somebody wrote. */
+export function Ticked({ text }: { text: string }) {
+  return <>{text.split(/`([^`\n]+)`/).map((part, place) => (place % 2 === 0 ? part : <code key={place}>{part}</code>))}</>;
+}
+
 const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 
 /** A sentence of the server, with its instants in the zone that the person prefers. */
@@ -172,7 +177,7 @@ export function Sentence({ text }: { text: string }) {
   const current = useNow();
   const instants = text.match(INSTANT) ?? [];
   const time = (at: string) => <time dateTime={at} title={relative(Date.parse(at), current)}>{absolute(Date.parse(at), zone)}</time>;
-  return <>{text.split(INSTANT).map((part, place) => <Fragment key={place}>{part}{instants[place] && time(instants[place])}</Fragment>)}</>;
+  return <>{text.split(INSTANT).map((part, place) => <Fragment key={place}><Ticked text={part} />{instants[place] && time(instants[place])}</Fragment>)}</>;
 }
 
 export function Skeleton({ lines = 4 }: { lines?: number }) {

@@ -10,6 +10,11 @@ export function Dialog({ label, onClose, className, children }: { label: string;
     const dialog = ref.current;
     const before = document.activeElement;
     if (dialog && !dialog.open) dialog.showModal();
+    // The first thing that can be pressed may stand at the end of a long text, which would open there.
+    if (dialog && dialog.scrollTop > 0) {
+      dialog.focus();
+      dialog.scrollTop = 0;
+    }
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus();
@@ -17,7 +22,7 @@ export function Dialog({ label, onClose, className, children }: { label: string;
   }, []);
   const outside = (target: EventTarget) => target === ref.current;
   return (
-    <dialog ref={ref} aria-label={label} className={className} onClose={onClose} onClick={(event) => outside(event.target) && onClose()}>
+    <dialog ref={ref} tabIndex={-1} aria-label={label} className={className} onClose={onClose} onClick={(event) => outside(event.target) && onClose()}>
       {children}
     </dialog>
   );

@@ -9,7 +9,7 @@ import type { Event, Job as JobType, Page, Task } from '../api/types';
 import { number, quoted } from '../format';
 import { Answers, isQuestion } from '../parts/approval';
 import { ActButton, AskButton } from '../parts/dialog';
-import { Copy, Empty, Note, Skeleton, Status, StateBar, Time, Took, Trouble } from '../parts/basics';
+import { Copy, Empty, Note, Skeleton, Status, StateBar, Ticked, Time, Took, Trouble } from '../parts/basics';
 import { Table } from '../parts/table';
 import { Link, useParam } from '../router';
 import { isTerminal } from '../states';
@@ -112,7 +112,7 @@ function Failures({ job }: { job: JobType }) {
       <ul>
         {!data && Array.from({ length: Math.min(NAMED, job.unhandledFailures) }, (_, line) => <li key={line}>…</li>)}
         {data?.items.map((task) => (
-          <li key={task.taskId} className="cut" title={task.error?.message}><Link href={taskHref(task.taskId, job.jobId)} className="mono">{task.taskId}</Link>{task.error && `: ${task.error.message}`}</li>
+          <li key={task.taskId} className="cut" title={task.error?.message}><Link href={taskHref(task.taskId, job.jobId)} className="mono">{task.taskId}</Link>{task.error && <>: <Ticked text={task.error.message} /></>}</li>
         ))}
       </ul>
     </Note>

@@ -16,11 +16,13 @@ import { JOB_STATES, TASK_STATES } from '../states';
 
 function StateChoices({ states, q, onChange, counts }: { states: string[]; q: string; onChange: (q: string) => void; counts: Record<string, { count: number; more?: boolean }> | undefined }) {
   const chosen = stateOf(q);
+  // They count everything: beside another word they would tell of other rows than the list.
+  const all = withState(q, '') === '' ? counts : undefined;
   return (
     <div className="filters" role="group" aria-label="States">
       {states.map((state) => (
         <button key={state} type="button" className="choice" aria-pressed={chosen === state} onClick={() => onChange(withState(q, chosen === state ? '' : state))}>
-          <Status state={state} /> {counted(counts?.[state])}
+          <Status state={state} />{all && ` ${counted(all[state])}`}
         </button>
       ))}
       <Age q={q} onChange={onChange} />
@@ -99,10 +101,21 @@ function Foot({ pages, noun, line }: { pages: Pages<unknown>; noun: string; line
     <>
       <span aria-live="polite">
         {pages.count.toLocaleString('en')}
-        {pages.more ? '+' : ''} {noun} read
+        {pages.more ? '+' : ''} {noun} read{pages.seeking && ', looking further back …'}
       </span>
       <code className="cut" style={{ marginLeft: 'auto' }} data-cli={line}>{line}</code>
     </>
+  );
+}
+
+/** While nothing was found yet. */
+function Looking({ pages, q }: { pages: Pages<unknown>; q: string }) {
+  if (!pages.seeking) return <Skeleton lines={8} />;
+  return (
+    <Empty title="Nothing among the newest">
+      Looking further back. Only states, ids and ages lead straight to their rows; other words are looked for from the newest to the oldest
+      {ageOf(q) === '' ? <>: <code>created:&lt;24h</code> ends that a day ago.</> : '.'}
+    </Empty>
   );
 }
 
@@ -142,7 +155,7 @@ export function Jobs() {
       <Table
         label="Jobs" columns={JOB_COLUMNS} count={pages.count} at={pages.at} keyOf={(job) => job.jobId} href={(job) => jobHref(job.jobId)}
         onShow={pages.show} version={pages.version} selected={chosen} onSelect={select}
-        empty={pages.loading ? <Skeleton lines={8} /> : q === '' ? (
+        empty={pages.loading ? <Looking pages={pages} q={q} /> : q === '' ? (
           <Empty title="No job yet" line="mainspring submit examples/daily-report.yaml">A job is a graph of tasks, submitted as one and finished as one.</Empty>
         ) : (
           <Empty title="No job matches">Take a word out of the filter, or press <kbd>/</kbd> to change it.</Empty>
@@ -187,7 +200,7 @@ export function Tasks() {
       <Table
         label="Tasks" columns={TASK_COLUMNS} count={pages.count} at={pages.at} keyOf={wholeId} href={(task) => taskHref(task.taskId, task.jobId)}
         onShow={pages.show} version={pages.version} selected={chosen} onSelect={select}
-        empty={pages.loading ? <Skeleton lines={8} /> : q === '' ? (
+        empty={pages.loading ? <Looking pages={pages} q={q} /> : q === '' ? (
           <Empty title="No task yet" line={`mainspring submit shell --command 'echo hello' --retries 3`}>A task is one unit of work: a command, a request, or a payload for a worker of yours.</Empty>
         ) : (
           <Empty title="No task matches">Take a word out of the filter, or press <kbd>/</kbd> to change it.</Empty>

@@ -1,6 +1,7 @@
 // Queues, workers and the audit trail: who waits where, who runs what, who ordered it.
 import { directWorker, pauseQueue } from '../actions';
 import { jobHref, query, taskHref } from '../api/client';
+import { usePages } from '../api/pages';
 import { useResource } from '../api/resource';
 import type { Audit as AuditRecord, Event, Page, Queue, Worker } from '../api/types';
 import { printExact } from '../api/exact';
@@ -131,22 +132,25 @@ const AUDIT_COLUMNS: Column<AuditRecord>[] = [
 ];
 
 function Detail({ record }: { record: AuditRecord }) {
-  if (record.detail === null || record.detail === undefined) return <span className="muted">—</span>;
-  const text = printExact(record.detail).replace(/\s+/g, ' ').slice(0, DETAIL_MAX);
+  const { detail } = record;
+  if (detail === null || detail === undefined || (typeof detail === 'object' && Object.keys(detail).length === 0)) return <span className="muted">—</span>;
+  const text = printExact(detail).replace(/\s+/g, ' ').slice(0, DETAIL_MAX);
   return <code className="muted" title={text}>{text}</code>;
 }
 
+/** A record has no id: two orders of a moment about one thing differ in what they did. */
+const recordKey = (record: AuditRecord) => `${record.timestamp} ${record.actor} ${record.action} ${record.target} ${printExact(record.detail ?? null)}`;
+
 export function Audit() {
   // Orders end in events of tasks, jobs, queues and workers; definitions are read anew when the screen is opened.
-  const { data, error } = useResource<Page<AuditRecord>>('/api/v1/audit?limit=1000', (event) => !/^TASK_(STARTED|COMPLETE|PROGRESS|SUBMITTED)$/.test(event.eventType));
-  const rows = data?.items ?? [];
+  const pages = usePages<AuditRecord>('/api/v1/audit', recordKey, (event) => !/^TASK_(STARTED|COMPLETE|PROGRESS|SUBMITTED)$/.test(event.eventType));
   return (
     <div className="screen fill">
       <div className="head"><h1>Audit</h1><span className="muted small">who ordered what, newest first</span></div>
-      <Trouble error={error} />
-      <Table label="Audit" columns={AUDIT_COLUMNS} count={rows.length} at={(index) => rows[index]} keyOf={(record) => `${record.timestamp} ${record.action} ${record.target} ${rows.indexOf(record)}`} version={rows.length}
-        empty={data ? <Empty title="Nobody has ordered anything yet">Cancels, pauses, reruns, redrives, edits and definitions are recorded here.</Empty> : <Skeleton lines={8} />}
-        foot={<span>{rows.length.toLocaleString('en')} records{rows.length >= 1_000 && ', the newest'}</span>} />
+      <Trouble error={pages.error} />
+      <Table label="Audit" columns={AUDIT_COLUMNS} count={pages.count} at={pages.at} keyOf={recordKey} onShow={pages.show} version={pages.version}
+        empty={pages.loading ? <Skeleton lines={8} /> : <Empty title="Nobody has ordered anything yet">Cancels, pauses, reruns, redrives, edits and definitions are recorded here.</Empty>}
+        foot={<span aria-live="polite">{pages.count.toLocaleString('en')}{pages.more ? '+' : ''} records read</span>} />
     </div>
   );
 }

@@ -8,7 +8,7 @@ import type { Attempt, Event, Gate, Page, Task as TaskType } from '../api/types'
 import { quoted } from '../format';
 import { Answers, isQuestion } from '../parts/approval';
 import { AskButton } from '../parts/dialog';
-import { Copy, Empty, Note, Sentence, Shell, Skeleton, Status, Time, Took, Trouble, Wide } from '../parts/basics';
+import { Copy, Empty, Note, Sentence, Shell, Skeleton, Status, Ticked, Time, Took, Trouble, Wide } from '../parts/basics';
 import { Link } from '../router';
 import { isTerminal } from '../states';
 import { Instances } from './instances';
@@ -78,7 +78,7 @@ export function Task({ taskId, jobId }: { taskId: string; jobId: string | null }
 function ErrorNote({ error }: { error: NonNullable<TaskType['error']> }) {
   return (
     <Note tone="red" icon="failed">
-      <strong>{error.type}</strong>: {error.message}
+      <strong>{error.type}</strong>: <Ticked text={error.message} />
       {error.trace && (
         <details>
           <summary>Trace</summary>
