@@ -256,6 +256,27 @@ pub struct SubmitJob {
 }
 
 impl SubmitJob {
+    /// A job of the tenant `default` that leaves everything else at its default: without a name, with the body `{}`, and
+    /// its tasks go on when one fails.
+    pub fn new(to: RequestId, bucket: Bucket, graph: Graph) -> Self {
+        Self {
+            to,
+            bucket,
+            tenant: "default".into(),
+            given_id: None,
+            idempotency_key: None,
+            body_hash: 0,
+            title: None,
+            failure_policy: FailurePolicy::Continue,
+            body: "{}".into(),
+            tags: Arc::from([]),
+            graph: Arc::new(graph),
+            deadline_ms: None,
+            active_key: None,
+            followed: Followed::default(),
+        }
+    }
+
     /// What is to be claimed for it first, where its key leads to another shard than [`SubmitJob::home`].
     pub fn key_claim(&self) -> Option<KeyClaim> {
         let key = self.idempotency_key.clone()?;

@@ -3,6 +3,8 @@
 //! A store keeps them in whatever form it likes, as long as what it reads equals what was written
 //! (`store::conformance` checks it).
 
+mod plain;
+
 use std::sync::Arc;
 
 use crate::id::{Key, Name};

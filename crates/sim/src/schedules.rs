@@ -9,7 +9,6 @@ use std::sync::Arc;
 use mainspring_core::event::{NewTask, Order, Start, SubmitJob};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Name};
-use mainspring_core::job::FailurePolicy;
 use mainspring_core::permit::{KeyBound, KeyLimit};
 use mainspring_core::schedule::{
     Ask, Expect, Fire, Next, Overlap, PassReason, Passed, Plan, Planned, ScheduleName, ScheduleOrder, ScheduleRow,
@@ -218,22 +217,7 @@ fn work(rng: &mut Rng, keyed: bool) -> Work {
                 needs: if index > 0 { vec![Name::from("n0")] } else { Vec::new() },
             };
             let graph = Graph::build((0..count).map(draft).collect()).expect("all need the first");
-            Work::Job(Box::new(SubmitJob {
-                to: 0,
-                bucket: Bucket::CONTROL,
-                tenant: "default".into(),
-                given_id: None,
-                idempotency_key: None,
-                body_hash: 0,
-                title: None,
-                failure_policy: FailurePolicy::Continue,
-                body: "{}".into(),
-                tags: Arc::from([]),
-                deadline_ms: None,
-                followed: Default::default(),
-                active_key: None,
-                graph: Arc::new(graph),
-            }))
+            Work::Job(Box::new(SubmitJob::new(0, Bucket::CONTROL, graph)))
         }
     }
 }

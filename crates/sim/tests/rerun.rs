@@ -8,7 +8,7 @@ use mainspring_core::effect::{Answer, Effect, Grant};
 use mainspring_core::event::{AttemptEnded, Command, Event, Exchange, Offer, Order, SubmitJob};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Name, Token};
-use mainspring_core::job::{FailurePolicy, JobStatus, RerunFrom};
+use mainspring_core::job::{JobStatus, RerunFrom};
 use mainspring_core::row::ReadSet;
 use mainspring_core::shard::ShardConfig;
 use mainspring_core::spec::{Backoff, BackoffShape, OnWorkerLost, Policy, TaskSpec, Trigger};
@@ -115,25 +115,8 @@ impl Stage {
             needs: needs.iter().map(|need| (*need).into()).collect(),
             flow: None,
         });
-        let graph = Arc::new(Graph::build(drafts.collect()).expect("the graph is sound"));
-        let effects = self.send(|to| {
-            Event::SubmitJob(Box::new(SubmitJob {
-                to,
-                bucket: Bucket::CONTROL,
-                tenant: "default".into(),
-                given_id: None,
-                idempotency_key: None,
-                body_hash: 0,
-                title: None,
-                failure_policy: FailurePolicy::Continue,
-                body: "{}".into(),
-                tags: Arc::from([]),
-                graph,
-                deadline_ms: None,
-                followed: Default::default(),
-                active_key: None,
-            }))
-        });
+        let graph = Graph::build(drafts.collect()).expect("the graph is sound");
+        let effects = self.send(|to| Event::SubmitJob(Box::new(SubmitJob::new(to, Bucket::CONTROL, graph))));
         let key = effects.iter().find_map(|effect| match effect {
             Effect::Reply { answer: Ok(Answer::Job { key, .. }), .. } => Some(*key),
             _ => None,

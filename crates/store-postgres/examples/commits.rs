@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::{Changes, TaskRow, Transition, TransitionKind};
-use mainspring_core::spec::{TaskSpec, Trigger};
+use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{Attempt, Lease, Outcome, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::wait;
@@ -56,17 +56,7 @@ fn task(key: Key, number: u64, at: Timestamp) -> TaskRow {
         "noop".into(),
         format!(r#"{{"payload":{{"number":{number},"text":"{}"}}}}"#, "x".repeat(70)).into(),
     );
-    TaskRow {
-        key,
-        tenant: "default".into(),
-        given_id: None,
-        job: None,
-        spec: Some(Arc::new(spec)),
-        trigger: Trigger::default(),
-        parents: 0,
-        created_at: at,
-        state: running(number, at),
-    }
+    TaskRow { state: running(number, at), ..TaskRow::new(key, spec, at) }
 }
 
 /// A commit that inserts `batch` tasks and completes those of the commit before.

@@ -8,27 +8,14 @@ use std::time::Instant;
 
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::{Changes, TaskRow};
-use mainspring_core::spec::{TaskSpec, Trigger};
-use mainspring_core::task::{Place, TaskState, TaskStatus};
+use mainspring_core::spec::TaskSpec;
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::wait;
 use mainspring_store::{CommitAnswer, ShardCommit, ShardId, Store};
 use mainspring_store_redis::RedisStore;
 
 fn task(key: Key) -> TaskRow {
-    let spec = TaskSpec::new("noop".into(), "{}".into());
-    let state = TaskState::new(TaskStatus::Ready, Place::Hot);
-    TaskRow {
-        key,
-        tenant: "default".into(),
-        given_id: None,
-        job: None,
-        spec: Some(Arc::new(spec)),
-        trigger: Trigger::default(),
-        parents: 0,
-        created_at: Timestamp::from_millis(5),
-        state,
-    }
+    TaskRow::new(key, TaskSpec::new("noop".into(), "{}".into()), Timestamp::from_millis(5))
 }
 
 fn drive(store: &dyn Store, shard: u16, commits: u64, tasks: u64) {

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use mainspring_core::id::{Bucket, Key, Name};
 use mainspring_core::row::{Changes, TaskRow, Transition, TransitionKind};
-use mainspring_core::spec::{Class, Policy, TaskSpec, Trigger};
+use mainspring_core::spec::{Class, Policy, TaskSpec};
 use mainspring_core::task::{Attempt, Lease, Outcome, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::{BoxFuture, CommitAnswer, ShardCommit, ShardId, Store};
@@ -90,15 +90,9 @@ impl Work {
             tags: Arc::from([]),
         };
         TaskRow {
-            key: self.key(number),
             tenant: self.tenant.clone(),
-            given_id: None,
-            job: None,
-            spec: Some(Arc::new(spec)),
-            trigger: Trigger::default(),
-            parents: 0,
-            created_at: at,
             state: self.running(number, at),
+            ..TaskRow::new(self.key(number), spec, at)
         }
     }
 

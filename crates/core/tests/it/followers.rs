@@ -6,7 +6,7 @@ use mainspring_core::effect::{Answer, Effect, Refusal};
 use mainspring_core::event::{Command, EndedJob, Event, Hooked, Order, SubmitJob};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Key, Name};
-use mainspring_core::job::{FailurePolicy, Flow, Followed, JobRow, JobStatus, RerunFrom, Step};
+use mainspring_core::job::{Flow, Followed, JobRow, JobStatus, RerunFrom, Step};
 use mainspring_core::schedule::{
     Ask, Cause, Expect, Fire, Next, OccurrenceRow, Overlap, PassReason, Plan, Planned, ScheduleName, ScheduleOrder,
     Work,
@@ -32,22 +32,8 @@ fn job(followed: Followed) -> SubmitJob {
         needs: Vec::new(),
         flow: Some(Arc::new(Flow { evaluated: false, step: Step::Approval { timeout_ms: None }, logic: "{}".into() })),
     };
-    SubmitJob {
-        to: 0,
-        bucket: Bucket::CONTROL,
-        tenant: "default".into(),
-        given_id: None,
-        idempotency_key: None,
-        body_hash: 0,
-        title: None,
-        failure_policy: FailurePolicy::Continue,
-        body: "{}".into(),
-        tags: Arc::from([]),
-        deadline_ms: None,
-        active_key: None,
-        followed,
-        graph: Arc::new(Graph::build(vec![draft]).expect("it has no edges")),
-    }
+    let graph = Graph::build(vec![draft]).expect("it has no edges");
+    SubmitJob { followed, ..SubmitJob::new(0, Bucket::CONTROL, graph) }
 }
 
 struct Following {

@@ -21,22 +21,7 @@ use crate::graphs::{draft, spec};
 use crate::world::{START, Seen, World};
 
 fn job(drafts: Vec<DraftTask>) -> Event {
-    Event::SubmitJob(Box::new(SubmitJob {
-        to: 1,
-        bucket: Bucket::new(1),
-        tenant: "default".into(),
-        given_id: None,
-        idempotency_key: None,
-        body_hash: 0,
-        title: None,
-        failure_policy: FailurePolicy::Continue,
-        body: "{}".into(),
-        tags: Arc::new([]),
-        graph: Arc::new(Graph::build(drafts).expect("the graph is valid")),
-        deadline_ms: None,
-        followed: Default::default(),
-        active_key: None,
-    }))
+    Event::SubmitJob(Box::new(SubmitJob::new(1, Bucket::new(1), Graph::build(drafts).expect("the graph is valid"))))
 }
 
 /// Layers of 100 tasks, each with three parents in the layer above: out-degree 3, however large the job is.

@@ -8,7 +8,6 @@ use mainspring_core::effect::{Answer, Effect, Refusal};
 use mainspring_core::event::{Command, Event, NewTask, Order, Start, SubmitJob};
 use mainspring_core::graph::{DraftTask, Graph};
 use mainspring_core::id::{Bucket, Name};
-use mainspring_core::job::FailurePolicy;
 use mainspring_core::row::TransitionKind;
 use mainspring_core::schedule::{
     Ask, Expect, Fire, Next, OccurrenceRow, Overlap, PassReason, Passed, Plan, Planned, ScheduleName, ScheduleOrder,
@@ -63,22 +62,8 @@ fn work(tasks: usize) -> Work {
         needs: Vec::new(),
         flow: Default::default(),
     };
-    Work::Job(Box::new(SubmitJob {
-        to: 0,
-        bucket: Bucket::CONTROL,
-        tenant: "other".into(),
-        given_id: None,
-        idempotency_key: None,
-        body_hash: 0,
-        title: None,
-        failure_policy: FailurePolicy::Continue,
-        body: "{}".into(),
-        tags: Arc::from([]),
-        deadline_ms: None,
-        followed: Default::default(),
-        active_key: None,
-        graph: Arc::new(Graph::build((0..tasks).map(draft).collect()).expect("it has no edges")),
-    }))
+    let graph = Graph::build((0..tasks).map(draft).collect()).expect("it has no edges");
+    Work::Job(Box::new(SubmitJob { tenant: "other".into(), ..SubmitJob::new(0, Bucket::CONTROL, graph) }))
 }
 
 impl Clockwork {

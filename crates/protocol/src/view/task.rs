@@ -312,7 +312,6 @@ fn split_label(label: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use mainspring_core::id::{Bucket, Key};
-    use mainspring_core::spec::Trigger;
     use mainspring_core::task::{Failure, Outcome, Place, TaskState};
     use mainspring_core::time::Timestamp;
 
@@ -341,15 +340,9 @@ mod tests {
             ..TaskState::new(TaskStatus::Failed, Place::Rest)
         };
         TaskRow {
-            key: Key::new(1 << 20, Bucket::new(0)),
-            tenant: "default".into(),
-            given_id: None,
-            job: None,
             spec: None,
-            trigger: Trigger::AllSuccess,
-            parents: 0,
-            created_at: at(0),
             state,
+            ..TaskRow::new(Key::new(1 << 20, Bucket::new(0)), TaskSpec::new("noop".into(), "{}".into()), at(0))
         }
     }
 

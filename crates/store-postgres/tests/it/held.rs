@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::{Changes, LanePage, ReadSet, TaskRow, TimerPage};
-use mainspring_core::spec::{TaskSpec, Trigger};
+use mainspring_core::spec::TaskSpec;
 use mainspring_core::task::{Attempt, LaneId, Lease, Place, TaskState, TaskStatus};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::{Shard, wait};
@@ -38,17 +38,7 @@ fn cold_timer(number: u64) -> TaskState {
 
 fn task(number: u64, priority: u8, state: TaskState) -> TaskRow {
     let spec = TaskSpec { priority, ..TaskSpec::new("noop".into(), "{}".into()) };
-    TaskRow {
-        key: key(number),
-        tenant: "default".into(),
-        given_id: None,
-        job: None,
-        spec: Some(Arc::new(spec)),
-        trigger: Trigger::default(),
-        parents: 0,
-        created_at: at(number),
-        state,
-    }
+    TaskRow { state, ..TaskRow::new(key(number), spec, at(number)) }
 }
 
 fn insert(shard: &mut Shard, rows: impl Iterator<Item = TaskRow>) {

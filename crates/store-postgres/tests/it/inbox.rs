@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::{Changes, TaskRow};
-use mainspring_core::spec::{TaskSpec, Trigger};
-use mainspring_core::task::{Place, TaskState, TaskStatus};
+use mainspring_core::spec::TaskSpec;
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::wait;
 use mainspring_store::{CommitAnswer, Dismissed, Error, Fence, Inbox, InboxRow, NodeRow, ShardCommit, ShardId, Store};
@@ -60,19 +59,7 @@ impl Four {
 }
 
 fn row(key: Key) -> TaskRow {
-    let spec = TaskSpec::new("noop".into(), "{}".into());
-    let state = TaskState::new(TaskStatus::Ready, Place::Hot);
-    TaskRow {
-        key,
-        tenant: "default".into(),
-        given_id: None,
-        job: None,
-        spec: Some(Arc::new(spec)),
-        trigger: Trigger::default(),
-        parents: 0,
-        created_at: Timestamp::from_millis(1),
-        state,
-    }
+    TaskRow::new(key, TaskSpec::new("noop".into(), "{}".into()), Timestamp::from_millis(1))
 }
 
 /// A task whose id is of this shard of four.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use mainspring_core::id::{Bucket, Key};
 use mainspring_core::row::{Changes, TaskRow, Transition, TransitionKind};
-use mainspring_core::spec::{TaskSpec, Trigger};
-use mainspring_core::task::{Place, TaskState, TaskStatus};
+use mainspring_core::spec::TaskSpec;
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::wait;
 use mainspring_store::{CommitAnswer, Fence, ShardCommit, ShardId, Store};
@@ -17,19 +16,7 @@ pub(crate) fn key(number: u64) -> Key {
 
 /// A task that is ready.
 pub(crate) fn task(number: u64, body: &str) -> TaskRow {
-    let spec = TaskSpec::new("noop".into(), body.into());
-    let state = TaskState::new(TaskStatus::Ready, Place::Hot);
-    TaskRow {
-        key: key(number),
-        tenant: "default".into(),
-        given_id: None,
-        job: None,
-        spec: Some(Arc::new(spec)),
-        trigger: Trigger::default(),
-        parents: 0,
-        created_at: Timestamp::from_millis(5),
-        state,
-    }
+    TaskRow::new(key(number), TaskSpec::new("noop".into(), body.into()), Timestamp::from_millis(5))
 }
 
 /// A commit of one ready task, with an event.

@@ -37,17 +37,7 @@ pub(super) fn state(status: TaskStatus, place: Place) -> TaskState {
 
 /// A standalone task that is ready and in memory.
 pub(super) fn task(number: u64) -> TaskRow {
-    TaskRow {
-        key: key(number),
-        tenant: name("default"),
-        given_id: None,
-        job: None,
-        spec: Some(Arc::new(spec("noop"))),
-        trigger: Trigger::default(),
-        parents: 0,
-        created_at: at(number as i64),
-        state: state(TaskStatus::Ready, Place::Hot),
-    }
+    TaskRow::new(key(number), spec("noop"), at(number as i64))
 }
 
 /// A standalone task with this state.

@@ -77,23 +77,17 @@ impl Script {
     fn job(&mut self, words: &Words<'_>, nested: &[&str]) -> Event {
         self.submitted.push((self.requests, vec![words.names[0].to_owned()]));
         Event::SubmitJob(Box::new(SubmitJob {
-            to: self.requests,
-            bucket: Bucket::new(6),
             tenant: words.name("tenant", "default"),
             given_id: words.get("id").map(Name::from),
             idempotency_key: words.get("key").map(Name::from),
             body_hash: u128::from(words.number("hash").unwrap_or(1)),
-            title: None,
             failure_policy: policy(words),
-            body: "{}".into(),
-            tags: Arc::new([]),
-            graph: Arc::new(graph(nested)),
             deadline_ms: words.number("deadline"),
-            followed: Default::default(),
             active_key: words.get("active").map(|text| {
                 let (name, limit) = text.split_once(':').expect("name:limit");
                 (name.into(), limit.parse().expect("a limit"))
             }),
+            ..SubmitJob::new(self.requests, Bucket::new(6), graph(nested))
         }))
     }
 

@@ -8,7 +8,7 @@ use mainspring_core::effect::{Answer, Refusal};
 use mainspring_core::event::{NewTask, Order, Start, SubmitJob};
 use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Key};
-use mainspring_core::job::{FailurePolicy, GraphChunk, GraphTask};
+use mainspring_core::job::{GraphChunk, GraphTask};
 use mainspring_core::limits::{PRIORITY_MAX, RESIDENT_BODY_BYTES_MAX};
 use mainspring_core::spec::{Policy, TaskSpec, Trigger};
 use proptest::prelude::*;
@@ -104,22 +104,7 @@ fn task(spec: TaskSpec) -> NewTask {
 }
 
 fn job(graph: Graph) -> Ask {
-    Ask::Job(Box::new(SubmitJob {
-        to: 0,
-        bucket: Bucket::new(0),
-        tenant: "default".into(),
-        given_id: None,
-        idempotency_key: None,
-        body_hash: 0,
-        title: None,
-        failure_policy: FailurePolicy::Continue,
-        body: "{}".into(),
-        tags: Arc::from([]),
-        graph: Arc::new(graph),
-        deadline_ms: None,
-        followed: Default::default(),
-        active_key: None,
-    }))
+    Ask::Job(Box::new(SubmitJob::new(0, Bucket::new(0), graph)))
 }
 
 /// A graph as nobody validated it, of the parents and children of each task.
