@@ -8,6 +8,7 @@ pub mod driver;
 pub mod effect;
 pub mod event;
 pub mod graph;
+pub mod home;
 pub mod id;
 pub mod job;
 pub mod limits;

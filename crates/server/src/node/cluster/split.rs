@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{join_all, try_join_all};
 use mainspring_core::effect::{Answer, Refusal, Submitted};
 use mainspring_core::event::{NewTask, Order, SubmitJob};
+use mainspring_core::home::Home;
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::JobStatus;
 use mainspring_store::ShardId;
@@ -87,55 +88,22 @@ impl Cluster {
         if self.shards == 1 {
             return self.ask(ShardId(0), ask(order)).await;
         }
-        let of = |key: &Key| ShardId::of_key(*key, self.shards);
-        match order {
-            Order::CancelTask(key)
-            | Order::CancelJob(key)
-            | Order::PauseJob(key)
-            | Order::ResumeJob(key)
-            | Order::RetryTask(key)
-            | Order::RerunJob(key, _)
-            | Order::Why(key)
-            | Order::Signal { task: key, .. }
-            | Order::EditBody { task: key, .. } => self.ask(of(&key), ask(order)).await,
-            Order::ClaimKeys(_) => unreachable!("only a submission claims keys, each in its shard"),
-            Order::Redrive { tasks, spacing_ms } => {
-                let parts = by_shard(tasks, of).into_iter();
-                let parts = parts.map(|(shard, tasks)| (shard, Order::Redrive { tasks, spacing_ms }));
-                self.ask_each(&actor, parts.collect()).await
-            }
-            Order::Discard(tasks) => {
-                let parts = by_shard(tasks, of).into_iter().map(|(shard, tasks)| (shard, Order::Discard(tasks)));
-                self.ask_each(&actor, parts.collect()).await
-            }
-            Order::Delete { tasks, jobs, forget } => {
-                let parts = of_both(tasks, jobs, of)
-                    .into_iter()
-                    .map(|(shard, (tasks, jobs))| (shard, Order::Delete { tasks, jobs, forget: forget.clone() }));
-                self.ask_each(&actor, parts.collect()).await
-            }
-            Order::DeleteOld { tasks, jobs, forget } => {
-                let parts = of_both(tasks, jobs, of)
-                    .into_iter()
-                    .map(|(shard, (tasks, jobs))| (shard, Order::DeleteOld { tasks, jobs, forget: forget.clone() }));
-                self.ask_each(&actor, parts.collect()).await
-            }
-            Order::Schedule(ref id, _) => self.ask(ShardId::of(id.bucket(), self.shards), ask(order)).await,
-            Order::Define(_) | Order::Record { .. } => self.ask(ShardId::CONTROL, ask(order)).await,
-            Order::PauseQueue { .. } | Order::SetLimits { .. } | Order::DirectWorker { .. } => {
-                self.everywhere(&actor, order).await
-            }
-            // Of all shards, also those that are on their way to another node.
-            Order::JobsEnded { .. } => {
+        let of = |bucket| ShardId::of(bucket, self.shards);
+        match order.home() {
+            Home::Of(bucket) => self.ask(of(bucket), ask(order)).await,
+            Home::OfRows => self.ask_each(&actor, order.split(of)).await,
+            Home::Control => self.ask(ShardId::CONTROL, ask(order)).await,
+            Home::Setting => self.everywhere(&actor, order).await,
+            Home::Every => {
                 let asked = (0..self.shards).map(|shard| self.ask(ShardId(shard), ask(order.clone())));
                 try_join_all(asked).await.map(|_| Answer::Done)
             }
-            Order::Figures | Order::Sessions => merge::answers(self.of_all(&actor, &order).await?),
+            Home::Served => merge::answers(self.of_all(&actor, &order).await?),
         }
     }
 
     /// One order per shard; what they took is put together.
-    async fn ask_each(&self, actor: &Name, parts: Vec<(ShardId, Order)>) -> Result<Answer, CallError> {
+    async fn ask_each(&self, actor: &Name, parts: BTreeMap<ShardId, Order>) -> Result<Answer, CallError> {
         let parts = parts.into_iter().map(|(shard, order)| self.ask(shard, Ask::Order { actor: actor.clone(), order }));
         merge::answers(try_join_all(parts).await?)
     }
@@ -165,27 +133,6 @@ impl Cluster {
             .map(|shard| self.ask_if_served(ShardId(shard), Ask::Order { actor: actor.clone(), order: order.clone() }));
         Ok(try_join_all(asked).await?.into_iter().flatten().collect())
     }
-}
-
-fn by_shard(keys: Vec<Key>, of: impl Fn(&Key) -> ShardId) -> BTreeMap<ShardId, Vec<Key>> {
-    let mut groups: BTreeMap<ShardId, Vec<Key>> = BTreeMap::new();
-    for key in keys {
-        groups.entry(of(&key)).or_default().push(key);
-    }
-    groups
-}
-
-type Both = BTreeMap<ShardId, (Vec<Key>, Vec<Key>)>;
-
-fn of_both(tasks: Vec<Key>, jobs: Vec<Key>, of: impl Fn(&Key) -> ShardId) -> Both {
-    let mut groups: Both = BTreeMap::new();
-    for key in tasks {
-        groups.entry(of(&key)).or_default().0.push(key);
-    }
-    for key in jobs {
-        groups.entry(of(&key)).or_default().1.push(key);
-    }
-    groups
 }
 
 /// What an element of a batch is told whose shard failed it.

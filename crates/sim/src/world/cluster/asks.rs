@@ -1,8 +1,9 @@
 //! How a client's call reaches its shard: through any node, which passes it on to the owner that it knows.
 
 use mainspring_core::effect::{Answer, Effect, Refusal};
-use mainspring_core::event::{NewTask, Order};
-use mainspring_core::id::{Bucket, Key};
+use mainspring_core::event::NewTask;
+use mainspring_core::home::Home;
+use mainspring_core::id::Bucket;
 use mainspring_store::ShardId;
 
 use super::Happening;
@@ -52,26 +53,13 @@ impl World {
     fn home_of(&mut self, ask: &Ask) -> Option<usize> {
         let shards = self.config.shards();
         let of = |bucket: Bucket| usize::from(ShardId::of(bucket, shards).0);
-        let of_key = |key: &Key| of(key.bucket());
         let home = match ask {
             Ask::Tasks(tasks) => tasks.first().and_then(NewTask::home).map(of),
             Ask::Job(job) => job.home().map(of),
-            Ask::Order(order) => Some(match order {
-                Order::CancelTask(key)
-                | Order::CancelJob(key)
-                | Order::PauseJob(key)
-                | Order::ResumeJob(key)
-                | Order::RetryTask(key)
-                | Order::RerunJob(key, _)
-                | Order::Why(key)
-                | Order::Signal { task: key, .. }
-                | Order::EditBody { task: key, .. } => of_key(key),
-                Order::Redrive { tasks, .. } | Order::Discard(tasks) => tasks.first().map_or(0, of_key),
-                Order::Delete { tasks, jobs, .. } | Order::DeleteOld { tasks, jobs, .. } => {
-                    tasks.first().or(jobs.first()).map_or(0, of_key)
-                }
-                Order::Schedule(id, _) => of(id.bucket()),
-                _ => 0,
+            Ask::Order(order) => Some(match order.home() {
+                Home::Of(bucket) => of(bucket),
+                Home::OfRows => order.clone().split(of).into_keys().next().unwrap_or(0),
+                Home::Control | Home::Setting | Home::Every | Home::Served => 0,
             }),
         };
         let astray = home.is_some() && self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::Misrouted));
