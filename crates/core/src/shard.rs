@@ -241,6 +241,8 @@ pub(crate) struct Shard {
     /// How much of `work` is [`Work::Admit`].
     admitting: usize,
     recovering: bool,
+    /// No event was stepped since the load: nobody can be granted anything yet, and nothing is written but what is due.
+    untouched: bool,
     // Since the last seal:
     dirty_tasks: Vec<Key>,
     dirty_jobs: Vec<Key>,
@@ -261,6 +263,7 @@ pub(crate) struct Shard {
 impl Shard {
     /// Carries out one event whose rows are all in memory (see `needs`).
     pub(crate) fn step(&mut self, event: Event) {
+        self.untouched = false;
         match event {
             Event::SubmitTasks(submission) => self.submit_tasks(submission),
             Event::SubmitJob(submission) => self.submit_job(*submission),

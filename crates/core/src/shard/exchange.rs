@@ -20,11 +20,14 @@ enum Standing {
 
 impl Shard {
     /// Notes the signs of life in what waits to be stepped, before any deadline is judged: after a stall nobody is given
-    /// up who has spoken meanwhile. Changes no row.
+    /// up who has spoken meanwhile. And takes back what sessions were offered that speak anew. Changes no row.
     pub(crate) fn hear(&mut self, exchange: &Exchange) {
         let now = self.now;
         if let Some(session) = self.sessions.get_mut(&exchange.session) {
             session.heard_at = now;
+            // It counts its places anew. Until that is stepped, which may wait for rows, none is granted under the old
+            // count: the same place would be granted under the new one too.
+            session.credits = 0;
         }
         for token in &exchange.running {
             if self.holds(&exchange.session, *token) {

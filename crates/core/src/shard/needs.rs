@@ -249,7 +249,10 @@ impl Shard {
         if self.admitting > 0 || self.has_changes() {
             return;
         }
-        set.lanes.extend(self.lanes.wanted_pages(self.config.lane_window));
+        // A shard that was just loaded writes nothing by itself, and so makes no room for what a page would bring.
+        if !self.untouched || self.lanes.ready() < self.config.ready_max {
+            set.lanes.extend(self.lanes.wanted_pages(self.config.lane_window));
+        }
         if let Some(page) = self.wanted_timers() {
             self.timers_paging = true;
             self.cold_timer_made = None;

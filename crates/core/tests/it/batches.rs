@@ -9,9 +9,9 @@ use mainspring_core::event::{
 };
 use mainspring_core::graph::Graph;
 use mainspring_core::id::{Bucket, Key, Token};
-use mainspring_core::job::FailurePolicy;
+use mainspring_core::permit::{KeyBound, KeyLimit, Rate};
 use mainspring_core::shard::ShardConfig;
-use mainspring_core::spec::Trigger;
+use mainspring_core::spec::{TaskSpec, Trigger};
 use mainspring_core::task::Outcome;
 
 use crate::graphs::{draft, spec};
@@ -135,22 +135,7 @@ fn jobs_that_wait_for_a_far_retry_leave_memory() {
     let mut world = World::new(ShardConfig { resting_max: 10, ..ShardConfig::default() });
     for n in 0..100 {
         let graph = Graph::build(vec![draft("t", &[], Trigger::AllSuccess)]).expect("one task");
-        world.driver.push(Event::SubmitJob(Box::new(SubmitJob {
-            to: n,
-            bucket: Bucket::new(1),
-            tenant: "default".into(),
-            given_id: None,
-            idempotency_key: None,
-            body_hash: 0,
-            title: None,
-            failure_policy: FailurePolicy::Continue,
-            body: "{}".into(),
-            tags: Arc::new([]),
-            graph: Arc::new(graph),
-            deadline_ms: None,
-            followed: Default::default(),
-            active_key: None,
-        })));
+        world.driver.push(Event::SubmitJob(Box::new(SubmitJob::new(n, Bucket::new(1), graph))));
     }
     world.driver.push(exchange(100, [], None));
     world.settle();
@@ -183,4 +168,78 @@ fn a_grant_that_comes_again_waits_for_a_commit() {
     world.settle();
     assert!(matches!(world.seen.first(), Some(Seen::Commit(_))), "{:?}", world.seen);
     assert_eq!(granted(&mut world), first, "under the same token");
+}
+
+/// How many of these tasks a worker with one place is granted that speaks again while its places are still counted.
+fn granted_at_once(speak: impl FnOnce(&mut World, Vec<Token>)) -> usize {
+    let mut world = World::new(ShardConfig::default());
+    world.driver.push(submission(1));
+    world.driver.push(exchange(1, [], None));
+    world.settle();
+    let ended = granted(&mut world);
+    world.driver.push(exchange(1, ended.clone(), None));
+    world.settle();
+    speak(&mut world, ended);
+    world.settle();
+    granted(&mut world).len()
+}
+
+/// The answer to an outcome was lost, and it is said again: the row has left memory by now and must be read.
+#[test]
+fn a_place_is_granted_once_though_the_call_that_offers_it_again_waits_for_rows() {
+    let granted = granted_at_once(|world, ended| {
+        world.driver.push(exchange(1, ended, None));
+        let Some(Io::Read { ticket, set }) = world.driver.poll(world.now) else { panic!("the row is read") };
+        world.driver.push(submission(2));
+        world.settle();
+        world.driver.loaded(ticket, world.store.rows(&set));
+    });
+    assert_eq!(granted, 1, "there is one place");
+}
+
+#[test]
+fn a_place_is_granted_once_though_the_call_that_offers_it_again_comes_with_a_timer() {
+    let granted = granted_at_once(|world, _| {
+        let Event::SubmitTasks(mut later) = submission(2) else { unreachable!("it is one") };
+        later.tasks.iter_mut().for_each(|task| task.start = Start::After(1_000));
+        world.driver.push(Event::SubmitTasks(later));
+        world.settle();
+        world.stall(1_000);
+        world.driver.push(exchange(1, [], None));
+    });
+    assert_eq!(granted, 1, "there is one place");
+}
+
+/// A task that may start once a second with others of its key.
+fn rated(key: &str) -> NewTask {
+    let Event::SubmitTasks(mut one) = submission(1) else { unreachable!("it is one") };
+    let bound = KeyBound::Starts(Rate { limit: 1, per_ms: 1_000, burst: 1 });
+    let mut task = one.tasks.pop().expect("there is one");
+    let limits = [KeyLimit { key: key.into(), bound }].into();
+    task.spec = Arc::new(TaskSpec { limits, ..TaskSpec::clone(&task.spec) });
+    task
+}
+
+/// Buckets are empty after a load, so that nothing fills the window and the backlog of one key is paged in.
+#[test]
+fn a_load_of_a_long_backlog_of_one_key_writes_nothing_by_itself() {
+    let mut world = World::new(ShardConfig { lane_window: 4, ready_max: 0, ..ShardConfig::default() });
+    world.advance(5_000);
+    let others = (0..8).map(|n| rated(&format!("other{n}")));
+    let tasks = others.chain((0..20).map(|_| rated("long"))).collect();
+    world.driver.push(Event::SubmitTasks(SubmitTasks { to: 1, bucket: Bucket::new(1), tasks }));
+    world.settle();
+    world.crash();
+    let commits = world.store.commits();
+    world.settle();
+    assert_eq!(world.store.commits(), commits, "nobody has asked for anything");
+    let mut ended = Vec::new();
+    let mut started = 0;
+    for _ in 0..30 {
+        world.driver.push(exchange(100, ended, None));
+        world.advance(1_000);
+        ended = granted(&mut world);
+        started += ended.len();
+    }
+    assert_eq!(started, 28, "all start in the end");
 }

@@ -62,6 +62,7 @@ impl Shard {
             work: BTreeSet::new(),
             admitting: 0,
             recovering: true,
+            untouched: true,
             dirty_tasks: Vec::new(),
             dirty_jobs: Vec::new(),
             changes: Default::default(),
@@ -75,7 +76,6 @@ impl Shard {
             resting_jobs: Default::default(),
             figures: figures::Counters::default(),
         };
-        shard.lanes.weigh(shard.permits.weights());
         shard.restore_lanes(snapshot.cold_ready);
         snapshot.jobs.into_iter().for_each(|row| shard.restore_job(row));
         snapshot.schedules.into_iter().for_each(|row| shard.restore_schedule(row));
@@ -95,8 +95,9 @@ impl Shard {
         self.effects.extend(jobs.map(Effect::Install));
     }
 
-    /// What stands behind their windows, and the keys that they open and shut with.
+    /// What tenants weigh, what stands behind the windows, and the keys that lanes open and shut with.
     fn restore_lanes(&mut self, cold: Vec<(LaneId, u64)>) {
+        self.lanes.weigh(self.permits.weights());
         for (lane, cold) in cold {
             self.lanes.restore_cold(lane, cold);
         }
@@ -143,7 +144,9 @@ impl Shard {
                 self.lanes.admitted(lane);
                 let lane = self.lane_of(key);
                 self.stand_in_lane(key, lane);
-                self.shorten(lane);
+                if !self.untouched {
+                    self.shorten(lane);
+                }
             }
             (TaskStatus::Ready, Place::Hot) => {
                 let lane = self.lane_of(key);
