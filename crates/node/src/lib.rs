@@ -13,4 +13,5 @@ pub mod balance;
 pub mod gateway;
 pub mod hub;
 pub mod judge;
+pub mod pulse;
 pub mod roster;

@@ -37,6 +37,11 @@ struct Run {
     chunks: u64,
 }
 
+/// How long a worker of a cluster waits for the verdict on outcomes before it calls with what else there is to say. The
+/// real one says it only with the next call; without any patience it would overtake its own calls for ever where verdicts
+/// take longer than it has something new to say.
+const PATIENCE_MS: i64 = 2_500;
+
 /// One worker process.
 #[derive(Debug)]
 pub struct Worker {
@@ -62,6 +67,9 @@ pub struct Worker {
     logs: Vec<LogLine>,
     progress: Vec<Progress>,
     outstanding: Option<(u64, i64)>,
+    /// Until when a call that carries outcomes is not overtaken by what else there is to say.
+    patient_until: i64,
+    patience_ms: i64,
     sent_ms: i64,
     fresh: bool,
     draining: bool,
@@ -99,6 +107,8 @@ impl Worker {
             logs: Vec::new(),
             progress: Vec::new(),
             outstanding: None,
+            patient_until: 0,
+            patience_ms: if config.cluster.is_some() { PATIENCE_MS } else { 0 },
             sent_ms: 0,
             fresh: true,
             draining: false,
@@ -132,7 +142,7 @@ impl Worker {
         self.seen.clear();
         self.logs.clear();
         self.progress.clear();
-        self.outstanding = None;
+        (self.outstanding, self.patient_until) = (None, 0);
         self.fresh = true;
         self.draining = false;
         self.directive = Directive::Run;
@@ -163,7 +173,7 @@ impl Worker {
 
     /// Its connection broke; it will call again.
     pub fn was_cut_off(&mut self) {
-        self.outstanding = None;
+        (self.outstanding, self.patient_until) = (None, 0);
         self.fresh = true;
     }
 
@@ -194,7 +204,7 @@ impl Worker {
     pub fn thaw(&mut self) {
         self.life += 1;
         self.mode = Mode::Up;
-        self.outstanding = None;
+        (self.outstanding, self.patient_until) = (None, 0);
         self.fresh = true;
     }
 
@@ -225,7 +235,8 @@ impl Worker {
         self.beat(now_ms);
         let timed_out = self.outstanding.is_some_and(|(_, sent)| now_ms - sent > self.wait_ms as i64 + 3_000);
         let renew = !self.running.is_empty() && now_ms - self.sent_ms >= self.renew_every_ms();
-        let due = self.outstanding.is_none() || timed_out || renew || self.fresh;
+        let news = self.fresh && now_ms >= self.patient_until;
+        let due = self.outstanding.is_none() || timed_out || renew || news;
         due.then(|| self.call(now_ms))
     }
 
@@ -239,7 +250,8 @@ impl Worker {
         let beats = self.running.values().filter(|run| run.beats).map(|run| run.next_beat_ms);
         let renew = (!self.running.is_empty()).then_some(self.sent_ms + self.renew_every_ms());
         let silence = self.outstanding.map(|(_, sent)| sent + self.wait_ms as i64 + 3_001);
-        let next = ends.chain(beats).chain(renew).chain(silence).min();
+        let patience = (self.fresh && self.patient_until > now_ms).then_some(self.patient_until);
+        let next = ends.chain(beats).chain(renew).chain(silence).chain(patience).min();
         next.unwrap_or(now_ms + 1_000).max(now_ms + 1)
     }
 
@@ -282,6 +294,7 @@ impl Worker {
         self.fresh = false;
         self.sent_ms = now_ms;
         self.outstanding = Some((self.seq, now_ms));
+        self.patient_until = if self.done.is_empty() { 0 } else { now_ms + self.patience_ms };
         let leaving = self.wants_to_leave();
         if leaving {
             self.goodbyes += 1;
@@ -313,7 +326,7 @@ impl Worker {
             return;
         }
         self.ack = reply.seq;
-        self.outstanding = None;
+        (self.outstanding, self.patient_until) = (None, 0);
         self.done.retain(|ended| !reply.accepted.contains(&ended.token) && !reply.stale.contains(&ended.token));
         for token in &reply.stale {
             self.running.remove(token);

@@ -17,7 +17,7 @@ use mainspring_core::id::{Bucket, Key, Name, Token};
 use mainspring_core::job::{FailurePolicy, JobRow, RerunFrom};
 use mainspring_core::limits::PRIORITY_MAX;
 use mainspring_core::permit::{KeyBound, KeyLimit, LimitScope, LimitsPatch, Rate};
-use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive, LogStream};
+use mainspring_core::row::{ClaimKind, ClaimName, DefinitionKind, Directive, LogStream, TaskRow};
 use mainspring_core::shard::ShardConfig;
 use mainspring_core::spec::{Backoff, OnWorkerLost, Policy, TaskSpec, Trigger};
 use mainspring_core::task::{Failure, Outcome, TaskStatus};
@@ -445,29 +445,29 @@ impl Stream {
 
     /// Whether everything has ended that does not wait for somebody, or for the end of time.
     fn has_ended(&self) -> bool {
-        let store = &self.world.store;
-        let far = |due: Option<Timestamp>| due.is_some_and(|due| due > self.world.now);
-        let jobs_wait = |job: Option<Key>| {
-            store
-                .tasks
-                .values()
-                .any(|row| row.job.is_some() && row.job == job && (row.state.held || far(row.state.due)))
-        };
-        // A job may wait for its turn behind one that waits itself.
-        let queued = |job: Option<Key>| {
-            let row = job.and_then(|job| store.jobs.get(&job)).filter(|row| row.state.queued);
-            row.is_some_and(|row| {
-                let line = |row: &JobRow| (row.tenant.clone(), row.active_key.as_ref().map(|(name, _)| name.clone()));
-                let mut before = store.jobs.values().filter(|other| other.key != row.key && line(other) == line(row));
-                before.any(|other| !other.state.status.is_terminal() && jobs_wait(Some(other.key)))
-            })
-        };
-        store.tasks.values().all(|row| {
-            let state = &row.state;
-            let waits = state.held || (state.status == TaskStatus::Scheduled && far(state.due));
-            let pending = state.status == TaskStatus::Pending && (jobs_wait(row.job) || queued(row.job));
-            state.status.is_terminal() || waits || pending
+        self.world.store.tasks.values().all(|row| {
+            row.state.status.is_terminal() || self.waits(row) || row.job.is_some_and(|job| self.job_waits(job))
         })
+    }
+
+    /// Whether the task waits for an operator, for the end of time, or for a job of its own that does.
+    fn waits(&self, row: &TaskRow) -> bool {
+        let state = &row.state;
+        let far = state.status == TaskStatus::Scheduled && state.due.is_some_and(|due| due > self.world.now);
+        state.held || far || state.child.is_some_and(|child| self.job_waits(child))
+    }
+
+    /// Whether one of its tasks does, or it waits for its turn behind a job of which one does.
+    fn job_waits(&self, job: Key) -> bool {
+        let (tasks, jobs) = (&self.world.store.tasks, &self.world.store.jobs);
+        let line = |row: &JobRow| (row.tenant.clone(), row.active_key.as_ref().map(|(name, _)| name.clone()));
+        let is_before = |row: &JobRow, other: &JobRow| {
+            let live = !other.state.queued && !other.state.status.is_terminal();
+            row.state.queued && live && line(row) == line(other) && self.job_waits(other.key)
+        };
+        let open = |row: &&TaskRow| row.job == Some(job) && !row.state.status.is_terminal();
+        tasks.values().filter(open).any(|row| self.waits(row))
+            || jobs.get(&job).is_some_and(|row| jobs.values().any(|other| is_before(row, other)))
     }
 }
 

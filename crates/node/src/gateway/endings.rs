@@ -8,6 +8,7 @@ use mainspring_core::row::Directive;
 
 use super::call::{Caller, Refused};
 use super::open_call::{CutOff, OpenCall};
+use super::session::Session;
 use super::{Gateway, Turn};
 
 impl<C: Caller> Gateway<C> {
@@ -20,8 +21,10 @@ impl<C: Caller> Gateway<C> {
                 let _ = call.caller.answer(Err(Refused::OutcomeUnknown));
                 continue;
             }
-            let directive = self.sessions.get(&call.session).map_or(Directive::Run, |session| session.directive);
-            polls.push(call.cut_off(directive));
+            let session = self.sessions.get(&call.session);
+            let directive = session.map_or(Directive::Run, |session| session.directive);
+            // A commit of unknown fate may have granted what was offered: it comes when the session calls again.
+            polls.push(call.cut_off(directive, session.map_or(0, Session::owed)));
         }
         self.sessions.clear();
         self.asked.clear();
@@ -89,4 +92,67 @@ fn in_order<C>(calls: HashMap<RequestId, OpenCall<C>>) -> Vec<(RequestId, OpenCa
     let mut calls: Vec<_> = calls.into_iter().collect();
     calls.sort_unstable_by_key(|(request, _)| *request);
     calls
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use mainspring_core::event::Offer;
+    use mainspring_core::id::Name;
+
+    use super::super::call::{Answer, Call, Host};
+    use super::super::open_call::Turn;
+    use super::*;
+
+    struct Ear;
+
+    impl Caller for Ear {
+        fn answer(self, _: Result<Answer, Refused>) -> bool {
+            true
+        }
+    }
+
+    struct Nobody;
+
+    impl Host for Nobody {
+        fn request(&self) -> RequestId {
+            9
+        }
+
+        fn see(&self, _: &Name) {}
+    }
+
+    fn call(capacity: u32) -> Call {
+        Call {
+            worker: "w".into(),
+            session: "w-1".into(),
+            seq: 1,
+            ack: 0,
+            digest: 1,
+            offer: Arc::new(Offer { queues: Vec::new(), executors: Vec::new(), labels: Vec::new() }),
+            capacity,
+            wait: Duration::from_secs(10),
+            lease_ms: 15_000,
+            outcomes: Vec::new(),
+            running: Vec::new(),
+            logs: Vec::new(),
+            progress: Vec::new(),
+            unreadable: Vec::new(),
+            leaving: false,
+            fresh: true,
+            settle: false,
+        }
+    }
+
+    #[test]
+    fn what_was_offered_when_the_core_was_lost_may_have_been_granted() {
+        let mut gateway = Gateway::new(1_000);
+        let mut events = Vec::new();
+        let mut turn = Turn { now: Duration::ZERO, quiet: true, events: &mut events, host: &Nobody };
+        gateway.call(&mut turn, 1, call(2), Ear);
+        let cut: Vec<u32> = gateway.reset().into_iter().map(|cut| cut.answer.offered).collect();
+        assert_eq!(cut, [2]);
+    }
 }

@@ -45,10 +45,10 @@ impl<C> OpenCall<C> {
     }
 
     /// What is left of it when its shard is lost. A verdict is news, which does not wait.
-    pub(super) fn cut_off(self, directive: Directive) -> CutOff<C> {
+    pub(super) fn cut_off(self, directive: Directive, offered: u32) -> CutOff<C> {
         let news = !(self.accepted.is_empty() && self.stale.is_empty() && self.unreadable.is_empty());
         let due = if news || self.leaving { Duration::ZERO } else { self.due };
-        let answer = Answer::empty(self.seq, directive);
+        let answer = Answer { offered, ..Answer::empty(self.seq, directive) };
         let answer = answer.with_verdict(self.accepted, self.stale, self.unreadable);
         CutOff { due, caller: self.caller, answer }
     }

@@ -4,7 +4,7 @@
 //! A place is offered to one shard at a time. What a shard was offered stays claimed until the shard's own answer says
 //! that no grant for it can come any more; so a worker is never granted more than it has room for, whatever is cut off.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +86,9 @@ pub struct Seat {
     digest: u64,
     last: Option<Merged>,
     pub(super) links: BTreeMap<ShardId, Link>,
+    /// Shards that may hold grants for the session which this node has not heard of: until they have said so, nobody knows
+    /// which places are free.
+    pub(super) unread: BTreeSet<ShardId>,
     pub(super) held: Vec<Held>,
     sent: Vec<(u64, Vec<Held>)>,
     cancels: Vec<Token>,
@@ -97,7 +100,7 @@ pub struct Seat {
     drain: bool,
     told: Directive,
     /// The pulse of the node at the last call that was carried out.
-    pulse: Option<u64>,
+    pub(super) pulse: Option<u64>,
     /// When it was heard of last.
     pub heard_at: Duration,
     /// The lease that it asked for last.
@@ -138,6 +141,7 @@ impl Seat {
             digest: 0,
             last: None,
             links: BTreeMap::new(),
+            unread: BTreeSet::new(),
             held: Vec::new(),
             sent: Vec::new(),
             cancels: Vec::new(),
@@ -166,8 +170,9 @@ impl Seat {
     pub fn begin(&mut self, standing: &Standing<'_>, now: Duration) -> Begun {
         self.heard_at = now;
         let seq = standing.seq;
-        // What is remembered may be over since: the next call asks for it.
-        let is_over = self.pulse != standing.pulse;
+        // What is remembered may be over since: the next call asks for it. Under a late beat each does, since what it was
+        // granted was not handed out, and takes its places all the same.
+        let is_over = self.pulse != standing.pulse || standing.pulse.is_none();
         if seq < self.seq || seq == self.seq && is_over {
             let directive = self.told;
             return Begun::Answered(Box::new(Merged { seq, directive, ..Merged::default() }));
@@ -207,6 +212,17 @@ impl Seat {
         self.cancels = again;
     }
 
+    /// The session is new to this node. If it has spoken elsewhere, each of these shards may hold grants that it was not told
+    /// of; at its first call nobody can.
+    pub(super) fn ask_all(&mut self, shards: impl Iterator<Item = ShardId>) {
+        self.unread = if self.seq > 1 { shards.collect() } else { BTreeSet::new() };
+    }
+
+    /// Whether some shard has yet to say what it holds for the session: until then no place is offered.
+    pub fn is_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
     /// The next call to a shard: its number, the last answer that was read, and whether the shard is to be greeted.
     pub(super) fn call(&mut self, shard: ShardId, capacity: u32, now: Duration) -> (u64, u64, bool) {
         let first = self.seq << CALLS_BITS;
@@ -224,7 +240,8 @@ impl Seat {
         link.ack = link.ack.max(seq);
         if link.seq == seq {
             (link.offered, link.greeted) = (part.offered, true);
-        } else {
+            self.unread.remove(&shard);
+        } else if link.ack < link.seq {
             // An answer to an older call says nothing of what the newer one offers, and may have been given before the
             // shard knew what the session holds.
             link.offered = link.offered.max(part.offered);
@@ -296,7 +313,8 @@ impl Seat {
         !self.held.is_empty()
     }
 
-    /// Forgets what there is to grant, unless this node's pulse is what it was: then the next call asks for it.
+    /// Forgets what there is to grant, unless this node's pulse is what it was: then the next call asks for it. Only at the
+    /// end of a turn: until then its places are taken.
     pub fn withhold_unless(&mut self, pulse: Option<u64>) {
         if pulse.is_none() || self.pulse != pulse {
             self.held.clear();
@@ -444,6 +462,18 @@ mod tests {
         assert_eq!((seat.claimed(), seat.links[&ShardId(1)].greeted), (2, false));
         seat.answered(ShardId(1), last, &mut part(&[7], 0));
         assert_eq!((seat.claimed(), seat.links[&ShardId(1)].greeted), (0, true));
+    }
+
+    #[test]
+    fn an_older_answer_claims_nothing_once_the_last_call_is_answered() {
+        let mut seat = Seat::new("w".into(), Duration::ZERO);
+        begin(&mut seat, 1, 0, &[]);
+        let (older, ..) = seat.call(ShardId(1), 1, Duration::ZERO);
+        let (last, ..) = seat.call(ShardId(1), 1, Duration::ZERO);
+        seat.answered(ShardId(1), last, &mut part(&[7], 0));
+        // It was under way longer, and was given before the grant.
+        seat.answered(ShardId(1), older, &mut part(&[], 1));
+        assert_eq!(seat.claimed(), 0);
     }
 
     #[test]

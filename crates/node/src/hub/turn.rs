@@ -106,6 +106,8 @@ pub struct Turn {
     rotate_at: Duration,
     /// A newer call of the session is carried out by another node.
     outdated: bool,
+    /// The pulse of the node when the call came in.
+    pulse: Option<u64>,
 }
 
 impl Turn {
@@ -135,6 +137,7 @@ impl Turn {
             rotation: usize::try_from(seat.seq()).unwrap_or(0),
             rotate_at: ROTATE,
             outdated: false,
+            pulse: seat.pulse,
             parts,
         }
     }
@@ -201,6 +204,10 @@ impl Turn {
             Ok(mut part) => {
                 // An older call may have been overtaken on its way by the newest of this node.
                 self.outdated |= is_last && part.outdated;
+                if self.pulse != seat.pulse {
+                    // It may have been made before the shard had another owner. The call since then has asked anew.
+                    part.grants.clear();
+                }
                 seat.answered(shard, seq, &mut part);
                 self.accepted.append(&mut part.accepted);
                 self.stale.append(&mut part.stale);
@@ -214,6 +221,10 @@ impl Turn {
                 if let Some(link) = seat.links.get_mut(&shard) {
                     // Whoever owns it next has not met the session.
                     link.greeted = false;
+                }
+                if is_last {
+                    // The others do not wait for one that nobody serves, though it may hold a grant for the session.
+                    seat.unread.remove(&shard);
                 }
                 Ok(())
             }
@@ -238,3 +249,6 @@ impl Turn {
         merged
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,6 @@ mod merge;
 mod news;
 mod part_call;
 mod process;
-mod pulse;
 mod roster;
 mod routing;
 mod split;
@@ -32,6 +31,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use mainspring_core::id::{Name, SessionId};
+use mainspring_node::pulse::Pulse;
 use mainspring_store::{Members, NodeRow, Reader, ShardId, Store};
 use tokio::sync::{Notify, watch as channel};
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,7 @@ pub(super) struct Cluster {
     /// The newest commits of the shards of others, as they say.
     pub(super) heads: Mutex<BTreeMap<ShardId, u64>>,
     hub: Hub,
-    pulse: pulse::Pulse,
+    pulse: Mutex<Pulse>,
     peers: Arc<Peers>,
     pub(super) door: Door,
     /// Asks for a beat before its time.
@@ -116,7 +116,7 @@ impl Cluster {
             board: Mutex::default(),
             heads: Mutex::default(),
             hub: Hub::new(config.wait_ms_max),
-            pulse: pulse::Pulse::default(),
+            pulse: Mutex::default(),
             peers: Arc::new(Peers::new(Arc::clone(&config.clock))),
             door: Door::new(),
             hurry: Notify::new(),
@@ -303,9 +303,10 @@ impl Cluster {
         ClusterView { me: self.me.id.clone(), nodes, shards: (0..self.shards).map(shard).collect() }
     }
 
-    /// Names the time for which this node surely was not taken for dead; `None`: it may have been since. See [`pulse`].
+    /// Names the time for which this node surely was not taken for dead; `None`: it may have been since. See
+    /// [`mainspring_node::pulse`].
     pub(super) fn pulse(&self) -> Option<u64> {
-        if self.members.is_none() { Some(0) } else { self.pulse.at(self.config.clock.monotonic()) }
+        if self.members.is_none() { Some(0) } else { hub::lock(&self.pulse).at(self.config.clock.monotonic()) }
     }
 
     fn set_reason(&self, reason: Option<String>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mainspring_core::id::{Key, Name};
 use mainspring_core::job::{GraphTask, JobRow, SweepKind};
+use mainspring_core::loan::{LoanName, LoanRow};
 use mainspring_core::permit::{LimitScope, Limits};
 use mainspring_core::row::{
     Changes, ClaimKind, ClaimName, ClaimRow, DefinitionKind, DefinitionRow, Directive, HighWater, LaneRow, TaskRow,
@@ -38,6 +39,8 @@ pub struct Model {
     pub paused_queues: BTreeSet<Name>,
     /// Limits that were set.
     pub limits: BTreeMap<(LimitScope, Name), Limits>,
+    /// What the shard and others have of each other's limits, by limit and shard.
+    pub loans: BTreeMap<(LoanName, u16), LoanRow>,
     /// Directives of workers.
     pub directives: BTreeMap<Name, Directive>,
     /// Definitions with all their versions.
@@ -130,6 +133,7 @@ impl Model {
             }
         }
         self.limits.extend(changes.put_limits.iter().map(|row| ((row.scope, row.name.clone()), row.limits)));
+        self.loans.extend(changes.put_loans.iter().map(|row| ((row.of.clone(), row.peer), row.clone())));
         self.directives.extend(changes.put_workers.iter().map(|row| (row.worker.clone(), row.directive)));
     }
 

@@ -215,11 +215,15 @@ pub enum Plant {
     Hoarder,
     /// A node takes a shard of one that lives.
     StolenShard,
+    /// A node hands grants out though its beat is late.
+    DeafPulse,
+    /// A shard hears of a gift that was not made.
+    InflatedLoan,
 }
 
 impl Plant {
     /// All bugs.
-    pub const ALL: [Plant; 106] = [
+    pub const ALL: [Plant; 108] = [
         Plant::LostInsert,
         Plant::LostUpdate,
         Plant::WrongPlace,
@@ -326,6 +330,8 @@ impl Plant {
         Plant::OrphanedShard,
         Plant::Hoarder,
         Plant::StolenShard,
+        Plant::DeafPulse,
+        Plant::InflatedLoan,
     ];
 
     /// Whether it stands where only worlds of several shards come.
@@ -340,6 +346,8 @@ impl Plant {
                 | Self::OrphanedShard
                 | Self::Hoarder
                 | Self::StolenShard
+                | Self::DeafPulse
+                | Self::InflatedLoan
         )
     }
 

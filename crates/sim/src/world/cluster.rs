@@ -7,7 +7,9 @@ mod demand;
 mod desk;
 mod ends;
 mod fate;
+mod lent;
 mod parts;
+mod pulse;
 mod sessions;
 mod watch;
 
@@ -22,6 +24,7 @@ use mainspring_core::id::{SessionId, Token};
 use mainspring_node::balance::Free;
 use mainspring_node::hub::{Part, Seat};
 use mainspring_node::judge::Judge;
+use mainspring_node::pulse::Pulse;
 use mainspring_store::{MemoryMembers, MemoryStore, NodeRow, ShardId};
 
 use super::{BEGIN_MS, Ev, World};
@@ -32,6 +35,7 @@ use crate::wire::{Call, ExchangeCall};
 pub(super) use desk::Desk;
 use desk::Heard;
 use ends::Inspector;
+use lent::Totals;
 use sessions::{Carried, PartCall};
 
 /// What happens in a world of several shards beside the rest.
@@ -109,6 +113,9 @@ struct Process {
     /// Until then the store takes none of its beats.
     mute_until: i64,
     beat_at: i64,
+    /// How long its beat had stood still before that.
+    stood_still_ms: i64,
+    pulse: Pulse,
 }
 
 /// See the module.
@@ -128,8 +135,10 @@ pub(super) struct Cluster {
     /// What each token grants.
     grants: BTreeMap<Token, Grant>,
     inspector: Inspector,
-    /// Some worker speaks with another node than at first, or seems to.
-    moved: bool,
+    /// Sessions that may be granted more than they have room for: a shard that their node knew nothing of could not be asked
+    /// what it holds for them, or a late call of another process of the same worker ended them there.
+    excused: BTreeSet<SessionId>,
+    totals: Totals,
 }
 
 impl Process {
@@ -153,6 +162,8 @@ impl Process {
             favourite: 0,
             mute_until: 0,
             beat_at: 0,
+            stood_still_ms: 0,
+            pulse: Pulse::default(),
         }
     }
 
@@ -213,7 +224,8 @@ impl World {
             outbox: Rc::default(),
             grants: BTreeMap::new(),
             inspector: Inspector::new(self.shards.len()),
-            moved: false,
+            excused: BTreeSet::new(),
+            totals: Totals::default(),
             config,
             rng,
         });

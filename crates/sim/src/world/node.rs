@@ -112,7 +112,9 @@ impl World {
         };
         if let Some((late, epoch)) = self.shards[shard].late.take() {
             self.digest(&late);
+            let leases = self.shards[shard].checker.model.water.lease;
             self.shards[shard].checker.committed(&late, epoch)?;
+            self.check_lent(shard, leases, &late)?;
         }
         self.shards[shard].owner = index;
         if unlucky {

@@ -53,7 +53,9 @@ impl World {
         };
         if applied {
             self.digest(&changes);
+            let leases = self.shards[shard].checker.model.water.lease;
             self.shards[shard].checker.committed(&changes, epoch)?;
+            self.check_lent(shard, leases, &changes)?;
         }
         let believed = fault != Some(CommitFault::Rejected)
             && matches!(answer, CommitAnswer::Unknown { .. })

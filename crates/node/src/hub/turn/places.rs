@@ -22,7 +22,9 @@ impl Turn {
             }
         }
         if self.fresh {
-            shards.extend((0..around.shards).map(ShardId));
+            let all = || (0..around.shards).map(ShardId);
+            seat.ask_all(all());
+            shards.extend(all());
         }
         if self.leaving {
             self.verdicts.extend(shards.iter().copied());
@@ -60,8 +62,11 @@ impl Turn {
         orders
     }
 
-    /// Places of the worker that no grant is on its way for.
+    /// Places of the worker that no grant is on its way for; none while that is not known of every shard.
     fn free(&self, seat: &Seat) -> u32 {
+        if seat.is_unread() {
+            return 0;
+        }
         self.capacity.saturating_sub(u32::try_from(seat.held.len()).unwrap_or(u32::MAX))
     }
 

@@ -153,7 +153,7 @@ impl Cluster {
             }
         };
         let wanted = (checked.capacity, checked.wait);
-        let carried = Carried::new(self, seat, bare, said, (fresh, pulse), wanted);
+        let carried = Carried::new(self, seat, bare, said, fresh, wanted);
         carried.run(&current).await
     }
 

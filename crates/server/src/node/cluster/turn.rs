@@ -45,8 +45,6 @@ pub(super) struct Carried<'a> {
     parts: BTreeMap<ShardId, ExchangeRequest>,
     /// Running attempts by shard: each call to it names them.
     running: BTreeMap<ShardId, Vec<String>>,
-    /// The pulse of the node when the call came in.
-    pulse: Option<u64>,
     open: FuturesUnordered<PartCall>,
     began: Instant,
     due: Instant,
@@ -59,7 +57,7 @@ impl<'a> Carried<'a> {
         seat: SharedSeat,
         base: ExchangeRequest,
         said: Said,
-        (fresh, pulse): (bool, Option<u64>),
+        fresh: bool,
         (capacity, wait): (u32, Duration),
     ) -> Self {
         let brief = |part: &ExchangeRequest| Brief {
@@ -74,7 +72,6 @@ impl<'a> Carried<'a> {
             cluster,
             seat,
             turn,
-            pulse,
             base,
             parts: said.parts,
             running: said.running,
@@ -185,13 +182,7 @@ impl<'a> Carried<'a> {
     /// A shard has answered, or has not.
     fn take(&mut self, shard: ShardId, seq: u64, part: Result<Part, Failed>) -> Result<(), CallError> {
         let part = match part {
-            Ok(mut part) => {
-                if self.pulse != self.cluster.pulse() {
-                    // It may have been made before the shard had another owner.
-                    part.grants.clear();
-                }
-                Ok(part)
-            }
+            Ok(part) => Ok(part),
             Err(Failed::Away) => Err(Away),
             Err(Failed::Refused(error)) => return Err(error),
         };

@@ -13,6 +13,7 @@ use mainspring_store::{Error, Roster, ShardId};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::hub::lock;
 use super::known::Known;
 use super::roster::View;
 use super::{Cluster, StartError, process};
@@ -94,7 +95,7 @@ impl Watch {
         let error = match beat {
             Ok(Ok(roster)) => {
                 self.silent_since = None;
-                self.cluster.pulse.beat(now, self.cluster.config.clock.monotonic());
+                lock(&self.cluster.pulse).beat(now, self.cluster.config.clock.monotonic());
                 known.compare(&roster);
                 return self.turn(roster, now).await;
             }

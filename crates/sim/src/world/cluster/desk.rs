@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mainspring_core::effect::{Answer as Told, Effect, Grant};
-use mainspring_core::event::{Event, Order, RequestId, Settings};
+use mainspring_core::event::{EndSession, Event, Order, RequestId, SessionEnd, Settings};
 use mainspring_core::id::Name;
-use mainspring_core::loan::LoanMessage;
+use mainspring_core::loan::{LoanMessage, LoanWord};
 use mainspring_node::gateway::{self, Answer, Gateway, Refused, Turn};
 use mainspring_node::hub::{Held, Part};
 
@@ -80,6 +80,9 @@ impl World {
         let Some(gateway) = &mut self.posts[post].desk.gateway else { return };
         act(gateway, &mut Turn { now, quiet, events: &mut events, host: &host });
         for event in events {
+            if let Event::EndSession(EndSession { session, reason: SessionEnd::Lost }) = &event {
+                self.cluster().excused.insert(session.clone());
+            }
             self.tell_soon(post, event);
         }
         self.send_answers();
@@ -154,7 +157,12 @@ impl World {
     }
 
     /// Carries what a shard says of a limit to the other one, as far as its node knows where that is. Some of it is lost.
-    fn carry_loan(&mut self, post: usize, message: LoanMessage) {
+    fn carry_loan(&mut self, post: usize, mut message: LoanMessage) {
+        if matches!(message.word, LoanWord::Lends { .. })
+            && self.planted.as_mut().is_some_and(|planted| planted.strikes(Plant::InflatedLoan))
+        {
+            message.given += 1;
+        }
         let (node, to) = (self.node_of(post), usize::from(message.to));
         let Some(owner) = self.process(node).owners[to] else { return };
         let now_ms = self.now_ms;

@@ -32,7 +32,6 @@ impl World {
             _ => {
                 let worker = cluster.rng.below(cluster.with.len() as u64) as usize;
                 cluster.with[worker] = node;
-                cluster.moved = true;
                 self.hit("cluster.worker_moved");
             }
         }
@@ -73,7 +72,6 @@ impl World {
     /// The process is gone, with all it knew.
     pub(super) fn end_process(&mut self, node: usize) {
         let shards = self.shards.len();
-        self.cluster().moved = true;
         let process = self.process(node);
         process.up = false;
         process.life += 1;

@@ -1,22 +1,46 @@
 //! The parts of a worker's call: to each shard, and back.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mainspring_core::id::SessionId;
+use mainspring_core::id::{SessionId, Token};
 use mainspring_node::gateway;
 use mainspring_node::hub::{Away, Order, Part};
 use mainspring_store::ShardId;
 
 use super::desk::Ear;
-use super::sessions::{AGAIN_MS, Carried, PartCall};
+use super::sessions::{AGAIN_MS, Carried, PartCall, Payload};
 use super::{Caller, Happening};
 use crate::check::Verdict;
 use crate::plant::Plant;
+use crate::wire::ExchangeCall;
 use crate::world::World;
 
 impl World {
+    /// Splits what a call says by the shards of its tokens.
+    pub(super) fn split(&self, call: &mut ExchangeCall) -> (BTreeMap<ShardId, Payload>, BTreeMap<ShardId, Vec<Token>>) {
+        let of = |token: Token| ShardId::of_key(token.task, self.config.shards());
+        let (mut parts, mut running): (BTreeMap<ShardId, Payload>, BTreeMap<ShardId, Vec<Token>>) = Default::default();
+        for token in std::mem::take(&mut call.running) {
+            running.entry(of(token)).or_default().push(token);
+        }
+        for ended in std::mem::take(&mut call.outcomes) {
+            parts.entry(of(ended.token)).or_default().outcomes.push(ended);
+        }
+        for line in std::mem::take(&mut call.logs) {
+            parts.entry(of(line.token)).or_default().logs.push(line);
+        }
+        for progress in std::mem::take(&mut call.progress) {
+            parts.entry(of(progress.token)).or_default().progress.push(progress);
+        }
+        for shard in running.keys() {
+            parts.entry(*shard).or_default();
+        }
+        (parts, running)
+    }
+
     /// Calls a shard for a turn.
     pub(super) fn call_shard(&mut self, node: usize, number: u64, order: Order) {
         let to = self.place(node, usize::from(order.shard.0));
@@ -104,11 +128,17 @@ impl World {
             return Ok(());
         }
         let Some(chair) = process.chairs.get_mut(&carried.base.session) else { return Ok(()) };
+        let unasked = (part.is_none() && chair.seat.is_unread()).then(|| carried.base.session.clone());
         let taken = carried.turn.take(&mut chair.seat, ShardId(at.shard), at.seq, part.ok_or(Away));
         let (session, superseded) = (carried.base.session.clone(), carried.superseded);
+        let turn = (carried.base.index, carried.base.seq);
+        if unasked.is_some() {
+            self.hit("cluster.shard_unasked");
+        }
+        self.cluster().excused.extend(unasked);
         if taken.is_err() {
             // The worker hears of no answer, and says all of it again.
-            let (index, seq) = (carried.base.index, carried.base.seq);
+            let (index, seq) = turn;
             self.hit("cluster.turn_failed");
             self.drop_turn(at.node, at.turn);
             self.workers[index].was_refused(seq);

@@ -11,6 +11,7 @@ use mainspring_node::gateway;
 use mainspring_node::hub::{Around, Begun, Brief, Merged, Next, Seat, Standing, Turn};
 use mainspring_store::ShardId;
 
+use super::pulse::PULSE_EVERY_MS;
 use super::{Caller, Chair, Happening};
 use crate::check::{Verdict, ensure};
 use crate::wire::{ExchangeCall, ExchangeReply, Reply};
@@ -123,15 +124,17 @@ impl World {
             .copied()
             .chain(parts.values().flat_map(|part| part.outcomes.iter().map(|ended| ended.token)))
             .collect();
+        let pulse = self.pulse(node);
         let process = self.process(node);
         let new = || Chair { seat: Seat::new(call.worker.clone(), now), current: None };
         let chair = process.chairs.entry(call.session.clone()).or_insert_with(new);
         if *chair.seat.worker() != call.worker {
             return Ok(());
         }
-        let standing = Standing { seq: call.seq, ack: call.ack, digest: call.seq, spoken: &spoken, pulse: Some(0) };
+        let standing = Standing { seq: call.seq, ack: call.ack, digest: call.seq, spoken: &spoken, pulse };
         let fresh = match chair.seat.begin(&standing, now) {
             Begun::Answered(merged) => {
+                self.check_pulse(node, &merged)?;
                 self.reply(&call, *merged);
                 return Ok(());
             }
@@ -141,7 +144,7 @@ impl World {
         let older = chair.current.replace(number);
         let briefs: BTreeMap<ShardId, Brief> = parts.iter().map(|(shard, part)| (*shard, part.brief())).collect();
         let wait = Duration::from_millis(call.wait_ms);
-        let (flags, again) = ((fresh, call.leaving), call.seq > 1);
+        let flags = (fresh, call.leaving);
         let turn = Turn::new(&chair.seat, flags, (call.capacity, wait), briefs, Vec::new());
         let carried = Carried {
             turn,
@@ -156,7 +159,6 @@ impl World {
         process.turns.insert(number, carried);
         if fresh {
             self.hit("cluster.session_fresh");
-            self.cluster().moved |= again;
         }
         if let Some(older) = older.and_then(|older| self.process(node).turns.get_mut(&older)) {
             older.superseded = true;
@@ -167,28 +169,6 @@ impl World {
             self.drive(node, older)?;
         }
         self.drive(node, number)
-    }
-
-    /// Splits what a call says by the shards of its tokens.
-    fn split(&self, call: &mut ExchangeCall) -> (BTreeMap<ShardId, Payload>, BTreeMap<ShardId, Vec<Token>>) {
-        let of = |token: Token| ShardId::of_key(token.task, self.config.shards());
-        let (mut parts, mut running): (BTreeMap<ShardId, Payload>, BTreeMap<ShardId, Vec<Token>>) = Default::default();
-        for token in std::mem::take(&mut call.running) {
-            running.entry(of(token)).or_default().push(token);
-        }
-        for ended in std::mem::take(&mut call.outcomes) {
-            parts.entry(of(ended.token)).or_default().outcomes.push(ended);
-        }
-        for line in std::mem::take(&mut call.logs) {
-            parts.entry(of(line.token)).or_default().logs.push(line);
-        }
-        for progress in std::mem::take(&mut call.progress) {
-            parts.entry(of(progress.token)).or_default().progress.push(progress);
-        }
-        for shard in running.keys() {
-            parts.entry(*shard).or_default();
-        }
-        (parts, running)
     }
 
     /// Lets a turn decide with what its node knows now.
@@ -223,17 +203,25 @@ impl World {
         match self.decide(node, number, |turn, seat, around| turn.next(seat, around, elapsed, superseded)) {
             Some(Next::Wait(until)) => {
                 let at = began_ms + (until.as_millis() as i64).max(elapsed.as_millis() as i64 + 1);
-                let life = self.process(node).life;
-                let carried = self.process(node).turns.get_mut(&number).expect("it was just decided about");
-                if carried.wake_at.is_none_or(|planned| planned > at) {
-                    carried.wake_at = Some(at);
-                    let delay = at - self.now_ms;
-                    self.soon(delay, Happening::Wake { node, life, turn: number });
-                }
+                self.wake_in(node, number, at - self.now_ms);
+                Ok(())
+            }
+            Some(Next::Answer) if !superseded && self.awaits_pulse(node, number, elapsed) => {
+                self.hit("cluster.pulse_missed");
+                self.wake_in(node, number, PULSE_EVERY_MS);
                 Ok(())
             }
             Some(Next::Answer) => self.finish(node, number, superseded),
             None => Ok(()),
+        }
+    }
+
+    fn wake_in(&mut self, node: usize, number: u64, delay: i64) {
+        let (life, at) = (self.process(node).life, self.now_ms + delay);
+        let Some(carried) = self.process(node).turns.get_mut(&number) else { return };
+        if carried.wake_at.is_none_or(|planned| planned > at) {
+            carried.wake_at = Some(at);
+            self.soon(delay, Happening::Wake { node, life, turn: number });
         }
     }
 
@@ -263,9 +251,13 @@ impl World {
     /// Answers the worker, and hangs up what is still open.
     fn finish(&mut self, node: usize, number: u64, superseded: bool) -> Verdict {
         let Some(carried) = self.drop_turn(node, number) else { return Ok(()) };
+        let pulse = self.pulse(node);
         let process = self.process(node);
         let paused = process.settings.paused_workers.contains(&carried.base.worker);
         let Some(chair) = process.chairs.get_mut(&carried.base.session) else { return Ok(()) };
+        if !superseded {
+            chair.seat.withhold_unless(pulse);
+        }
         let merged = carried.turn.end(&mut chair.seat, paused, superseded);
         if !superseded && merged.seq == chair.seat.seq() {
             chair.current = None;
@@ -281,6 +273,7 @@ impl World {
             self.hit("cluster.grants_of_several");
         }
         let session = carried.base.session.clone();
+        self.check_pulse(node, &merged)?;
         self.reply(&carried.base, merged);
         if superseded { self.wake_current(node, &session) } else { Ok(()) }
     }
@@ -326,12 +319,11 @@ impl World {
         }
     }
 
-    /// A worker never runs more than it has room for, as long as it speaks with one node. One that changes over may be
-    /// granted by a shard that has not heard of the other node yet; likewise one whose calls get lost, since to its node that
-    /// looks the same.
+    /// A worker never runs more than it has room for, whichever nodes it speaks with and whatever gets lost.
     pub(in crate::world) fn check_places(&self, index: usize) -> Verdict {
-        let (running, slots) = self.workers[index].load();
-        let strict = self.config.calm && self.cluster.as_ref().is_some_and(|cluster| !cluster.moved);
+        let worker = &self.workers[index];
+        let (running, slots) = worker.load();
+        let strict = self.cluster.as_ref().is_some_and(|cluster| !cluster.excused.contains(worker.session()));
         ensure(!strict || running <= slots, "places", || format!("worker {index} runs {running} in {slots} places"))
     }
 }

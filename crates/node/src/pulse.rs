@@ -1,21 +1,20 @@
-//! Whether this node may still think that its shards are its own, and that what others told it of theirs still holds.
+//! Whether a node may still think that its shards are its own, and that what others told it of theirs still holds.
 //!
 //! Others take the shards of a node over once its beat has stood still for [`STILL`]. A node that was stopped for
 //! as long, or had no store, finds that out with its next commit; but to hand a grant out takes no commit. So grants are handed
 //! out under a beat that is younger than that, and what was not handed out by then is asked for again: a task that was called
 //! off meanwhile, or has ended elsewhere, is not started any more.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mainspring_node::judge::STILL;
+use super::judge::STILL;
 
 /// How old a beat may be: what is sent then still arrives before anybody else has the shards.
-const FRESH: Duration = STILL.saturating_sub(Duration::from_millis(500));
+pub const FRESH: Duration = STILL.saturating_sub(Duration::from_millis(500));
 
 /// See the module.
-#[derive(Debug, Default)]
-pub(super) struct Pulse(Mutex<Option<Beats>>);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pulse(Option<Beats>);
 
 #[derive(Clone, Copy, Debug)]
 struct Beats {
@@ -26,16 +25,15 @@ struct Beats {
 }
 
 impl Pulse {
-    /// A beat has succeeded.
-    pub(super) fn beat(&self, begun: Duration, now: Duration) {
-        let mut beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let late = beats.map_or(0, |beats| beats.late + u64::from(now.saturating_sub(beats.last) >= FRESH));
-        *beats = Some(Beats { last: begun, late });
+    /// A beat has succeeded that was begun then.
+    pub fn beat(&mut self, begun: Duration, now: Duration) {
+        let late = self.0.map_or(0, |beats| beats.late + u64::from(now.saturating_sub(beats.last) >= FRESH));
+        self.0 = Some(Beats { last: begun, late });
     }
 
     /// Names the time since the last late beat; `None`: the next is late already.
-    pub(super) fn at(&self, now: Duration) -> Option<u64> {
-        let beats = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+    pub fn at(&self, now: Duration) -> Option<u64> {
+        let beats = self.0?;
         (now.saturating_sub(beats.last) < FRESH).then_some(beats.late)
     }
 }
@@ -46,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_pulse_is_another_one_after_each_late_beat() {
-        let (pulse, ms) = (Pulse::default(), Duration::from_millis);
+        let (mut pulse, ms) = (Pulse::default(), Duration::from_millis);
         assert_eq!(pulse.at(ms(0)), None);
         pulse.beat(ms(0), ms(10));
         assert_eq!([pulse.at(ms(1_999)), pulse.at(ms(2_000))], [Some(0), None]);
