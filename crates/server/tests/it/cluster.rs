@@ -362,7 +362,7 @@ async fn a_key_is_good_for_one_body_whatever_shards_key_and_ids_lead_to() {
         let first = json!({"taskId": id, "type": "mine"});
         assert_eq!(keyed(&a, "/api/v1/tasks", &key, &first).await.good(201)["taskId"], id.as_str());
         for server in [&b, &a] {
-            assert_eq!(keyed(server, "/api/v1/tasks", &key, &first).await.good(200)["taskId"], id.as_str());
+            assert_eq!(keyed(server, "/api/v1/tasks", &key, &first).await.good(201)["taskId"], id.as_str());
             for body in [json!({"taskId": other, "type": "mine"}), json!({"type": "mine"})] {
                 keyed(server, "/api/v1/tasks", &key, &body).await.refused(409, "idempotency_key_reused");
             }
@@ -376,7 +376,7 @@ async fn a_key_is_good_for_one_body_whatever_shards_key_and_ids_lead_to() {
             .await
             .refused(409, "idempotency_key_reused");
         assert_eq!(
-            keyed(&a, "/api/v1/tasks", &key, &json!({"type": "mine"})).await.good(200)["taskId"],
+            keyed(&a, "/api/v1/tasks", &key, &json!({"type": "mine"})).await.good(201)["taskId"],
             task["taskId"]
         );
     }

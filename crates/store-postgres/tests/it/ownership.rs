@@ -8,7 +8,7 @@ use mainspring_core::job::{FailurePolicy, JobRow, JobState, JobStatus};
 use mainspring_core::row::{Changes, QueueRow, ReadSet};
 use mainspring_core::time::Timestamp;
 use mainspring_store::conformance::{Shard, wait};
-use mainspring_store::{CommitAnswer, Error, ShardCommit, ShardId, Store};
+use mainspring_store::{CommitAnswer, Error, NodeRow, ShardCommit, ShardId, Store};
 use mainspring_store_postgres::{Options, PostgresStore};
 
 use crate::server::{Held, SHARED, now, poll_until, schema};
