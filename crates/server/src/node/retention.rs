@@ -19,8 +19,8 @@ const PRUNE_ROWS: usize = 1_000;
 /// How often a store with a bound on its history is looked at: it fills while nobody looks.
 const BOUND_EVERY: Duration = Duration::from_secs(5);
 
-/// How often is looked again where nothing was old enough and nothing has been committed since, at the longest: an idle node
-/// must not ask its store for long. See [`quiet`].
+/// How long after a look that found nothing old the next one is due, at the longest: an idle node must not ask its store for
+/// long. See [`quiet`].
 const QUIET_MAX: Duration = Duration::from_secs(900);
 
 /// What was looked at last, and when, by the monotonic clock.
@@ -28,25 +28,15 @@ const QUIET_MAX: Duration = Duration::from_secs(900);
 struct Looked {
     /// Commits of all shards when the history was bounded last.
     bounded: Option<u64>,
-    /// The last sweep: when, commits of all shards before it, and whether it found anything. None while another node sweeps.
-    swept: Option<(Duration, Option<u64>, bool)>,
-    pruned_at: Option<Duration>,
-    /// Shards that had nothing to forget.
+    /// When the next sweep is due. None while another node sweeps.
+    sweep_at: Option<Duration>,
+    prune_at: Duration,
+    /// Shards that had nothing to forget, and until when they are left alone.
     young: BTreeMap<ShardId, Duration>,
 }
 
-impl Looked {
-    /// Whether something may be old enough by now.
-    fn sweep_is_due(&self, commits: Option<u64>, now: Duration, (every, quiet): (Duration, Duration)) -> bool {
-        self.swept.is_none_or(|(at, before, found)| {
-            let same = !found && commits.is_some() && commits == before;
-            now >= at + if same { quiet } else { every }
-        })
-    }
-}
-
-/// How long after a look that found nothing old the next one is due, if nothing was committed: what is kept for an hour is
-/// kept for a quarter of one longer at the most.
+/// How long after a look that found nothing old the next one is due. What is committed meanwhile is younger still; so what is
+/// kept for an hour is kept for a quarter of one longer at the most.
 fn quiet(keep_ms: u64, every: Duration) -> Duration {
     Duration::from_millis(keep_ms / 4).min(QUIET_MAX).max(every)
 }
@@ -72,16 +62,16 @@ pub(super) async fn run(cluster: Arc<Cluster>, mut keep_ms: u64, every: Duration
             results.push(bounded);
         }
         if !sweeps {
-            looked.swept = None;
-        } else if looked.sweep_is_due(commits, now, (every, quiet)) {
+            looked.sweep_at = None;
+        } else if looked.sweep_at.is_none_or(|at| now >= at) {
             let swept = sweep(&cluster, keep_ms).await;
-            looked.swept = Some((now, commits, !matches!(swept, Ok(false))));
+            looked.sweep_at = Some(now + if matches!(swept, Ok(false)) { quiet } else { every });
             results.push(swept.map(|_| ()));
         }
-        if looked.pruned_at.is_none_or(|at| now >= at + every) {
-            looked.pruned_at = Some(now);
-            looked.young.retain(|_, at| now < *at + quiet);
-            results.push(prune(&cluster, before(&cluster, keep_ms), &mut looked.young).await);
+        if now >= looked.prune_at {
+            looked.prune_at = now + every;
+            looked.young.retain(|_, until| now < *until);
+            results.push(prune(&cluster, before(&cluster, keep_ms), &mut looked.young, quiet).await);
         }
         for error in results.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "failed to delete what is past its retention");
@@ -135,7 +125,7 @@ pub(super) async fn bound(cluster: &Cluster, tasks_max: u64) -> Result<(), CallE
     let oldest = oldest.into_iter().map(|(key, _)| key).collect();
     let rows = cluster.reader.tasks_by_key(oldest).await.map_err(unavailable)?;
     match rows.first() {
-        Some(row) => prune(cluster, row.created_at, &mut BTreeMap::new()).await,
+        Some(row) => prune(cluster, row.created_at, &mut BTreeMap::new(), Duration::ZERO).await,
         None => Ok(()),
     }
 }
@@ -170,6 +160,7 @@ async fn prune(
     cluster: &Cluster,
     feed_before: Timestamp,
     young: &mut BTreeMap<ShardId, Duration>,
+    quiet: Duration,
 ) -> Result<(), CallError> {
     let (wall, now) = (Timestamp::from_millis(cluster.config.clock.wall_ms()), cluster.config.clock.monotonic());
     for shared in cluster.local_shards() {
@@ -185,7 +176,7 @@ async fn prune(
             }
         }
         if all == 0 {
-            young.insert(shared.shard, now);
+            young.insert(shared.shard, now + quiet);
         }
     }
     Ok(())
@@ -204,27 +195,10 @@ fn unavailable(error: mainspring_store::Error) -> CallError {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
-    const HOUR_MS: u64 = 3_600_000;
-
-    #[test]
-    fn a_sweep_that_found_nothing_is_repeated_soon_only_once_something_was_committed() {
-        let every = (MINUTE, quiet(HOUR_MS, MINUTE));
-        let due = |swept, commits, after| {
-            let looked = Looked { swept, ..Looked::default() };
-            looked.sweep_is_due(commits, Duration::from_secs(after), every)
-        };
-        assert!(due(None, Some(7), 0));
-        let nothing = Some((Duration::ZERO, Some(7), false));
-        assert_eq!([60, 899, 900].map(|after| due(nothing, Some(7), after)), [false, false, true]);
-        assert_eq!([59, 60].map(|after| due(nothing, Some(8), after)), [false, true]);
-        assert!(due(Some((Duration::ZERO, Some(7), true)), Some(7), 60), "where something was, there may be more");
-        assert!(due(Some((Duration::ZERO, None, false)), None, 60), "nobody knows what was committed");
-    }
-
     #[test]
     fn what_is_kept_for_a_short_time_is_looked_at_often() {
-        let after = |keep_ms| quiet(keep_ms, MINUTE).as_secs();
-        assert_eq!([1_000, 480_000, HOUR_MS, 7 * 24 * HOUR_MS].map(after), [60, 120, 900, 900]);
+        let after = |keep_ms| quiet(keep_ms, Duration::from_secs(60)).as_secs();
+        let hour_ms = 3_600_000;
+        assert_eq!([1_000, 480_000, hour_ms, 7 * 24 * hour_ms].map(after), [60, 120, 900, 900]);
     }
 }
