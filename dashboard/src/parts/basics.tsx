@@ -175,9 +175,10 @@ const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 export function Sentence({ text }: { text: string }) {
   const { zone } = usePrefs();
   const current = useNow();
-  const instants = text.match(INSTANT) ?? [];
+  const shown = text.charAt(0).toUpperCase() + text.slice(1);
+  const instants = shown.match(INSTANT) ?? [];
   const time = (at: string) => <time dateTime={at} title={relative(Date.parse(at), current)}>{absolute(Date.parse(at), zone)}</time>;
-  return <>{text.split(INSTANT).map((part, place) => <Fragment key={place}><Ticked text={part} />{instants[place] && time(instants[place])}</Fragment>)}</>;
+  return <>{shown.split(INSTANT).map((part, place) => <Fragment key={place}><Ticked text={part} />{instants[place] && time(instants[place])}</Fragment>)}</>;
 }
 
 export function Skeleton({ lines = 4 }: { lines?: number }) {
