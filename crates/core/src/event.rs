@@ -1,5 +1,7 @@
 //! What goes into the core: one closed set of events, each carrying everything a decision about it needs.
 
+mod key_claim;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use crate::schedule::{Planned, ScheduleName, ScheduleOrder};
 use crate::spec::{Body, TaskSpec};
 use crate::task::{Failure, Outcome};
 use crate::time::Timestamp;
+
+pub use self::key_claim::KeyClaim;
 
 /// Whom a reply goes to. Numbered by the runtime; the core only carries it.
 pub type RequestId = u64;
@@ -176,38 +180,12 @@ pub enum UniquePolicy {
 }
 
 impl NewTask {
-    /// What is to be claimed for it first, where its key leads to another shard than [`NewTask::home`].
-    pub fn key_claim(&self) -> Option<KeyClaim> {
-        let key = self.idempotency_key.clone()?;
-        Some(KeyClaim { tenant: self.tenant.clone(), key, body_hash: self.body_hash, home: self.home()? })
-    }
-
     /// The bucket that what its client chose leads to; `None`: the server may choose. An idempotency key stands with the
     /// task, wherever that is.
     pub fn home(&self) -> Option<Bucket> {
         let chosen = self.given_id.as_ref().or(self.unique.as_ref().map(|unique| &unique.key));
         let chosen = chosen.or_else(|| shared_key(&self.spec.limits)).or(self.idempotency_key.as_ref());
         chosen.map(|text| Bucket::of_text(text))
-    }
-}
-
-/// An idempotency key that is claimed in the shard that it leads to, for a task or a job that stands where something else leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyClaim {
-    /// Whose.
-    pub tenant: Name,
-    /// The key.
-    pub key: Name,
-    /// Hash of the submitted body.
-    pub body_hash: u128,
-    /// The bucket in which the task or job stands.
-    pub home: Bucket,
-}
-
-impl KeyClaim {
-    /// The bucket that the key itself leads to.
-    pub fn bucket(&self) -> Bucket {
-        Bucket::of_text(&self.key)
     }
 }
 

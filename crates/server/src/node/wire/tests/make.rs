@@ -238,33 +238,31 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<Order>> {
         orders.extend(definitions((&name, &other), index, [before, Some(body)]));
         let direct = |directive| Order::DirectWorker { worker: name.clone(), directive };
         orders.extend(directives().map(direct));
-        let schedule = |order| {
-            let id = ScheduleName { tenant: name.clone(), name: other.clone() };
-            Order::Schedule(id, order)
-        };
-        let put = |expect, overlap| ScheduleOrder::Put {
-            expect,
-            of_definition: paused,
-            overlap,
-            body: name.clone(),
-            after: vec![name.clone()],
-        };
-        let (from, to) = (Timestamp::from_millis(spacing_ms as i64), Timestamp::from_millis(-1));
-        orders.extend(Overlap::ALL.map(|overlap| schedule(put(Expect::Any, overlap))));
-        orders.extend([Expect::Absent, Expect::Present].map(|expect| schedule(put(expect, Overlap::Allow))));
-        let broken = Fire { instant: from, work: Work::Broken(other.clone()) };
-        orders.extend(
-            [
-                ScheduleOrder::Delete { of_definition: paused },
-                ScheduleOrder::Pause(paused),
-                ScheduleOrder::Trigger(Box::new(broken)),
-                ScheduleOrder::Backfill { from, to, concurrency: index },
-                ScheduleOrder::StopBackfill,
-            ]
-            .map(schedule),
-        );
+        let id = ScheduleName { tenant: name.clone(), name: other };
+        orders.extend(schedules(&name, index, spacing_ms, paused).map(|order| Order::Schedule(id.clone(), order)));
         orders
     })
+}
+
+/// One of each order to a schedule.
+fn schedules(name: &Name, index: u32, spacing_ms: u64, paused: bool) -> impl Iterator<Item = ScheduleOrder> {
+    let put = |expect, overlap| ScheduleOrder::Put {
+        expect,
+        of_definition: paused,
+        overlap,
+        body: name.clone(),
+        after: vec![name.clone()],
+    };
+    let (from, to) = (Timestamp::from_millis(spacing_ms as i64), Timestamp::from_millis(-1));
+    let others = [
+        ScheduleOrder::Delete { of_definition: paused },
+        ScheduleOrder::Pause(paused),
+        ScheduleOrder::Trigger(Box::new(Fire { instant: from, work: Work::Broken(name.clone()) })),
+        ScheduleOrder::Backfill { from, to, concurrency: index },
+        ScheduleOrder::StopBackfill,
+    ];
+    let puts = Overlap::ALL.map(|overlap| put(Expect::Any, overlap)).into_iter();
+    puts.chain([Expect::Absent, Expect::Present].map(|expect| put(expect, Overlap::Allow))).chain(others)
 }
 
 fn ended(number: u64, name: &Name) -> EndedJob {
