@@ -43,8 +43,6 @@ impl Turn {
         let more = |shard: &ShardId| shares.get(shard).map_or(0, |share| share.saturating_sub(offered(shard)));
         let mut left = self.free(seat).saturating_sub(seat.claimed());
         let short = demand.iter().map(|(shard, _)| more(shard)).fold(0, u32::saturating_add) > left;
-        // What is claimed may have been granted: the worker's own room is the bound of what is offered again.
-        let mut room = self.free(seat);
         let mut orders = Vec::with_capacity(shards.len());
         for shard in shards {
             let given = more(&shard).min(left);
@@ -55,8 +53,7 @@ impl Turn {
                 (false, true) => share,
                 (false, false) => offered(&shard) + given,
             };
-            let capacity = capacity.min(room);
-            room -= capacity;
+            let capacity = capacity.min(self.room(seat, shard));
             orders.push(self.call(seat, shard, capacity, around.now));
         }
         orders
@@ -68,6 +65,12 @@ impl Turn {
             return 0;
         }
         self.capacity.saturating_sub(u32::try_from(seat.held.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Places that a shard may be offered, those it has included: what others claim they may have granted by now.
+    fn room(&self, seat: &Seat, shard: ShardId) -> u32 {
+        let own = seat.links.get(&shard).map_or(0, |link| link.offered);
+        self.free(seat).saturating_sub(seat.claimed() - own)
     }
 
     /// Gives places to shards that have work for them; takes them from others where there are not enough. Once the wait is
@@ -84,8 +87,6 @@ impl Turn {
         }
         let shares = shares(self.free(seat), around.demand, around.stand_by);
         let mut left = self.free(seat).saturating_sub(seat.claimed());
-        let mut room =
-            self.free(seat).saturating_sub(self.called.values().fold(0, |sum, more| sum.saturating_add(*more)));
         let mut short = false;
         for (shard, share) in &shares {
             let offered = seat.links.get(shard).map_or(0, |link| link.offered);
@@ -97,10 +98,9 @@ impl Turn {
             // Only work is worth taking a place back for.
             short |= given < more && around.demand.iter().any(|(hungry, _)| hungry == shard);
             let open = self.called.get(shard).copied();
-            let capacity = (offered + given).min(room + open.unwrap_or(0));
+            let capacity = (offered + given).min(self.room(seat, *shard));
             let is_open = open.is_some_and(|open| open >= capacity);
             if capacity > 0 && !is_open && !self.verdicts.contains(shard) {
-                room = room + open.unwrap_or(0) - capacity;
                 left -= given;
                 orders.push(self.call(seat, *shard, capacity, around.now));
             }
@@ -118,7 +118,8 @@ impl Turn {
         for shard in rich.map(|(shard, _)| *shard).collect::<Vec<_>>() {
             let asked = self.called.get(&shard).is_some_and(|capacity| *capacity <= share(&shard));
             if !asked && !self.verdicts.contains(&shard) {
-                orders.push(self.call(seat, shard, share(&shard), now));
+                let capacity = share(&shard).min(self.room(seat, shard));
+                orders.push(self.call(seat, shard, capacity, now));
             }
         }
     }

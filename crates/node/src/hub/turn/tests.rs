@@ -142,3 +142,14 @@ fn what_an_older_call_brings_after_a_late_beat_is_void() {
     call.answer(&orders[0], Ok(granting(1)));
     assert!(!call.seat.holds_grants(), "the newer call asks for it");
 }
+
+#[test]
+fn a_claim_that_is_not_sure_is_not_offered_again_beside_another_one() {
+    let mut call = Call::new(1);
+    let orders = call.begin();
+    assert_eq!(orders.iter().map(|order| order.capacity).collect::<Vec<_>>(), [1, 1, 0]);
+    // Both shards claim a place, and neither has answered. The worker has filled one itself meanwhile.
+    let (_, mut call) = call.again(2, Some(0));
+    call.turn.capacity = 1;
+    assert_eq!(call.begin().iter().map(|order| order.capacity).sum::<u32>(), 0);
+}

@@ -55,7 +55,7 @@ impl World {
                 row.of
             )
         })?;
-        self.hit("limit.lent");
+        self.hit("cluster.limit_lent");
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl World {
         };
         let rows = self.shards.iter().flat_map(|shard| shard.checker.model.tasks.values());
         let running = rows.filter(|row| row.state.lease.is_some() && row.spec.as_deref().is_some_and(is_under)).count();
-        self.hit("limit.total_checked");
+        self.hit("cluster.limit_total_checked");
         ensure(running <= max as usize, "I12", || {
             format!("{running} tasks run in all shards under {} `{name}`, which allows {max}", scope.word())
         })
