@@ -10,6 +10,7 @@
 //! time and carry out what is decided ([why](../../../docs/adr/0007-what-a-node-decides-is-pure.md)).
 
 pub mod balance;
+pub mod followed;
 pub mod gateway;
 pub mod hub;
 pub mod judge;

@@ -34,7 +34,6 @@ mod ending;
 mod evaluate;
 mod exchange;
 mod figures;
-mod followed;
 mod followers;
 mod installed;
 mod mailbox;

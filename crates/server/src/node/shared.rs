@@ -11,13 +11,13 @@ use mainspring_core::event::{Evaluated, Event, RequestId, Settings};
 use mainspring_core::id::{Bucket, Name};
 use mainspring_core::loan::LoanMessage;
 use mainspring_core::schedule::{Ask, ScheduleName};
+use mainspring_node::followed::Followed;
 use mainspring_node::gateway::{Call, Host};
 use mainspring_store::{Description, Fence, Reader, ShardId, Store};
 use tokio::sync::{oneshot, watch};
 
 use super::exchange::ExchangeAnswer;
 use super::figures::{BATCH_BOUNDS_ROWS, COMMIT_BOUNDS_US, NodeFigures, Readiness, Recorder};
-use super::followed::Followed;
 use super::followers::Question;
 use super::mailbox::{Answers, ExchangeAnswers, Mailbox, Message};
 use super::questions::Questions;
@@ -121,7 +121,7 @@ impl Shared {
             description: store.describe(),
             fence: Mutex::default(),
             reasons: Mutex::default(),
-            followed: Mutex::new(Followed::new()),
+            followed: Mutex::default(),
             seen: Mutex::default(),
             next_request: AtomicU64::new(1),
             thread: OnceLock::new(),

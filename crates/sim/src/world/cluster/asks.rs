@@ -7,6 +7,7 @@ use mainspring_core::id::Bucket;
 use mainspring_store::ShardId;
 
 use super::Happening;
+use super::desk::is_setting;
 use crate::check::Verdict;
 use crate::plant::Plant;
 use crate::wire::{Ask, Call, Reply, Request};
@@ -118,6 +119,9 @@ impl World {
         let (first, end) = ShardId(shard as u16).buckets(self.config.shards());
         let bucket = Bucket::new(first.max(1) + self.rng.below(u64::from(end - first.max(1))) as u16);
         let event = event_of(&call, to, bucket);
+        if is_setting(&call) {
+            self.follow_anew(post);
+        }
         self.posts[post].asks.insert(to, call);
         if !self.tell(post, event) {
             self.release(post, vec![Effect::Reply { to, answer: Ok(Answer::Done) }])?;

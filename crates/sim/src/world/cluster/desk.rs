@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mainspring_core::effect::{Answer as Told, Effect, Grant};
-use mainspring_core::event::{EndSession, Event, Order, RequestId, SessionEnd, Settings};
+use mainspring_core::event::{EndSession, Event, Order, RequestId, SessionEnd};
 use mainspring_core::id::Name;
 use mainspring_core::loan::{LoanMessage, LoanWord};
+use mainspring_node::followed::Followed;
 use mainspring_node::gateway::{self, Answer, Gateway, Refused, Turn};
 use mainspring_node::hub::{Held, Part};
 
@@ -22,8 +23,8 @@ use crate::world::{BEGIN_MS, World};
 #[derive(Default)]
 pub(in crate::world) struct Desk {
     pub(super) gateway: Option<Gateway<Ear>>,
-    /// The settings that the core was told last.
-    pub(super) followed: Option<Settings>,
+    /// What the core was told of the settings.
+    pub(super) followed: Followed,
     /// It takes nothing more in, and gives its shard back.
     pub(super) closing: bool,
     /// It is being loaded again.
@@ -204,9 +205,7 @@ impl World {
 
     /// A setting of the control shard: its node tells the others.
     fn spread(&mut self, post: usize, call: &Call) {
-        let Ask::Order(order) = &call.ask else { return };
-        let setting = matches!(order, Order::PauseQueue { .. } | Order::SetLimits { .. } | Order::DirectWorker { .. });
-        if !setting || self.shard_of(post) != 0 {
+        if !is_setting(call) || self.shard_of(post) != 0 {
             return;
         }
         let node = self.node_of(post);
@@ -219,6 +218,12 @@ impl World {
             }
         }
     }
+}
+
+/// Whether it orders a change of a setting.
+pub(super) fn is_setting(call: &Call) -> bool {
+    let Ask::Order(order) = &call.ask else { return false };
+    matches!(order, Order::PauseQueue { .. } | Order::SetLimits { .. } | Order::DirectWorker { .. })
 }
 
 fn part_of(answer: &Answer) -> Part {

@@ -157,16 +157,22 @@ impl World {
         self.process(node).ended.extend(ended);
     }
 
+    /// The core hears of the settings with the next beat, whatever it believes.
+    pub(super) fn follow_anew(&mut self, post: usize) {
+        let now = self.monotonic();
+        self.posts[post].desk.followed.anew(now);
+    }
+
     /// Tells a core the settings of the control shard, if it has not heard them.
     fn follow(&mut self, post: usize) {
         let node = self.node_of(post);
-        let settings = self.process(node).settings.clone();
-        let heard = self.posts[post].desk.followed.as_ref() == Some(&settings);
-        if self.shard_of(post) == 0 || heard || self.posts[post].driver.is_none() {
+        let (settings, now) = (self.process(node).settings.clone(), self.monotonic());
+        let lacks = self.posts[post].desk.followed.lacks(&settings, now);
+        if self.shard_of(post) == 0 || !lacks || self.posts[post].driver.is_none() {
             return;
         }
         self.hit("cluster.settings_followed");
-        self.posts[post].desk.followed = Some(settings.clone());
+        self.posts[post].desk.followed.told(&settings);
         if !self.planted.as_mut().is_some_and(|planted| planted.strikes_often(Plant::DeafFollower, 100)) {
             self.tell_soon(post, Event::Settings(settings));
         }
@@ -250,13 +256,15 @@ impl World {
         let (node, shard) = (self.node_of(post), self.shard_of(post));
         self.posts[post].desk.loading = false;
         self.posts[post].desk.gateway = Some(Gateway::new(self.config.shard.session_grace_ms));
+        self.follow_anew(post);
         let Some((dead, before)) = self.process(node).opening.remove(&shard) else { return Ok(()) };
         if dead.is_some() {
             self.check_taken(node, shard, before.as_ref())?;
         } else {
             self.hit("cluster.opened");
         }
-        self.follow(post);
+        let life = self.process(node).life;
+        self.soon(0, Happening::Beat { node, life, again: false });
         let me = self.process(node).id.clone();
         let mut ended: Vec<SessionId> = self.process(node).ended.iter().cloned().collect();
         ended.extend(before.filter(|before| *before != me));

@@ -8,31 +8,33 @@ use mainspring_core::event::Settings;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Followed {
+pub struct Followed {
     settings: Option<Settings>,
     /// What the store was asked for before then counts no more, by the monotonic clock.
     since: Duration,
 }
 
-impl Followed {
+impl Default for Followed {
     /// Of a shard that does not serve yet.
-    pub(super) fn new() -> Self {
+    fn default() -> Self {
         Self { settings: None, since: Duration::MAX }
     }
+}
 
+impl Followed {
     /// Whether the core is to be told what the store was asked for at `asked_at`.
-    pub(super) fn lacks(&self, settings: &Settings, asked_at: Duration) -> bool {
+    pub fn lacks(&self, settings: &Settings, asked_at: Duration) -> bool {
         asked_at >= self.since && self.settings.as_ref() != Some(settings)
     }
 
     /// It was told.
-    pub(super) fn told(&mut self, settings: &Settings) {
+    pub fn told(&mut self, settings: &Settings) {
         self.settings = Some(settings.clone());
     }
 
     /// The shard begins to serve, its core was loaded anew, or it was ordered to change a setting: what the store is asked for
     /// from now on is told in any case.
-    pub(super) fn anew(&mut self, now: Duration) {
+    pub fn anew(&mut self, now: Duration) {
         *self = Self { settings: None, since: now };
     }
 }
@@ -47,7 +49,7 @@ mod tests {
     fn what_was_asked_for_before_an_order_is_not_told_after_it() {
         let (before, mut after) = (Settings::default(), Settings::default());
         after.paused_queues.insert("q".into());
-        let mut followed = Followed::new();
+        let mut followed = Followed::default();
         assert!(!followed.lacks(&before, AT(1)), "it does not serve yet");
         followed.anew(AT(10));
         assert!(!followed.lacks(&before, AT(9)));
