@@ -114,7 +114,7 @@ fn what_makes_no_sense_is_refused_at_its_place() {
     assert_eq!(call("/api/v1/schedules", schedule), said(422, "invalid_value", "/exclude"));
     // Nothing follows itself, nor in a circle.
     let after = |after: &str| json!({"schedule": {"after": after}, "tasks": {"x": "true"}});
-    assert_eq!(put("c", after("c")), said(422, "cycle", "/after"));
+    assert_eq!(put("c", after("c")), said(422, "cycle", "/schedule/after"));
     assert_eq!((put("c", after("d")).0, put("d", after("c")).1.as_str()), (201, "cycle"));
 }
 
